@@ -1,0 +1,19 @@
+//! Headwater's core: RTMP, FLV and HTTP-FLV as pure state machines.
+#![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+extern crate alloc;
+
+pub mod limits;
+pub mod media;
+pub mod output;
+pub mod stream_key;
+pub mod time;
+pub mod timestamp;
+
+pub use limits::Limits;
+pub use media::{Frame, FrameClass, FrameKind, TrackId};
+pub use output::Output;
+pub use stream_key::{StreamKey, StreamKeyError};
+pub use time::Time;
+pub use timestamp::Timestamp;

@@ -1,0 +1,76 @@
+//! Every quantity that a peer controls, and its bound.
+
+use core::time::Duration;
+
+/// What a peer may make us hold or wait for. Each field says its unit, its default and where the default comes from.
+///
+/// Stream-wide bounds (GOP cache, lag of a slow player) are in `hub::ChannelConfig`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of one media message or FLV tag. 8 MiB: a keyframe of a 100 Mb/s stream stays below 2 MiB.
+    pub max_message_len: u32,
+    /// Bytes of one command, data or shared object message. 256 KiB: real ones stay below 4 KiB.
+    pub max_command_len: u32,
+    /// Chunk streams with state per connection. 64: real clients use at most 8.
+    pub max_chunk_streams: usize,
+    /// Bytes of unfinished messages per connection, over all chunk streams. 16 MiB: two messages of the largest size.
+    pub max_buffered_bytes: usize,
+    /// Message streams open per connection. 16: SRS has seen clients with 3.
+    pub max_message_streams: usize,
+    /// Bytes of output waiting above which a connection pulls no more frames. 64 KiB: a few frames, so that what waits
+    /// can still be skipped, and enough to fill one vectored write.
+    pub output_high_water: usize,
+    /// Bytes of output waiting at which replies are refused and the connection ends. 4 MiB above the largest message.
+    pub max_output: usize,
+    /// Depth of nested AMF values. 16, as ffmpeg.
+    pub max_amf_depth: u8,
+    /// AMF values per message. 4,096: real metadata stays below 100.
+    pub max_amf_values: u32,
+    /// Bytes of a string in a command that we keep (`app`, `tcUrl`, a stream name). 4 KiB: tokens of 2 KiB occur.
+    pub max_string_len: usize,
+    /// Bytes of metadata kept per stream. 64 KiB: real ones stay below 4 KiB.
+    pub max_metadata_len: usize,
+    /// Bytes of an HTTP request head. 16 KiB, as most servers.
+    pub max_http_head: usize,
+    /// Header fields in an HTTP request. 100, as Apache.
+    pub max_http_headers: usize,
+    /// From accept to the end of the handshake, absolute. 10 s.
+    pub handshake_timeout: Duration,
+    /// From the end of the handshake to `publish` or `play`; for HTTP, from accept to the end of the head. 10 s.
+    pub command_timeout: Duration,
+    /// Silence of a publisher. 30 s: mobile encoders pause their camera for seconds.
+    pub idle_timeout: Duration,
+    /// A connection with output waiting whose socket takes nothing. 15 s: shorter than what users call broken.
+    pub stall_timeout: Duration,
+    /// Between pings to an RTMP or WebSocket player. 30 s: below the idle timeout of common proxies.
+    pub ping_interval: Duration,
+    /// For the last replies to leave once a connection is closing. 2 s.
+    pub close_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            max_message_len: 8 << 20,
+            max_command_len: 256 << 10,
+            max_chunk_streams: 64,
+            max_buffered_bytes: 16 << 20,
+            max_message_streams: 16,
+            output_high_water: 64 << 10,
+            max_output: 12 << 20,
+            max_amf_depth: 16,
+            max_amf_values: 4_096,
+            max_string_len: 4 << 10,
+            max_metadata_len: 64 << 10,
+            max_http_head: 16 << 10,
+            max_http_headers: 100,
+            handshake_timeout: Duration::from_secs(10),
+            command_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(30),
+            stall_timeout: Duration::from_secs(15),
+            ping_interval: Duration::from_secs(30),
+            close_timeout: Duration::from_secs(2),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The unit that everything carries: one audio, video or data message.
+
+use crate::Timestamp;
+use bytes::Bytes;
+
+/// One audio, video or data message, with what its first bytes say about it.
+///
+/// The body of an RTMP audio, video or data message *is* the body of an FLV tag, byte for byte, so `payload` is kept
+/// untouched: RTMP players, HTTP-FLV players and files share one refcounted buffer. Cloning costs one reference count.
+///
+/// Metadata payloads are the exception: they begin with `"onMetaData"`, with `@setDataFrame` already stripped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// Audio, video or data.
+    pub kind: FrameKind,
+    /// What the frame means to a decoder.
+    pub class: FrameClass,
+    /// The track it belongs to: 0 unless an Enhanced RTMP multitrack header says otherwise.
+    pub track: TrackId,
+    /// When to decode it.
+    pub timestamp: Timestamp,
+    /// The message or tag body.
+    pub payload: Bytes,
+}
+
+/// The three kinds of media message. RTMP 1.0 §7.1.4 and §7.1.5, FLV 10.1 §E.4.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FrameKind {
+    /// Message and tag type 8.
+    Audio,
+    /// Message and tag type 9.
+    Video,
+    /// Message and tag type 18.
+    Data,
+}
+
+impl FrameKind {
+    /// The RTMP message type ID, which is also the FLV tag type.
+    #[must_use]
+    pub const fn type_id(self) -> u8 {
+        match self {
+            FrameKind::Audio => 8,
+            FrameKind::Video => 9,
+            FrameKind::Data => 18,
+        }
+    }
+}
+
+/// What a frame means to a decoder: which ones it needs first, where it can start, which it can miss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FrameClass {
+    /// Codec configuration: needed before any other frame of its track.
+    SequenceHeader,
+    /// A picture that a decoder can start at; for audio, every coded frame.
+    Keyframe,
+    /// A picture that depends on earlier ones.
+    Inter,
+    /// A picture that no other depends on: the first to go when a player is slow.
+    Disposable,
+    /// `onMetaData`.
+    Metadata,
+    /// The rest: command frames, end of sequence, other data messages. Passed on, never cached.
+    Other,
+}
+
+/// The number of a track within its kind. Track 0 is the default one. E-RTMP v2, "Multitrack Streaming".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct TrackId(pub u8);
