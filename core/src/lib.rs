@@ -4,9 +4,19 @@
 
 extern crate alloc;
 
+pub mod amf;
+pub mod chunk;
+pub mod flv;
+pub mod handshake;
+pub mod http;
+pub mod hub;
 pub mod limits;
 pub mod media;
+pub mod message;
 pub mod output;
+#[cfg(feature = "server")]
+pub mod server;
+pub mod session;
 pub mod stream_key;
 pub mod time;
 pub mod timestamp;

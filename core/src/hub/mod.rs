@@ -1,0 +1,1 @@
+//! Channels: one ring of frames per stream, one cursor per player.

@@ -1,0 +1,1 @@
+//! The whole server as one state machine.

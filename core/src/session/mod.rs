@@ -1,0 +1,1 @@
+//! The RTMP conversation, both sides. RTMP 1.0 §7.
