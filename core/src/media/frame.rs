@@ -1,5 +1,6 @@
 //! The unit that everything carries: one audio, video or data message.
 
+use super::classify;
 use crate::Timestamp;
 use bytes::Bytes;
 
@@ -23,6 +24,39 @@ pub struct Frame {
     pub payload: Bytes,
 }
 
+impl Frame {
+    /// The frame of a message or tag body, classed by [`classify`]. Costs what that costs.
+    #[must_use]
+    pub fn new(kind: FrameKind, timestamp: Timestamp, payload: Bytes) -> Frame {
+        let header = classify(kind, &payload);
+        Frame {
+            kind,
+            class: header.class,
+            track: header.track,
+            timestamp,
+            payload,
+        }
+    }
+
+    /// An audio frame.
+    #[must_use]
+    pub fn audio(timestamp: Timestamp, payload: Bytes) -> Frame {
+        Frame::new(FrameKind::Audio, timestamp, payload)
+    }
+
+    /// A video frame.
+    #[must_use]
+    pub fn video(timestamp: Timestamp, payload: Bytes) -> Frame {
+        Frame::new(FrameKind::Video, timestamp, payload)
+    }
+
+    /// A data frame: metadata if its first value is `"onMetaData"`.
+    #[must_use]
+    pub fn data(timestamp: Timestamp, payload: Bytes) -> Frame {
+        Frame::new(FrameKind::Data, timestamp, payload)
+    }
+}
+
 /// The three kinds of media message. RTMP 1.0 §7.1.4 and §7.1.5, FLV 10.1 §E.4.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FrameKind {
@@ -35,6 +69,17 @@ pub enum FrameKind {
 }
 
 impl FrameKind {
+    /// The kind with this RTMP message type ID or FLV tag type, if it is one of the three.
+    #[must_use]
+    pub const fn from_type_id(type_id: u8) -> Option<FrameKind> {
+        match type_id {
+            8 => Some(FrameKind::Audio),
+            9 => Some(FrameKind::Video),
+            18 => Some(FrameKind::Data),
+            _ => None,
+        }
+    }
+
     /// The RTMP message type ID, which is also the FLV tag type.
     #[must_use]
     pub const fn type_id(self) -> u8 {

@@ -1,0 +1,131 @@
+//! Audio tag headers. FLV 10.1 §E.4.2.1; E-RTMP v2, "Enhanced Audio".
+
+use super::{Codec, FrameClass, FrameHeader, TrackId, enhanced};
+
+/// Splits an audio message into header and body.
+pub(super) fn split(payload: &[u8]) -> Option<(FrameHeader, &[u8])> {
+    let (&first, rest) = payload.split_first()?;
+    match first >> 4 {
+        EX_HEADER => split_enhanced(first & 0x0F, rest),
+        format => split_legacy(Codec::from_sound_format(format), rest),
+    }
+}
+
+fn split_legacy(codec: Codec, rest: &[u8]) -> Option<(FrameHeader, &[u8])> {
+    let (class, body) = match codec {
+        Codec::Aac => {
+            let (&packet_type, body) = rest.split_first()?;
+            (class(packet_type), body)
+        }
+        _ => (FrameClass::Keyframe, rest),
+    };
+    Some((header(class, codec, TrackId(0)), body))
+}
+
+fn split_enhanced(packet_type: u8, rest: &[u8]) -> Option<(FrameHeader, &[u8])> {
+    let (packet_type, rest) = enhanced::skip_mod_ex(packet_type, rest)?;
+    let track = enhanced::first_track(packet_type, MULTITRACK, rest)?;
+    Some((header(class(track.packet_type), track.codec, track.id), track.body))
+}
+
+/// AACPacketType and AudioPacketType agree on what the classes need. The others (SequenceEnd, MultichannelConfig,
+/// reserved ones) are not decoder configuration and not audio.
+const fn class(packet_type: u8) -> FrameClass {
+    match packet_type {
+        SEQUENCE_START => FrameClass::SequenceHeader,
+        CODED_FRAMES => FrameClass::Keyframe,
+        _ => FrameClass::Other,
+    }
+}
+
+const fn header(class: FrameClass, codec: Codec, track: TrackId) -> FrameHeader {
+    FrameHeader {
+        class,
+        codec: Some(codec),
+        track,
+        composition_time: 0,
+    }
+}
+
+/// The sound format that announces an enhanced header.
+const EX_HEADER: u8 = 9;
+
+const SEQUENCE_START: u8 = 0;
+const CODED_FRAMES: u8 = 1;
+const MULTITRACK: u8 = 5;
+
+#[cfg(test)]
+mod tests {
+    use crate::media::{Codec, FourCc, FrameClass, FrameKind, classify};
+    use FrameClass::{Keyframe, Other, SequenceHeader};
+
+    fn read(payload: &[u8]) -> (FrameClass, Option<Codec>, u8) {
+        let header = classify(FrameKind::Audio, payload);
+        (header.class, header.codec, header.track.0)
+    }
+
+    #[test]
+    fn legacy_formats() {
+        assert_eq!(read(b"\xAF\x00\x12\x10"), (SequenceHeader, Some(Codec::Aac), 0));
+        assert_eq!(read(b"\xAF\x01\x21\x10"), (Keyframe, Some(Codec::Aac), 0));
+        assert_eq!(read(b"\xAF\x02\x21"), (Other, Some(Codec::Aac), 0));
+        assert_eq!(read(b"\x2F\xFF\xFB"), (Keyframe, Some(Codec::Mp3), 0));
+        assert_eq!(read(b"\x7E\x00"), (Keyframe, Some(Codec::G711A), 0));
+        assert_eq!(read(b"\xD0\x00"), (Keyframe, Some(Codec::Opus), 0));
+        assert_eq!(read(b"\xCF\x00"), (Keyframe, Some(Codec::UnknownId(12)), 0));
+    }
+
+    #[test]
+    fn silence_and_headers_without_a_body_are_other() {
+        assert_eq!(read(b""), (Other, None, 0));
+        assert_eq!(read(b"\xAF"), (Other, None, 0));
+        assert_eq!(read(b"\xAF\x00"), (Other, Some(Codec::Aac), 0));
+        assert_eq!(read(b"\x2F"), (Other, Some(Codec::Mp3), 0));
+        assert_eq!(read(b"\x90ac-3"), (Other, Some(Codec::Ac3), 0));
+    }
+
+    #[test]
+    fn enhanced_packets() {
+        assert_eq!(read(b"\x90OpusOpusHead"), (SequenceHeader, Some(Codec::Opus), 0));
+        assert_eq!(read(b"\x91fLaC\xFF\xF8"), (Keyframe, Some(Codec::Flac), 0));
+        assert_eq!(read(b"\x92Opus"), (Other, Some(Codec::Opus), 0));
+        assert_eq!(read(b"\x94Opus\x01\x02\0\0\0\x03"), (Other, Some(Codec::Opus), 0));
+        assert_eq!(
+            read(b"\x91wma2\x00"),
+            (Keyframe, Some(Codec::UnknownFourCc(FourCc(*b"wma2"))), 0)
+        );
+        assert_eq!(read(b"\x91Opu"), (Other, None, 0));
+    }
+
+    #[test]
+    fn multitrack_and_mod_ex() {
+        assert_eq!(read(b"\x95\x01mp4a\x01\x21"), (Keyframe, Some(Codec::Aac), 1));
+        assert_eq!(read(b"\x95\x00mp4a\x02\x12\x10"), (SequenceHeader, Some(Codec::Aac), 2));
+        assert_eq!(
+            read(b"\x95\x11Opus\x00\x00\x00\x02\xAA\xAA\x01\x00\x00\x02\xBB\xBB"),
+            (Keyframe, Some(Codec::Opus), 0)
+        );
+        assert_eq!(
+            read(b"\x95\x21mp4a\x03\x00\x00\x01\x21Opus\x01\x00\x00\x01\xBB"),
+            (Keyframe, Some(Codec::Aac), 3)
+        );
+        assert_eq!(
+            read(b"\x97\x02\x07\xA1\x20\x01Opus\xFC"),
+            (Keyframe, Some(Codec::Opus), 0)
+        );
+    }
+
+    #[test]
+    fn malformed_multitrack_is_other() {
+        for payload in [
+            &b"\x95"[..],
+            b"\x95\x05Opus\x00\xAA",                 // multitrack in multitrack
+            b"\x95\x07Opus\x00\xAA",                 // ModEx in multitrack
+            b"\x95\x31Opus\x00\xAA",                 // reserved multitrack type
+            b"\x95\x01Opus",                         // no track
+            b"\x95\x11Opus\x00\x00\x00\x03\xAA\xAA", // track longer than the message
+        ] {
+            assert_eq!(read(payload), (Other, None, 0), "{payload:x?}");
+        }
+    }
+}
