@@ -6,6 +6,7 @@ extern crate alloc;
 
 pub mod amf;
 pub mod chunk;
+pub mod end_cause;
 pub mod flv;
 pub mod handshake;
 pub mod http;
@@ -19,11 +20,14 @@ pub mod server;
 pub mod session;
 pub mod stream_key;
 pub mod time;
+pub mod timers;
 pub mod timestamp;
 
+pub use end_cause::EndCause;
 pub use limits::Limits;
 pub use media::{Frame, FrameClass, FrameKind, TrackId};
 pub use output::Output;
 pub use stream_key::{StreamKey, StreamKeyError};
 pub use time::Time;
+pub use timers::Timer;
 pub use timestamp::Timestamp;

@@ -28,6 +28,7 @@ pub struct Output {
     arena_start: usize,
     segments: VecDeque<Segment>,
     remaining: usize,
+    sent: u64,
 }
 
 #[derive(Debug)]
@@ -46,6 +47,7 @@ impl Output {
             arena_start: 0,
             segments: VecDeque::new(),
             remaining: 0,
+            sent: 0,
         }
     }
 
@@ -59,6 +61,12 @@ impl Output {
     #[must_use]
     pub const fn len(&self) -> usize {
         self.remaining
+    }
+
+    /// Bytes sent since the beginning.
+    #[must_use]
+    pub const fn sent(&self) -> u64 {
+        self.sent
     }
 
     /// Appends a copy of `piece`.
@@ -158,6 +166,7 @@ impl Buf for Output {
             self.remaining
         );
         self.remaining -= count;
+        self.sent += count as u64;
         while count > 0 {
             let Some(front) = self.segments.front_mut() else { break };
             let (len, whole) = match front {
@@ -208,7 +217,9 @@ mod tests {
                 expected.extend_from_slice(&piece);
                 output.write_shared(&Bytes::from(piece));
             }
-            output.remaining() == expected.len() && drain(&mut output, step % 97 + 1) == expected
+            output.remaining() == expected.len()
+                && drain(&mut output, step % 97 + 1) == expected
+                && output.sent() == expected.len() as u64
         }
     }
 

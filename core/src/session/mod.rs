@@ -1,1 +1,20 @@
 //! The RTMP conversation, both sides. RTMP 1.0 §7.
+
+mod config;
+mod connect;
+mod error;
+mod event;
+mod server;
+mod status;
+pub mod target;
+
+pub use config::SessionConfig;
+pub use connect::{Capabilities, Connect};
+pub use error::{ProtocolError, StateError};
+pub use event::{Anomaly, Event, PlayControl, PlayStart, PublishKind, RequestId};
+pub use server::{ServerSession, SessionStats};
+pub use status::{Level, Status, StatusCode};
+pub use target::Target;
+
+#[doc(no_inline)]
+pub use crate::chunk::MessageStreamId;

@@ -1,0 +1,38 @@
+//! Why a publish or a play ended.
+
+use crate::timers::Timer;
+use core::fmt;
+
+/// Why a publish or a play ended, in the same words for every protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EndCause {
+    /// The peer said so: `deleteStream`, `closeStream`, `FCUnpublish`, the end of an HTTP body.
+    Requested,
+    /// The peer closed the connection without a word.
+    Eof,
+    /// The peer let a timer run out.
+    Timeout(Timer),
+    /// The peer broke the protocol.
+    ProtocolError,
+    /// We closed the connection.
+    Closed,
+    /// Another publisher took the stream over.
+    Replaced,
+    /// The publisher of the stream that was played is gone.
+    Unpublished,
+}
+
+impl fmt::Display for EndCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EndCause::Requested => f.write_str("requested"),
+            EndCause::Eof => f.write_str("end of input"),
+            EndCause::Timeout(timer) => write!(f, "{timer} timeout"),
+            EndCause::ProtocolError => f.write_str("protocol error"),
+            EndCause::Closed => f.write_str("closed"),
+            EndCause::Replaced => f.write_str("replaced"),
+            EndCause::Unpublished => f.write_str("unpublished"),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What a client says about itself. RTMP 1.0 §7.2.1.1, E-RTMP v2 "Enhancing NetConnection connect Command".
+
+use alloc::boxed::Box;
+
+/// The command object of `connect`. What was absent is empty or 0.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Connect {
+    /// The application, as sent: it may have several segments and a query.
+    pub app: Box<str>,
+    /// The URL of the connection, as sent.
+    pub tc_url: Box<str>,
+    /// What the client calls itself.
+    pub flash_ver: Box<str>,
+    /// The page that the player is part of.
+    pub page_url: Box<str>,
+    /// The file that the player came from.
+    pub swf_url: Box<str>,
+    /// 3 if the client speaks AMF3, else 0.
+    pub object_encoding: u8,
+    /// What it says about Enhanced RTMP.
+    pub capabilities: Capabilities,
+}
+
+/// What a client says about Enhanced RTMP. Absence means nothing: OBS sends none of it and uses it all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// Whether any field of Enhanced RTMP was present.
+    pub is_enhanced: bool,
+    /// `capsEx`, bits as in E-RTMP v2.
+    pub caps_ex: u32,
+    /// `videoFunction`, bits as in E-RTMP v2.
+    pub video_function: u32,
+}
+
+impl Capabilities {
+    /// Whether the client follows a reconnect request.
+    #[must_use]
+    pub const fn can_reconnect(self) -> bool {
+        self.caps_ex & 1 != 0
+    }
+
+    /// Whether the client reads multitrack messages.
+    #[must_use]
+    pub const fn can_multitrack(self) -> bool {
+        self.caps_ex & 2 != 0
+    }
+
+    /// Whether the client reads messages with a modifier (`ModEx`).
+    #[must_use]
+    pub const fn can_mod_ex(self) -> bool {
+        self.caps_ex & 4 != 0
+    }
+
+    /// Whether the client reads video metadata messages (HDR).
+    #[must_use]
+    pub const fn can_video_metadata(self) -> bool {
+        self.video_function & 4 != 0
+    }
+}

@@ -1,0 +1,59 @@
+//! What can go wrong in a session: by the peer's fault, and by the caller's.
+
+use crate::Timer;
+use crate::chunk::ChunkError;
+
+/// The peer broke the rules, or fell silent. The session is over; the output may still hold a last reply.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// The framing is broken.
+    #[error(transparent)]
+    Chunk(#[from] ChunkError),
+    /// A command before `connect`.
+    #[error("command before connect")]
+    NotConnected,
+    /// A second `connect`.
+    #[error("second connect on one connection")]
+    AlreadyConnected,
+    /// `createStream` once too often.
+    #[error("more than {max} message streams")]
+    TooManyStreams {
+        /// The most allowed.
+        max: usize,
+    },
+    /// The peer makes us reply and does not read the replies.
+    #[error("{waiting} bytes of output exceed the limit of {max} bytes")]
+    OutputFull {
+        /// Bytes waiting.
+        waiting: usize,
+        /// The most allowed.
+        max: usize,
+    },
+    /// Silence where something was due.
+    #[error("{0} timeout")]
+    Timeout(Timer),
+}
+
+/// The caller asked at a wrong moment; nothing has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// No such request waits for an answer: it was answered, or ended before it was.
+    #[error("no such request waits for an answer")]
+    StaleRequest,
+    /// Nothing is being played there.
+    #[error("nothing is being played")]
+    NotPlaying,
+    /// Nothing is being published there.
+    #[error("nothing is being published")]
+    NotPublishing,
+    /// Too much output waits.
+    #[error("{waiting} bytes of output exceed the limit of {max} bytes")]
+    OutputFull {
+        /// Bytes waiting.
+        waiting: usize,
+        /// The most allowed.
+        max: usize,
+    },
+}

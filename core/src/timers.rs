@@ -1,0 +1,189 @@
+//! The deadlines of one connection.
+
+use crate::{Limits, Output, Time};
+use core::fmt;
+use core::time::Duration;
+
+/// What a connection may be waiting for. RTMP, HTTP and WebSocket share the words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Timer {
+    /// The end of the handshake, counted from accept.
+    Handshake,
+    /// A request to publish or play.
+    Command,
+    /// Bytes from a publisher.
+    Idle,
+    /// The next ping to a player.
+    Ping,
+    /// The next look at whether waiting output leaves.
+    Stall,
+    /// The last replies to leave a closing connection.
+    Close,
+}
+
+impl Timer {
+    const ALL: [Timer; 6] = [
+        Timer::Handshake,
+        Timer::Command,
+        Timer::Idle,
+        Timer::Ping,
+        Timer::Stall,
+        Timer::Close,
+    ];
+}
+
+impl fmt::Display for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Timer::Handshake => "handshake",
+            Timer::Command => "command",
+            Timer::Idle => "idle",
+            Timer::Ping => "ping",
+            Timer::Stall => "stall",
+            Timer::Close => "close",
+        })
+    }
+}
+
+/// One deadline per [`Timer`], and which comes first.
+#[derive(Debug)]
+pub(crate) struct Timers {
+    /// [`Time::NEVER`] where the timer is off.
+    deadlines: [Time; Timer::ALL.len()],
+    first: Option<(Time, Timer)>,
+}
+
+impl Timers {
+    pub(crate) const fn new() -> Self {
+        Timers {
+            deadlines: [Time::NEVER; Timer::ALL.len()],
+            first: None,
+        }
+    }
+
+    /// Starts `timer`, or moves it.
+    pub(crate) fn set(&mut self, timer: Timer, at: Time) {
+        if let Some(deadline) = self.deadlines.get_mut(timer as usize) {
+            *deadline = at;
+        }
+        self.first = Timer::ALL
+            .into_iter()
+            .zip(self.deadlines)
+            .filter(|(_, at)| *at != Time::NEVER)
+            .min_by_key(|(_, at)| *at)
+            .map(|(timer, at)| (at, timer));
+    }
+
+    pub(crate) fn clear(&mut self, timer: Timer) {
+        self.set(timer, Time::NEVER);
+    }
+
+    pub(crate) fn clear_all(&mut self) {
+        *self = Timers::new();
+    }
+
+    /// The earliest deadline and its name. O(1).
+    pub(crate) const fn first(&self) -> Option<(Time, Timer)> {
+        self.first
+    }
+
+    /// Stops and returns the earliest timer that is due at `now`.
+    pub(crate) fn take_due(&mut self, now: Time) -> Option<Timer> {
+        let (at, timer) = self.first?;
+        (at <= now).then(|| {
+            self.clear(timer);
+            timer
+        })
+    }
+}
+
+/// Notices a socket that takes nothing.
+///
+/// It looks at the output twice per [`Limits::stall_timeout`], never while bytes are queued or sent, so it costs the
+/// hot path nothing. A look fails if most of what waited at the one before is still there; the second failure in a row
+/// is a stall. So a stall is seen after 1 to 1.5 times the limit.
+#[derive(Debug, Default)]
+pub(crate) struct StallWatch {
+    /// [`Output::sent`] that the next look wants to see.
+    wanted: u64,
+    failed: bool,
+}
+
+impl StallWatch {
+    /// Bytes that must leave between two looks, if as many wait: below any stream's rate, above what a peer needs that
+    /// reads a byte now and then to look alive.
+    const MIN_PROGRESS: usize = 8 << 10;
+
+    /// The time from one look to the next.
+    pub(crate) fn interval(limits: &Limits) -> Duration {
+        limits.stall_timeout / 2
+    }
+
+    /// Takes a look: whether `output` has stalled.
+    pub(crate) fn look(&mut self, output: &Output) -> bool {
+        let stuck = output.sent() < self.wanted;
+        let stalled = stuck && self.failed;
+        self.failed = stuck;
+        self.wanted = output.sent() + output.len().min(Self::MIN_PROGRESS) as u64;
+        stalled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Buf;
+
+    #[test]
+    fn fires_in_deadline_order_and_once() {
+        let mut timers = Timers::new();
+        assert_eq!(timers.first(), None);
+        timers.set(Timer::Ping, Time::from_millis(20));
+        timers.set(Timer::Idle, Time::from_millis(10));
+        timers.set(Timer::Close, Time::from_millis(30));
+        timers.clear(Timer::Close);
+        assert_eq!(timers.first(), Some((Time::from_millis(10), Timer::Idle)));
+        assert_eq!(timers.take_due(Time::from_millis(9)), None);
+        assert_eq!(timers.take_due(Time::from_millis(50)), Some(Timer::Idle));
+        assert_eq!(timers.take_due(Time::from_millis(50)), Some(Timer::Ping));
+        assert_eq!(timers.take_due(Time::from_millis(50)), None);
+        assert_eq!(timers.first(), None);
+    }
+
+    #[test]
+    fn a_socket_that_takes_nothing_fails_two_looks() {
+        let mut output = Output::new();
+        let mut watch = StallWatch::default();
+        assert!(!watch.look(&output));
+        output.write(&[0; 100]);
+        assert!(!watch.look(&output), "first sight of what waits");
+        assert!(!watch.look(&output), "first failure");
+        assert!(watch.look(&output));
+    }
+
+    #[test]
+    fn a_socket_that_takes_a_byte_now_and_then_stalls_too() {
+        let mut output = Output::new();
+        let mut watch = StallWatch::default();
+        output.write(&[0; 100_000]);
+        let stalled = (0..3).map(|_| {
+            output.advance(1);
+            watch.look(&output)
+        });
+        assert!(stalled.eq([false, false, true]));
+    }
+
+    #[test]
+    fn a_socket_that_keeps_up_never_stalls() {
+        let mut output = Output::new();
+        let mut watch = StallWatch::default();
+        for _ in 0..10 {
+            assert!(!watch.look(&output));
+            output.write(&[0; 100_000]);
+            assert!(!watch.look(&output));
+            output.advance(StallWatch::MIN_PROGRESS);
+            assert!(!watch.look(&output));
+            output.advance(output.remaining());
+        }
+    }
+}
