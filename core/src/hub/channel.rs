@@ -1,0 +1,628 @@
+//! One stream: frames in from its publisher, frames out to its players.
+
+use super::ChannelConfig;
+use super::headers::{Headers, Stored};
+use super::ring::{Ring, Sequence, Slot};
+use super::subscriber::{AwaitsKeyframe, LagLimit, SkipStep, Subscriber, SubscriberStats};
+use super::timeline::{Timeline, TimelineStats};
+use crate::media::{self, Codec, Frame, FrameClass, FrameKind};
+use crate::{Time, Timestamp};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+use slab::Slab;
+
+/// Media frames after which we believe that a kind which has not shown up is not there, and the time for it.
+const TRACKS_SETTLE_FRAMES: u64 = 10;
+const TRACKS_SETTLE_TIME: Duration = Duration::from_secs(2);
+
+/// Frames that a joining player looks ahead for the earliest time, which becomes its zero: more than encoders interleave.
+const BASE_LOOKAHEAD: usize = 64;
+
+/// One stream: headers, a ring of frames and a cursor per player.
+///
+/// It outlives its publisher: [`begin`](Self::begin) starts each one on the same time line.
+#[derive(Debug)]
+pub struct Channel {
+    config: Arc<ChannelConfig>,
+    timeline: Timeline,
+    headers: Headers,
+    ring: Ring,
+    tracks: Tracks,
+    /// When the first media frame of the first publisher came, and how many have come.
+    first_media: Option<Time>,
+    media_frames: u64,
+    subscribers: Slab<Subscriber>,
+    /// Players that saw `Pending` since the last announcement.
+    parked: Vec<SubscriberId>,
+    /// Players that an announcement found parked and that `poll_wake` has not handed out yet.
+    waking: Vec<SubscriberId>,
+    is_merging: bool,
+    /// The first frame that parked players have not been woken for.
+    unannounced_from: Option<Sequence>,
+    has_ended: bool,
+    stats: ChannelStats,
+}
+
+/// A player of one [`Channel`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SubscriberId(u32);
+
+/// How a player joins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Join {
+    /// The caller's name for the player, handed back by [`Hub::poll_wake`](super::Hub::poll_wake).
+    pub token: u64,
+    /// Whether nothing is to be given out before [`Channel::tracks`] is known.
+    pub needs_tracks: bool,
+}
+
+/// What a player gets next.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Next {
+    /// A frame, on the player's own time line.
+    Frame(Frame),
+    /// Nothing yet; the player is parked and will be woken.
+    Pending,
+    /// The player is too slow for the stream and begins to miss frames. Told once per step until it has caught up.
+    Skipped {
+        /// What is left out.
+        step: SkipStep,
+        /// The bound that was reached.
+        limit: LagLimit,
+        /// Frames left out so far by this player, of all classes.
+        missed: u64,
+    },
+    /// The stream is over and everything has been given out.
+    Ended,
+}
+
+/// Which kinds of media a stream has, by what was seen and not by what metadata says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tracks {
+    /// Audio was seen.
+    pub audio: bool,
+    /// Video was seen.
+    pub video: bool,
+}
+
+/// What a channel has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ChannelStats {
+    /// Frames pushed.
+    pub frames: u64,
+    /// Their payload bytes.
+    pub bytes: u64,
+    /// Repeated sequence headers and metadata, left out.
+    pub repeated_headers: u64,
+    /// Frames of a codec that needs a sequence header, sent before it; left out, since no decoder can use them.
+    pub without_header: u64,
+    /// GOPs that outgrew the cache.
+    pub gop_overflows: u64,
+    /// What the time line repaired.
+    pub timeline: TimelineStats,
+}
+
+impl Channel {
+    /// An empty channel.
+    #[must_use]
+    pub fn new(config: Arc<ChannelConfig>) -> Self {
+        Channel {
+            config,
+            timeline: Timeline::new(),
+            headers: Headers::default(),
+            ring: Ring::default(),
+            tracks: Tracks::default(),
+            first_media: None,
+            media_frames: 0,
+            subscribers: Slab::new(),
+            parked: Vec::new(),
+            waking: Vec::new(),
+            is_merging: false,
+            unannounced_from: None,
+            has_ended: false,
+            stats: ChannelStats::default(),
+        }
+    }
+
+    /// A publisher begins, the first one or another. Its times continue the time line, and players that are there get
+    /// its pictures from its first keyframe on.
+    pub fn begin(&mut self, now: Time) {
+        self.timeline.restart();
+        self.headers.mark_stale();
+        self.ring.end_gop();
+        self.tracks = Tracks::default();
+        self.first_media = None;
+        self.media_frames = 0;
+        self.has_ended = false;
+        for (_, subscriber) in &mut self.subscribers {
+            let audio_too = subscriber.base.is_none();
+            subscriber.awaits = Some(AwaitsKeyframe {
+                since: now,
+                audio_too,
+                bounded: true,
+            });
+        }
+    }
+
+    /// Takes a frame in.
+    ///
+    /// O(1) whatever the number of players, and no copy of the payload. Repeated headers, and frames that no decoder
+    /// can use yet, are left out. Call [`Hub::announce`](super::Hub::announce) afterwards, once for any number of
+    /// frames.
+    pub fn push(&mut self, now: Time, frame: Frame) {
+        self.stats.frames += 1;
+        self.stats.bytes += frame.payload.len() as u64;
+        self.trim(now);
+        match frame.class {
+            FrameClass::SequenceHeader | FrameClass::Metadata => self.push_header(now, frame),
+            FrameClass::Keyframe | FrameClass::Inter | FrameClass::Disposable => self.push_coded(now, frame),
+            FrameClass::Other => {
+                let time = self.timeline.place(now, frame.kind, frame.timestamp);
+                self.ring.push(frame, time, now);
+            }
+        }
+        self.stats.gop_overflows += u64::from(self.ring.bound_gop(&self.config));
+    }
+
+    /// The publisher took its metadata back: who joins from now on gets none.
+    pub fn clear_metadata(&mut self) {
+        self.headers.clear_metadata();
+    }
+
+    /// The stream is over: players get what there is, then [`Next::Ended`].
+    pub fn end(&mut self) {
+        self.has_ended = true;
+    }
+
+    /// A player joins: headers and the GOP cache first, if there are any, then the live frames.
+    ///
+    /// Without a GOP cache it waits for the next keyframe if the stream has video, audio too, for at most
+    /// [`ChannelConfig::keyframe_wait`].
+    pub fn subscribe(&mut self, now: Time, join: Join) -> SubscriberId {
+        let cursor = self.ring.gop_start().unwrap_or(self.ring.end());
+        let awaits = self.ring.gop_start().is_none();
+        let index = self.subscribers.insert(Subscriber {
+            token: join.token,
+            cursor,
+            anchor: self.ring.end(),
+            base: None,
+            headers_due: Some(0),
+            headers_until: 0,
+            awaits: awaits.then_some(AwaitsKeyframe {
+                since: now,
+                audio_too: true,
+                bounded: true,
+            }),
+            is_parked: false,
+            needs_tracks: join.needs_tracks,
+            is_paused: false,
+            wants_audio: true,
+            wants_video: true,
+            reported: None,
+            stats: SubscriberStats::default(),
+        });
+        SubscriberId(u32::try_from(index).unwrap_or(u32::MAX))
+    }
+
+    /// A player leaves. O(parked players).
+    pub fn unsubscribe(&mut self, id: SubscriberId) -> Option<SubscriberStats> {
+        let subscriber = self.subscribers.try_remove(id.0 as usize)?;
+        if subscriber.is_parked {
+            self.parked.retain(|parked| *parked != id);
+            self.waking.retain(|waking| *waking != id);
+        }
+        Some(subscriber.stats)
+    }
+
+    /// What the player gets next. [`Next::Pending`] parks it until there is more.
+    ///
+    /// Cost: no allocation; the payload is shared. Frames that the player is to miss are passed over in one go.
+    pub fn next(&mut self, id: SubscriberId) -> Next {
+        let tracks_known = self.has_ended || self.tracks().is_some();
+        let Some(subscriber) = self.subscribers.get_mut(id.0 as usize) else {
+            return Next::Ended;
+        };
+        if (subscriber.needs_tracks && !tracks_known) || subscriber.is_paused {
+            return self.park(id);
+        }
+        subscriber.needs_tracks = false;
+        let view = View {
+            config: &self.config,
+            headers: &self.headers,
+            ring: &self.ring,
+            tracks: self.tracks,
+        };
+        match view.next(subscriber, self.timeline.current()) {
+            Some(next) => next,
+            None if self.has_ended => Next::Ended,
+            None => self.park(id),
+        }
+    }
+
+    /// Stops or resumes a player. On resuming it continues at the live edge, with headers and a keyframe.
+    pub fn set_paused(&mut self, now: Time, id: SubscriberId, paused: bool) {
+        let end = self.ring.end();
+        if let Some(subscriber) = self.subscribers.get_mut(id.0 as usize) {
+            if subscriber.is_paused && !paused {
+                subscriber.cursor = end;
+                subscriber.anchor = end;
+                subscriber.start_over(now);
+            }
+            subscriber.is_paused = paused;
+        }
+    }
+
+    /// Says whether a player wants frames of `kind`. When video comes back it starts at a keyframe.
+    pub fn set_wanted(&mut self, now: Time, id: SubscriberId, kind: FrameKind, wanted: bool) {
+        let Some(subscriber) = self.subscribers.get_mut(id.0 as usize) else {
+            return;
+        };
+        match kind {
+            FrameKind::Audio => subscriber.wants_audio = wanted,
+            FrameKind::Video => {
+                if wanted && !subscriber.wants_video {
+                    subscriber.awaits = Some(AwaitsKeyframe {
+                        since: now,
+                        audio_too: false,
+                        bounded: true,
+                    });
+                }
+                subscriber.wants_video = wanted;
+            }
+            FrameKind::Data => {}
+        }
+        subscriber.headers_due = Some(0);
+    }
+
+    /// Which kinds of media the stream has, as soon as that can be said: both were seen, or enough of one.
+    #[must_use]
+    pub fn tracks(&self) -> Option<Tracks> {
+        let settled = (self.tracks.audio && self.tracks.video)
+            || self.media_frames >= TRACKS_SETTLE_FRAMES
+            || self.first_media.is_some_and(|first| {
+                self.ring
+                    .newest()
+                    .is_some_and(|slot| slot.arrived.since(first) >= TRACKS_SETTLE_TIME)
+            });
+        settled.then_some(self.tracks)
+    }
+
+    /// The metadata and sequence headers that a joining player would get, in that order.
+    pub fn headers(&self) -> impl Iterator<Item = &Frame> {
+        self.headers.iter()
+    }
+
+    /// The frames of the GOP cache, in order, with the publisher's own timestamps.
+    pub fn gop(&self) -> impl Iterator<Item = &Frame> {
+        let start = self.ring.gop_start().unwrap_or(self.ring.end());
+        self.ring.range(start, usize::MAX).map(|slot| &slot.frame)
+    }
+
+    /// Players subscribed.
+    #[must_use]
+    pub fn subscribers(&self) -> usize {
+        self.subscribers.len()
+    }
+
+    /// What a player has received and missed.
+    #[must_use]
+    pub fn subscriber_stats(&self, id: SubscriberId) -> Option<SubscriberStats> {
+        Some(self.subscribers.get(id.0 as usize)?.stats)
+    }
+
+    /// What the channel has seen.
+    #[must_use]
+    pub fn stats(&self) -> ChannelStats {
+        ChannelStats {
+            timeline: self.timeline.stats(),
+            ..self.stats
+        }
+    }
+
+    /// Payload bytes and frames in the ring.
+    #[must_use]
+    pub fn held(&self) -> (u64, usize) {
+        (self.ring.bytes(), self.ring.len())
+    }
+
+    pub(super) fn merge_delay(&self) -> Duration {
+        self.config.merge
+    }
+
+    /// Marks the parked players for waking. Returns whether there are any that were not marked yet.
+    pub(super) fn start_waking(&mut self) -> bool {
+        self.is_merging = false;
+        self.unannounced_from = None;
+        let was_idle = self.waking.is_empty();
+        self.waking.append(&mut self.parked);
+        was_idle && !self.waking.is_empty()
+    }
+
+    /// Returns whether a merging delay is to begin.
+    pub(super) fn start_merging(&mut self) -> bool {
+        let begins = !self.is_merging && !self.parked.is_empty();
+        self.is_merging |= begins;
+        begins
+    }
+
+    pub(super) fn poll_wake(&mut self) -> Option<u64> {
+        let id = self.waking.pop()?;
+        let subscriber = self.subscribers.get_mut(id.0 as usize)?;
+        subscriber.is_parked = false;
+        Some(subscriber.token)
+    }
+
+    fn park(&mut self, id: SubscriberId) -> Next {
+        if let Some(subscriber) = self.subscribers.get_mut(id.0 as usize)
+            && !subscriber.is_parked
+        {
+            subscriber.is_parked = true;
+            self.parked.push(id);
+        }
+        Next::Pending
+    }
+
+    /// Lets go of frames that nobody waits for any more.
+    fn trim(&mut self, now: Time) {
+        let end = self.ring.end();
+        if self.parked.is_empty() {
+            self.unannounced_from = None;
+        }
+        let is_all_parked = self.parked.len() == self.subscribers.len() && self.tracks().is_some();
+        let needed_from = match (self.parked.is_empty(), is_all_parked) {
+            (false, true) => Some(*self.unannounced_from.get_or_insert(end)),
+            (true, true) => Some(end),
+            (_, false) => None,
+        };
+        self.ring.trim(now, &self.config, needed_from);
+    }
+
+    fn push_header(&mut self, now: Time, frame: Frame) {
+        match self.headers.store(&frame) {
+            Stored::Ignored => {
+                self.stats.repeated_headers += 1;
+                return;
+            }
+            Stored::Changed if frame.class == FrameClass::SequenceHeader => self.ring.end_gop(),
+            Stored::Changed | Stored::First => {}
+        }
+        self.saw(frame.kind, now);
+        let time = self.timeline.current();
+        self.ring.push(frame, time, now);
+    }
+
+    fn push_coded(&mut self, now: Time, frame: Frame) {
+        if !self.headers.contains(frame.kind, frame.track) && needs_header(&frame) {
+            self.stats.without_header += 1;
+            return;
+        }
+        self.saw(frame.kind, now);
+        self.media_frames += 1;
+        if self.tracks().is_some() {
+            self.headers.drop_stale();
+        }
+        let time = self.timeline.advance(now, frame.kind, frame.timestamp);
+        if starts_gop(&frame) {
+            self.ring.mark_keyframe(self.config.gop_cache);
+        }
+        self.ring.push(frame, time, now);
+    }
+
+    fn saw(&mut self, kind: FrameKind, now: Time) {
+        match kind {
+            FrameKind::Audio => self.tracks.audio = true,
+            FrameKind::Video => self.tracks.video = true,
+            FrameKind::Data => return,
+        }
+        self.first_media.get_or_insert(now);
+    }
+}
+
+/// Whether a player can start at this frame: a keyframe of the default video track.
+fn starts_gop(frame: &Frame) -> bool {
+    frame.kind == FrameKind::Video && frame.class == FrameClass::Keyframe && frame.track.0 == 0
+}
+
+fn is_coded(frame: &Frame) -> bool {
+    matches!(
+        frame.class,
+        FrameClass::Keyframe | FrameClass::Inter | FrameClass::Disposable
+    )
+}
+
+/// Whether no decoder can use the frame without a sequence header. Looked at only while a track has none.
+fn needs_header(frame: &Frame) -> bool {
+    matches!(
+        media::classify(frame.kind, &frame.payload).codec,
+        Some(Codec::Aac | Codec::Avc | Codec::Hevc)
+    )
+}
+
+/// What one step of a player looks at, apart from the player.
+struct View<'a> {
+    config: &'a ChannelConfig,
+    headers: &'a Headers,
+    ring: &'a Ring,
+    tracks: Tracks,
+}
+
+impl View<'_> {
+    /// The player's next frame, or `None` at the live edge.
+    fn next(&self, subscriber: &mut Subscriber, current: u64) -> Option<Next> {
+        if let Some(skipped) = self.catch_up(subscriber) {
+            return Some(skipped);
+        }
+        if let Some(header) = self.next_header(subscriber, current) {
+            return Some(Next::Frame(header));
+        }
+        while let Some(slot) = self.ring.get(subscriber.cursor) {
+            match self.verdict(subscriber, slot) {
+                Verdict::Send => {
+                    if subscriber.base.is_none() && is_coded(&slot.frame) {
+                        subscriber.base = Some(self.base_at(subscriber.cursor, slot));
+                    }
+                    subscriber.cursor += 1;
+                    subscriber.stats.sent += 1;
+                    return Some(Next::Frame(at(&slot.frame, subscriber.own_time(slot.time))));
+                }
+                Verdict::PassOver => subscriber.cursor += 1,
+                Verdict::Report(step, limit) => {
+                    subscriber.reported = Some(step);
+                    return Some(Next::Skipped {
+                        step,
+                        limit,
+                        missed: subscriber.stats.missed(),
+                    });
+                }
+            }
+        }
+        subscriber.reported = None;
+        None
+    }
+
+    /// The third step of the ladder: a player beyond its lag bounds, or whose next frame is gone, goes to the newest
+    /// keyframe, or to the live edge to wait for one.
+    fn catch_up(&self, subscriber: &mut Subscriber) -> Option<Next> {
+        let limit = if subscriber.cursor < self.ring.first() {
+            LagLimit::Bytes
+        } else {
+            self.lag(subscriber, 1)?
+        };
+        let (first, end) = (self.ring.first(), self.ring.end());
+        let target = self
+            .ring
+            .newest_keyframe()
+            .filter(|&keyframe| keyframe > subscriber.cursor)
+            .unwrap_or(end);
+        let target = target.max(first);
+        subscriber.stats.missed_by_skip += target - subscriber.cursor;
+        subscriber.cursor = target;
+        subscriber.anchor = end;
+        subscriber.headers_due = Some(0);
+        // At the keyframe this ends at once; at the live edge audio goes on and pictures wait.
+        let since = self.ring.newest().map_or(Time::ZERO, |slot| slot.arrived);
+        subscriber.awaits = self.tracks.video.then_some(AwaitsKeyframe {
+            since,
+            audio_too: false,
+            bounded: true,
+        });
+        subscriber.reported = Some(SkipStep::ToKeyframe);
+        Some(Next::Skipped {
+            step: SkipStep::ToKeyframe,
+            limit,
+            missed: subscriber.stats.missed(),
+        })
+    }
+
+    fn next_header(&self, subscriber: &mut Subscriber, current: u64) -> Option<Frame> {
+        let mut index = subscriber.headers_due?;
+        if index == 0 {
+            subscriber.headers_until = self.ring.end();
+        }
+        let header = loop {
+            let header = self.headers.get(usize::from(index));
+            index += 1;
+            match header {
+                Some(header) if subscriber.wants(header.kind) => break header,
+                Some(_) => {}
+                None => {
+                    subscriber.headers_due = None;
+                    return None;
+                }
+            }
+        };
+        subscriber.headers_due = Some(index);
+        subscriber.stats.sent += 1;
+        // The time of the frame that follows, so that the player sees no step in between.
+        let time = match self.ring.get(subscriber.cursor) {
+            Some(slot) if subscriber.base.is_some() => slot.time,
+            _ => current,
+        };
+        Some(at(header, subscriber.own_time(time)))
+    }
+
+    fn verdict(&self, subscriber: &mut Subscriber, slot: &Slot) -> Verdict {
+        let frame = &slot.frame;
+        let is_coded = is_coded(frame);
+        let is_header = matches!(frame.class, FrameClass::SequenceHeader | FrameClass::Metadata);
+        if !subscriber.wants(frame.kind) || (is_header && subscriber.cursor < subscriber.headers_until) {
+            return Verdict::PassOver;
+        }
+        if is_coded && let Some(awaits) = subscriber.awaits {
+            let over = awaits.bounded && slot.arrived.since(awaits.since) >= self.config.keyframe_wait;
+            if starts_gop(frame) || over {
+                subscriber.awaits = None;
+            } else if frame.kind == FrameKind::Video || (awaits.audio_too && self.tracks.video) {
+                subscriber.stats.missed_inter += u64::from(!awaits.audio_too);
+                return Verdict::PassOver;
+            }
+        }
+        if frame.kind != FrameKind::Video || !is_coded || frame.class == FrameClass::Keyframe {
+            return Verdict::Send;
+        }
+        if let Some(limit) = self.lag(subscriber, 2) {
+            if subscriber.reported < Some(SkipStep::Inter) {
+                return Verdict::Report(SkipStep::Inter, limit);
+            }
+            subscriber.awaits = Some(AwaitsKeyframe {
+                since: slot.arrived,
+                audio_too: false,
+                bounded: false,
+            });
+            subscriber.stats.missed_inter += 1;
+            return Verdict::PassOver;
+        }
+        if frame.class == FrameClass::Disposable
+            && let Some(limit) = self.lag(subscriber, 4)
+        {
+            if subscriber.reported < Some(SkipStep::Disposable) {
+                return Verdict::Report(SkipStep::Disposable, limit);
+            }
+            subscriber.stats.missed_disposable += 1;
+            return Verdict::PassOver;
+        }
+        Verdict::Send
+    }
+
+    /// The bound that the player has passed one `part`-th of, if any. O(1).
+    fn lag(&self, subscriber: &Subscriber, part: u32) -> Option<LagLimit> {
+        let oldest = self.ring.get(subscriber.cursor.max(subscriber.anchor))?;
+        let newest = self.ring.newest()?;
+        if self.ring.bytes_from(subscriber.cursor.max(subscriber.anchor))
+            > self.config.lag_max_bytes as u64 / u64::from(part)
+        {
+            Some(LagLimit::Bytes)
+        } else if newest.arrived.since(oldest.arrived) > self.config.lag_max_age / part {
+            Some(LagLimit::Age)
+        } else {
+            None
+        }
+    }
+
+    /// The earliest time among the frame `slot` and those that follow it: some encoders interleave audio a little late,
+    /// and clamping it to the keyframe's time would move it against the picture.
+    fn base_at(&self, sequence: Sequence, slot: &Slot) -> u64 {
+        self.ring
+            .range(sequence, BASE_LOOKAHEAD)
+            .map(|slot| slot.time)
+            .min()
+            .unwrap_or(slot.time)
+    }
+}
+
+enum Verdict {
+    Send,
+    PassOver,
+    Report(SkipStep, LagLimit),
+}
+
+/// `frame` at the player's time `millis`, sharing its payload.
+fn at(frame: &Frame, millis: u32) -> Frame {
+    Frame {
+        timestamp: Timestamp::from_millis(millis),
+        ..frame.clone()
+    }
+}

@@ -1,0 +1,45 @@
+//! The bounds of a channel.
+
+use core::time::Duration;
+
+/// How much a channel keeps, and how far a player may lag. Each field says its unit, its default and its reason.
+///
+/// A channel holds at most `gop_max_bytes + lag_max_bytes` of payload, whatever the number of its players; with no
+/// player behind, only the GOP cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChannelConfig {
+    /// Whether a joining player gets the frames since the last keyframe at once. On: the first picture counts.
+    pub gop_cache: bool,
+    /// Bytes of the GOP cache. 32 MiB: 8 s at 30 Mb/s. Above it a joiner waits for the next keyframe.
+    pub gop_max_bytes: usize,
+    /// Media time of the GOP cache. 20 s: twice the longest keyframe interval that encoders are set to.
+    pub gop_max_duration: Duration,
+    /// Frames in the GOP cache. 8,192: 20 s of 240 pictures and 94 audio frames a second.
+    pub gop_max_frames: usize,
+    /// Bytes that a player may lag behind before it skips to the newest keyframe. 8 MiB: 2 s at 30 Mb/s. At a quarter
+    /// it misses disposable frames, at half all but keyframes and audio.
+    pub lag_max_bytes: usize,
+    /// Time that a player may lag behind, with the same steps. 10 s: more than a mobile network's usual stall.
+    pub lag_max_age: Duration,
+    /// The longest that a frame waits for others, so that many leave in one write. 0: every frame leaves at once.
+    pub merge: Duration,
+    /// How long a player that needs a keyframe waits for one before it gets what there is. 10 s: streams with
+    /// intra refresh never have one.
+    pub keyframe_wait: Duration,
+}
+
+impl Default for ChannelConfig {
+    fn default() -> Self {
+        ChannelConfig {
+            gop_cache: true,
+            gop_max_bytes: 32 << 20,
+            gop_max_duration: Duration::from_secs(20),
+            gop_max_frames: 8_192,
+            lag_max_bytes: 8 << 20,
+            lag_max_age: Duration::from_secs(10),
+            merge: Duration::ZERO,
+            keyframe_wait: Duration::from_secs(10),
+        }
+    }
+}

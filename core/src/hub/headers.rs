@@ -1,0 +1,101 @@
+//! What a player needs before the first frame.
+
+use crate::media::{Frame, FrameClass, FrameKind, TrackId};
+use alloc::vec::Vec;
+
+/// Sequence headers that a stream may have: 16 tracks of audio and 16 of video, more than any encoder sends.
+const MAX_HEADERS: usize = 32;
+
+/// The latest metadata and the sequence header of every track, in the order in which a joining player gets them:
+/// metadata, audio, video.
+#[derive(Debug, Default)]
+pub(super) struct Headers {
+    stored: Vec<Header>,
+}
+
+#[derive(Debug)]
+struct Header {
+    frame: Frame,
+    /// From an earlier publisher, and not confirmed by the present one yet.
+    is_stale: bool,
+}
+
+/// What storing a header changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stored {
+    /// The first of its kind and track.
+    First,
+    /// Other than the one before: the codec's parameters changed.
+    Changed,
+    /// The same again, as encoders send it with every keyframe, or one more than fits: nobody needs it.
+    Ignored,
+}
+
+impl Headers {
+    /// Keeps `frame`, in place of the one of its kind and track.
+    pub(super) fn store(&mut self, frame: &Frame) -> Stored {
+        let place = order(frame);
+        match self.stored.binary_search_by_key(&place, |header| order(&header.frame)) {
+            Ok(index) => match self.stored.get_mut(index) {
+                Some(header) => {
+                    header.is_stale = false;
+                    if header.frame.payload == frame.payload {
+                        return Stored::Ignored;
+                    }
+                    header.frame = frame.clone();
+                    Stored::Changed
+                }
+                None => Stored::Ignored,
+            },
+            Err(_) if self.stored.len() >= MAX_HEADERS => Stored::Ignored,
+            Err(index) => {
+                self.stored.insert(
+                    index,
+                    Header {
+                        frame: frame.clone(),
+                        is_stale: false,
+                    },
+                );
+                Stored::First
+            }
+        }
+    }
+
+    /// Another publisher begins. What it repeats unchanged is not news to anybody, so the old ones stay until it is
+    /// known what it sends.
+    pub(super) fn mark_stale(&mut self) {
+        self.stored.iter_mut().for_each(|header| header.is_stale = true);
+    }
+
+    /// Forgets what the present publisher has not sent.
+    pub(super) fn drop_stale(&mut self) {
+        self.stored.retain(|header| !header.is_stale);
+    }
+
+    /// Header number `index`, if there are that many.
+    pub(super) fn get(&self, index: usize) -> Option<&Frame> {
+        self.stored.get(index).map(|header| &header.frame)
+    }
+
+    pub(super) fn contains(&self, kind: FrameKind, track: TrackId) -> bool {
+        self.iter()
+            .any(|stored| stored.class == FrameClass::SequenceHeader && stored.kind == kind && stored.track == track)
+    }
+
+    pub(super) fn clear_metadata(&mut self) {
+        self.stored.retain(|header| header.frame.class != FrameClass::Metadata);
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Frame> {
+        self.stored.iter().map(|header| &header.frame)
+    }
+}
+
+fn order(frame: &Frame) -> (u8, TrackId) {
+    let kind = match frame.kind {
+        FrameKind::Data => 0,
+        FrameKind::Audio => 1,
+        FrameKind::Video => 2,
+    };
+    (kind, frame.track)
+}

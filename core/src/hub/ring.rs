@@ -1,0 +1,162 @@
+//! The frames of a stream that somebody may still want, in order of arrival.
+
+use super::ChannelConfig;
+use crate::{Frame, Time};
+use alloc::collections::VecDeque;
+
+/// The number of a frame in its channel, from 0, never used twice.
+pub(super) type Sequence = u64;
+
+/// Frames by sequence number: the GOP cache at the end, before it what slow players have not taken yet.
+#[derive(Debug, Default)]
+pub(super) struct Ring {
+    slots: VecDeque<Slot>,
+    /// The sequence number of the front slot.
+    first: Sequence,
+    /// Keyframes in the ring, in order.
+    keyframes: VecDeque<Sequence>,
+    /// Where the GOP cache begins; one of `keyframes`.
+    gop_start: Option<Sequence>,
+    /// Payload bytes of all frames ever pushed.
+    pushed_bytes: u64,
+}
+
+/// A frame in the ring.
+#[derive(Debug)]
+pub(super) struct Slot {
+    /// The frame. Its own timestamp is the publisher's; `time` is what counts.
+    pub(super) frame: Frame,
+    /// Its place on the channel's time line, in milliseconds.
+    pub(super) time: u64,
+    /// When it came.
+    pub(super) arrived: Time,
+    /// Payload bytes of all frames before it.
+    pub(super) offset: u64,
+}
+
+impl Ring {
+    /// The sequence number that the next frame will get.
+    pub(super) fn end(&self) -> Sequence {
+        self.first + self.slots.len() as u64
+    }
+
+    pub(super) fn first(&self) -> Sequence {
+        self.first
+    }
+
+    pub(super) fn gop_start(&self) -> Option<Sequence> {
+        self.gop_start
+    }
+
+    /// The newest keyframe in the ring.
+    pub(super) fn newest_keyframe(&self) -> Option<Sequence> {
+        self.keyframes.back().copied()
+    }
+
+    pub(super) fn get(&self, sequence: Sequence) -> Option<&Slot> {
+        self.slots.get(usize::try_from(sequence.checked_sub(self.first)?).ok()?)
+    }
+
+    pub(super) fn newest(&self) -> Option<&Slot> {
+        self.slots.back()
+    }
+
+    /// Up to `count` slots from `sequence` on.
+    pub(super) fn range(&self, sequence: Sequence, count: usize) -> impl Iterator<Item = &Slot> {
+        let skip = usize::try_from(sequence.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        self.slots.iter().skip(skip).take(count)
+    }
+
+    /// Payload bytes from frame `sequence` to the end.
+    pub(super) fn bytes_from(&self, sequence: Sequence) -> u64 {
+        self.get(sequence).map_or(0, |slot| self.pushed_bytes - slot.offset)
+    }
+
+    /// Payload bytes held.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes_from(self.first)
+    }
+
+    /// Frames held.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Appends a frame. O(1).
+    pub(super) fn push(&mut self, frame: Frame, time: u64, arrived: Time) {
+        let offset = self.pushed_bytes;
+        self.pushed_bytes += frame.payload.len() as u64;
+        self.slots.push_back(Slot {
+            frame,
+            time,
+            arrived,
+            offset,
+        });
+    }
+
+    /// Says that players can start at the next frame, and, if `cache` is on, begins the GOP cache with it.
+    pub(super) fn mark_keyframe(&mut self, cache: bool) {
+        self.keyframes.push_back(self.end());
+        self.gop_start = cache.then_some(self.end());
+    }
+
+    /// Ends the GOP cache: whoever joins now waits for the next keyframe.
+    pub(super) fn end_gop(&mut self) {
+        self.gop_start = None;
+    }
+
+    /// Ends the GOP cache if it has outgrown its bounds. Returns whether it had.
+    pub(super) fn bound_gop(&mut self, config: &ChannelConfig) -> bool {
+        let Some(start) = self.gop_start else { return false };
+        let (Some(first), Some(last)) = (self.get(start), self.slots.back()) else {
+            return false;
+        };
+        let outgrown = self.end() - start > config.gop_max_frames as u64
+            || self.pushed_bytes - first.offset > config.gop_max_bytes as u64
+            || u128::from(last.time.saturating_sub(first.time)) > config.gop_max_duration.as_millis();
+        if outgrown {
+            self.end_gop();
+        }
+        outgrown
+    }
+
+    /// Lets go of what nobody can want any more. Amortised O(1) per frame.
+    ///
+    /// If every player has all frames before `needed_from`, only the GOP cache and what follows stay. Otherwise what a
+    /// lagging player may still take stays too: the frames within the lag bounds, from the last keyframe before them.
+    pub(super) fn trim(&mut self, now: Time, config: &ChannelConfig, needed_from: Option<Sequence>) {
+        let gop_start = self.gop_start.unwrap_or(self.end());
+        if let Some(needed_from) = needed_from {
+            self.trim_to(gop_start.min(needed_from));
+            return;
+        }
+        while let Some(front) = self.slots.front()
+            && self.first < gop_start
+        {
+            // The front goes if the next place to start at is outside the lag bounds as well.
+            let next_start = self.keyframes.iter().copied().find(|&keyframe| keyframe > self.first);
+            let outside = |slot: &Slot| {
+                now.since(slot.arrived) > config.lag_max_age
+                    || self.pushed_bytes - slot.offset > config.lag_max_bytes as u64
+            };
+            let must_go = self.pushed_bytes - front.offset > (config.gop_max_bytes + config.lag_max_bytes) as u64;
+            let may_go = outside(next_start.and_then(|start| self.get(start)).unwrap_or(front));
+            if !must_go && !may_go {
+                break;
+            }
+            self.trim_to(self.first + 1);
+        }
+    }
+
+    fn trim_to(&mut self, sequence: Sequence) {
+        while self.first < sequence && self.slots.pop_front().is_some() {
+            self.first += 1;
+        }
+        while self.keyframes.front().is_some_and(|&keyframe| keyframe < self.first) {
+            self.keyframes.pop_front();
+        }
+        if self.slots.capacity() > 256 && self.slots.len() < self.slots.capacity() / 8 {
+            self.slots.shrink_to(self.slots.len() * 2);
+        }
+    }
+}

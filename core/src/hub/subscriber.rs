@@ -1,0 +1,110 @@
+//! One player's place in a channel.
+
+use super::ring::Sequence;
+use crate::{FrameKind, Time};
+
+/// What a channel remembers of one player.
+#[derive(Debug)]
+pub(super) struct Subscriber {
+    /// The caller's name for it.
+    pub(super) token: u64,
+    /// The next frame to look at.
+    pub(super) cursor: Sequence,
+    /// Where the channel's end was when the player joined or skipped: what lies before it is the burst that we chose to
+    /// send, and does not count as lag.
+    pub(super) anchor: Sequence,
+    /// The channel time that is the player's zero.
+    pub(super) base: Option<u64>,
+    /// The next header to send, while headers are due.
+    pub(super) headers_due: Option<u8>,
+    /// Headers in the ring before this one were covered by those that were due.
+    pub(super) headers_until: Sequence,
+    /// While the player needs a keyframe: since when, and whether audio waits as well.
+    pub(super) awaits: Option<AwaitsKeyframe>,
+    pub(super) is_parked: bool,
+    /// Set for players that must know the tracks before the first byte (an FLV header names them).
+    pub(super) needs_tracks: bool,
+    pub(super) is_paused: bool,
+    pub(super) wants_audio: bool,
+    pub(super) wants_video: bool,
+    /// The step that was last reported, so that each is told once until the player has caught up.
+    pub(super) reported: Option<SkipStep>,
+    pub(super) stats: SubscriberStats,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AwaitsKeyframe {
+    pub(super) since: Time,
+    pub(super) audio_too: bool,
+    /// Whether the wait ends when [`keyframe_wait`](super::ChannelConfig::keyframe_wait) is over. Not for a player
+    /// that is slow.
+    pub(super) bounded: bool,
+}
+
+/// What a player has received and missed, in frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct SubscriberStats {
+    /// Frames given out, headers included.
+    pub sent: u64,
+    /// Disposable frames missed at the first step of the slow-player ladder.
+    pub missed_disposable: u64,
+    /// Other pictures missed at the second step.
+    pub missed_inter: u64,
+    /// Frames of any kind missed at the third step, by skipping to the newest keyframe.
+    pub missed_by_skip: u64,
+}
+
+/// The steps by which a slow player misses more and more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SkipStep {
+    /// Disposable frames are left out: nobody sees a difference but a lower frame rate.
+    Disposable,
+    /// Pictures are left out up to the next keyframe; audio goes on.
+    Inter,
+    /// Everything up to the newest keyframe is left out, and headers are sent again.
+    ToKeyframe,
+}
+
+/// Which bound a slow player reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LagLimit {
+    /// [`lag_max_bytes`](super::ChannelConfig::lag_max_bytes).
+    Bytes,
+    /// [`lag_max_age`](super::ChannelConfig::lag_max_age).
+    Age,
+}
+
+impl Subscriber {
+    pub(super) fn wants(&self, kind: FrameKind) -> bool {
+        match kind {
+            FrameKind::Audio => self.wants_audio,
+            FrameKind::Video => self.wants_video,
+            FrameKind::Data => true,
+        }
+    }
+
+    /// Continues with headers and a keyframe, as after a pause.
+    pub(super) fn start_over(&mut self, now: Time) {
+        self.headers_due = Some(0);
+        self.awaits = Some(AwaitsKeyframe {
+            since: now,
+            audio_too: false,
+            bounded: true,
+        });
+    }
+
+    /// The player's own time for the channel time `time`, modulo 2^32. What lies before its zero is zero.
+    pub(super) fn own_time(&self, time: u64) -> u32 {
+        let elapsed = time.saturating_sub(self.base.unwrap_or(time));
+        u32::try_from(elapsed & u64::from(u32::MAX)).unwrap_or_default()
+    }
+}
+
+impl SubscriberStats {
+    /// Frames missed, of all classes.
+    #[must_use]
+    pub const fn missed(&self) -> u64 {
+        self.missed_disposable + self.missed_inter + self.missed_by_skip
+    }
+}

@@ -1,0 +1,553 @@
+//! What players of a channel see.
+
+use super::*;
+use crate::{Frame, FrameClass, FrameKind, Timestamp, TrackId};
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use alloc::{format, string::String};
+use bytes::Bytes;
+use core::time::Duration;
+use quickcheck::quickcheck;
+
+/// A channel under test with its clock, and the notation of the tests: `V` video header, `A` audio header, `M`
+/// metadata, `K` keyframe, `P` inter frame, `D` disposable frame, `a` audio, each followed by its time.
+struct Stage {
+    hub: Hub,
+    id: ChannelId,
+    now: Time,
+    frame_len: usize,
+}
+
+impl Stage {
+    fn new(change: impl FnOnce(&mut ChannelConfig)) -> Stage {
+        let mut config = ChannelConfig::default();
+        change(&mut config);
+        let mut hub = Hub::new();
+        let key = StreamKey::new("live/x").unwrap();
+        let id = hub.open(&key, || Channel::new(Arc::new(config)));
+        let mut stage = Stage {
+            hub,
+            id,
+            now: Time::from_millis(1_000),
+            frame_len: 20,
+        };
+        let now = stage.now;
+        stage.channel().begin(now);
+        stage
+    }
+
+    fn channel(&mut self) -> &mut Channel {
+        self.hub.channel_mut(self.id).unwrap()
+    }
+
+    /// Pushes frames such as `"M V A K0 a7 P40"`, at the wall clock of their own times.
+    fn push(&mut self, script: &str) {
+        for word in script.split_whitespace() {
+            let (letter, time) = word.split_at(1);
+            let (time, variant) = time
+                .split_once('\'')
+                .map_or((time, 0), |(time, variant)| (time, variant.len() + 1));
+            let millis: u32 = time.parse().unwrap_or(0);
+            self.now = self.now.max(Time::from_millis(1_000 + u64::from(millis)));
+            let frame = frame(letter, millis, self.frame_len, variant);
+            let (now, id) = (self.now, self.id);
+            self.channel().push(now, frame);
+            self.hub.announce(now, id);
+        }
+    }
+
+    fn join(&mut self) -> SubscriberId {
+        let now = self.now;
+        self.channel().subscribe(
+            now,
+            Join {
+                token: 7,
+                needs_tracks: false,
+            },
+        )
+    }
+
+    /// Takes what a player gets until it is parked, in the notation of `push`; `-` is `Pending`, `.` the end.
+    fn take(&mut self, id: SubscriberId) -> String {
+        self.take_up_to(id, usize::MAX)
+    }
+
+    fn take_up_to(&mut self, id: SubscriberId, count: usize) -> String {
+        let mut words = Vec::new();
+        for _ in 0..count {
+            match self.channel().next(id) {
+                Next::Frame(frame) => words.push(name(&frame)),
+                Next::Pending => break,
+                Next::Ended => {
+                    words.push(".".into());
+                    break;
+                }
+                Next::Skipped { step, limit, .. } => words.push(format!("({step:?} {limit:?})")),
+            }
+        }
+        words.join(" ")
+    }
+}
+
+fn frame(letter: &str, millis: u32, len: usize, variant: usize) -> Frame {
+    let (kind, class, head): (_, _, &[u8]) = match letter {
+        "M" => (FrameKind::Data, FrameClass::Metadata, &[2, 0, 10]),
+        "V" => (FrameKind::Video, FrameClass::SequenceHeader, &[0x17, 0, 0, 0, 0]),
+        "A" => (FrameKind::Audio, FrameClass::SequenceHeader, &[0xAF, 0]),
+        "K" => (FrameKind::Video, FrameClass::Keyframe, &[0x17, 1, 0, 0, 0]),
+        "P" => (FrameKind::Video, FrameClass::Inter, &[0x27, 1, 0, 0, 0]),
+        "D" => (FrameKind::Video, FrameClass::Disposable, &[0x27, 1, 0, 0, 0]),
+        "a" => (FrameKind::Audio, FrameClass::Keyframe, &[0xAF, 1]),
+        other => panic!("no such frame: {other}"),
+    };
+    let mut payload = head.to_vec();
+    payload.resize(len.max(head.len() + 1), u8::try_from(variant).unwrap());
+    Frame {
+        kind,
+        class,
+        track: TrackId(0),
+        timestamp: Timestamp::from_millis(millis),
+        payload: Bytes::from(payload),
+    }
+}
+
+fn name(frame: &Frame) -> String {
+    let letter = match (frame.kind, frame.class) {
+        (FrameKind::Data, _) => "M",
+        (FrameKind::Video, FrameClass::SequenceHeader) => "V",
+        (FrameKind::Audio, FrameClass::SequenceHeader) => "A",
+        (FrameKind::Audio, _) => "a",
+        (_, FrameClass::Keyframe) => "K",
+        (_, FrameClass::Disposable) => "D",
+        _ => "P",
+    };
+    format!("{letter}{}", frame.timestamp)
+}
+
+#[test]
+fn a_joiner_gets_headers_then_the_gop_then_live_frames() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("M V A K0 a5 P40 K2000 a2005 P2040");
+    let player = stage.join();
+    assert_eq!(stage.take(player), "M0 A0 V0 K0 a5 P40");
+    stage.push("a2060 P2080");
+    assert_eq!(stage.take(player), "a60 P80");
+}
+
+#[test]
+fn who_waits_for_the_publisher_gets_everything_from_its_first_frame() {
+    let mut stage = Stage::new(|_| {});
+    let player = stage.join();
+    assert_eq!(stage.take(player), "");
+    stage.push("M V A K500 a505");
+    assert_eq!(stage.take(player), "M0 V0 A0 K0 a5");
+}
+
+#[test]
+fn without_a_gop_cache_a_joiner_waits_for_the_next_keyframe() {
+    let mut stage = Stage::new(|config| config.gop_cache = false);
+    stage.push("V A K0 a5 P40");
+    let player = stage.join();
+    assert_eq!(stage.take(player), "A0 V0");
+    stage.push("a60 P80 K120 a125 P160");
+    assert_eq!(stage.take(player), "K0 a5 P40");
+}
+
+#[test]
+fn a_stream_without_keyframes_is_given_out_after_a_while() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V P0");
+    let player = stage.join();
+    stage.push("P5000 P9000 P10100 P10140");
+    assert_eq!(stage.take(player), "V0 P0 P40");
+}
+
+#[test]
+fn audio_that_is_interleaved_late_keeps_its_offset() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V A K100 a80 a103 P140");
+    let player = stage.join();
+    assert_eq!(stage.take(player), "A0 V0 K20 a0 a23 P60");
+}
+
+#[test]
+fn an_audio_only_stream_keeps_no_gop() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("A a0 a20 a40 a60 a80 a100 a120 a140 a160 a180");
+    let player = stage.join();
+    assert_eq!(stage.take(player), "A0");
+    stage.push("a200 a220");
+    assert_eq!(stage.take(player), "a0 a20");
+    assert_eq!(stage.channel().held().1, 2);
+}
+
+#[test]
+fn an_outgrown_gop_becomes_headers_then_the_next_keyframe() {
+    for change in [
+        (|config| config.gop_max_frames = 3) as fn(&mut ChannelConfig),
+        |config| config.gop_max_bytes = 70,
+        |config| config.gop_max_duration = Duration::from_millis(100),
+    ] {
+        let mut stage = Stage::new(change);
+        stage.push("V A K0 P40 P80 P120");
+        assert_eq!(stage.channel().stats().gop_overflows, 1);
+        let player = stage.join();
+        assert_eq!(stage.take(player), "A0 V0");
+        stage.push("P160 K200 P240");
+        assert_eq!(stage.take(player), "K0 P40");
+    }
+}
+
+#[test]
+fn repeated_headers_are_left_out_and_changed_ones_start_a_new_gop() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V A K0 V0 A0 P40");
+    let early = stage.join();
+    assert_eq!(stage.take(early), "A0 V0 K0 P40");
+    assert_eq!(stage.channel().stats().repeated_headers, 2);
+    stage.push("V50' P60");
+    let late = stage.join();
+    assert_eq!(stage.take(late), "A0 V0");
+    stage.push("K80 P120");
+    assert_eq!(stage.take(early), "V40 P60 K80 P120");
+    assert_eq!(stage.take(late), "K0 P40");
+}
+
+#[test]
+fn frames_before_their_header_reach_nobody() {
+    let mut stage = Stage::new(|_| {});
+    let player = stage.join();
+    stage.push("a0 P0 V A K40 a45");
+    assert_eq!(stage.take(player), "A0 V0 K0 a5");
+    assert_eq!(stage.channel().stats().without_header, 2);
+}
+
+#[test]
+fn a_player_that_must_know_the_tracks_waits_until_they_are_known() {
+    let mut stage = Stage::new(|_| {});
+    let now = stage.now;
+    let player = stage.channel().subscribe(
+        now,
+        Join {
+            token: 1,
+            needs_tracks: true,
+        },
+    );
+    stage.push("M V K0 P10 P20 P30");
+    assert_eq!((stage.channel().tracks(), stage.take(player)), (None, String::new()));
+    stage.push("P40 P50 P60 P70 P80 P90");
+    assert_eq!(
+        stage.channel().tracks(),
+        Some(Tracks {
+            audio: false,
+            video: true
+        })
+    );
+    assert_eq!(stage.take(player), "M0 V0 K0 P10 P20 P30 P40 P50 P60 P70 P80 P90");
+}
+
+#[test]
+fn both_headers_settle_the_tracks_at_once_and_two_seconds_in_any_case() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V A");
+    assert_eq!(
+        stage.channel().tracks(),
+        Some(Tracks {
+            audio: true,
+            video: true
+        })
+    );
+    let mut stage = Stage::new(|_| {});
+    stage.push("A a0 a1000");
+    assert_eq!(stage.channel().tracks(), None);
+    stage.push("a2000");
+    assert_eq!(
+        stage.channel().tracks(),
+        Some(Tracks {
+            audio: true,
+            video: false
+        })
+    );
+}
+
+#[test]
+fn a_returning_publisher_continues_and_repeats_only_what_changed() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("M V A K0 a5 P40");
+    let player = stage.join();
+    assert_eq!(stage.take(player), "M0 A0 V0 K0 a5 P40");
+    stage.now = Time::from_millis(4_040);
+    let now = stage.now;
+    stage.channel().begin(now);
+    stage.push("M V A' P0 K40 a45 P80");
+    assert_eq!(stage.take(player), "A40 K3080 a3085 P3120");
+    let late = stage.join();
+    assert_eq!(stage.take(late), "M0 A0 V0 K0 a5 P40");
+}
+
+#[test]
+fn what_a_returning_publisher_no_longer_sends_is_forgotten() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("M V A K0 a5");
+    let now = stage.now;
+    stage.channel().begin(now);
+    stage.push("A a0 a10 a20 a30 a40 a50 a60 a70 a80 a90");
+    assert_eq!(
+        stage.channel().tracks(),
+        Some(Tracks {
+            audio: true,
+            video: false
+        })
+    );
+    assert_eq!(stage.channel().headers().map(name).collect::<Vec<_>>(), ["A0"]);
+}
+
+#[test]
+fn a_slow_player_misses_disposable_frames_then_pictures_then_all() {
+    let mut stage = Stage::new(|config| config.lag_max_age = Duration::from_millis(400));
+    stage.push("V A K0");
+    let player = stage.join();
+    stage.take(player);
+    stage.push("P40 D80 a85 P120 P160 P200");
+    // 160 ms behind: more than a quarter.
+    assert_eq!(stage.take_up_to(player, 3), "P40 (Disposable Age) a85");
+    stage.push("P240 a250 D280 P330 a335");
+    // 215 ms behind: more than half. Audio goes on until the next keyframe.
+    assert_eq!(stage.take_up_to(player, 3), "(Inter Age) a250 a335");
+    stage.push("P360 K400 P440 a445 P480");
+    assert_eq!(stage.take(player), "K400 P440 a445 P480");
+    // Further behind than the bound: on to the newest keyframe, with headers again.
+    stage.push("P520 K560 P600 K640 P680 a690 P930");
+    assert_eq!(stage.take(player), "(ToKeyframe Age) A640 V640 K640 P680 a690 P930");
+    let stats = stage.channel().subscriber_stats(player).unwrap();
+    assert_eq!(
+        (stats.missed_disposable, stats.missed_inter, stats.missed_by_skip),
+        (1, 7, 3)
+    );
+}
+
+#[test]
+fn a_bound_in_bytes_works_like_one_in_time() {
+    let mut stage = Stage::new(|config| config.lag_max_bytes = 400);
+    stage.push("V A K0");
+    let player = stage.join();
+    stage.take(player);
+    stage.push("P1 P2 P3 P4 P5 P6 P7 P8 P9 P10 P11 P12 P13 P14 P15 P16 P17 P18 P19 K20 P21");
+    assert_eq!(stage.take(player), "(ToKeyframe Bytes) A20 V20 K20 P21");
+}
+
+#[test]
+fn the_burst_for_a_joiner_does_not_count_as_lag() {
+    let mut stage = Stage::new(|config| config.lag_max_bytes = 100);
+    stage.push("V K0 P1 P2 P3 P4 P5 P6 P7 P8 P9 P10 P11 P12");
+    let player = stage.join();
+    stage.push("P13");
+    assert_eq!(stage.take(player), "V0 K0 P1 P2 P3 P4 P5 P6 P7 P8 P9 P10 P11 P12 P13");
+}
+
+#[test]
+fn without_a_keyframe_to_skip_to_a_slow_player_waits_at_the_live_edge() {
+    let mut stage = Stage::new(|config| config.lag_max_bytes = 100);
+    stage.push("V A K0");
+    let player = stage.join();
+    stage.take(player);
+    stage.push("P1 P2 P3 P4 P5 P6 P7");
+    assert_eq!(stage.take(player), "(ToKeyframe Bytes) A0 V0".replace("A0 V0", "A7 V7"));
+    stage.push("P8 a9 K10 P11");
+    assert_eq!(stage.take(player), "a9 K10 P11");
+}
+
+#[test]
+fn the_ring_holds_only_the_gop_once_everybody_has_caught_up() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V A K0 P40 P80");
+    let slow = stage.join();
+    assert_eq!(stage.take(slow), "A0 V0 K0 P40 P80");
+    stage.push("P120 P160 K2000 P2040 K4000 P4040");
+    assert_eq!(stage.channel().held().1, 9);
+    while stage.hub.poll_wake().is_some() {}
+    stage.take(slow);
+    stage.push("P4080");
+    assert_eq!(stage.channel().held().1, 3);
+}
+
+#[test]
+fn a_player_that_reads_nothing_does_not_make_the_ring_grow_without_bound() {
+    let mut stage = Stage::new(|config| {
+        config.lag_max_age = Duration::from_secs(1);
+        config.lag_max_bytes = 4_000;
+        config.gop_max_bytes = 4_000;
+    });
+    stage.push("V");
+    stage.join();
+    for second in 0..100u32 {
+        let script: Vec<_> = (1..25).map(|i| format!("P{}", second * 1_000 + i * 40)).collect();
+        stage.push(&format!("K{} {}", second * 1_000, script.join(" ")));
+        assert!(stage.channel().held().1 <= 51, "{:?}", stage.channel().held());
+    }
+}
+
+#[test]
+fn a_paused_player_resumes_at_the_live_edge_with_headers_and_a_keyframe() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V A K0 a5");
+    let player = stage.join();
+    stage.take(player);
+    let now = stage.now;
+    stage.channel().set_paused(now, player, true);
+    stage.push("P40 a45");
+    assert_eq!(stage.take(player), "");
+    stage.channel().set_paused(now, player, false);
+    stage.push("P80 a85 K120 a125");
+    assert_eq!(stage.take(player), "A80 V80 a85 K120 a125");
+}
+
+#[test]
+fn a_player_gets_only_the_kinds_it_wants() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V A K0 a5");
+    let player = stage.join();
+    let now = stage.now;
+    stage.channel().set_wanted(now, player, FrameKind::Video, false);
+    assert_eq!(stage.take(player), "A0 a0");
+    stage.push("P40 a45");
+    assert_eq!(stage.take(player), "a40");
+    stage.channel().set_wanted(now, player, FrameKind::Video, true);
+    stage.push("P80 a85 K120 P160");
+    assert_eq!(stage.take(player), "A75 V75 a80 K115 P155");
+}
+
+#[test]
+fn only_parked_players_are_woken_and_each_once() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V K0");
+    let players: Vec<_> = (0..3)
+        .map(|token| {
+            let now = stage.now;
+            stage.channel().subscribe(
+                now,
+                Join {
+                    token,
+                    needs_tracks: false,
+                },
+            )
+        })
+        .collect();
+    stage.take(players[0]);
+    stage.take(players[2]);
+    assert_eq!(stage.hub.poll_wake(), None);
+    stage.push("P40 P80");
+    let mut woken = vec![];
+    while let Some(token) = stage.hub.poll_wake() {
+        woken.push(token);
+        // A player that is served in between and parks again is not handed out twice.
+        stage.take(players[usize::try_from(token).unwrap()]);
+    }
+    woken.sort_unstable();
+    assert_eq!(woken, [0, 2]);
+}
+
+#[test]
+fn merging_wakes_once_when_the_delay_of_the_first_frame_is_over() {
+    let mut stage = Stage::new(|config| config.merge = Duration::from_millis(20));
+    stage.push("V K0");
+    let player = stage.join();
+    stage.take(player);
+    stage.push("P40 P55");
+    assert_eq!(
+        (stage.hub.poll_wake(), stage.hub.poll_timeout()),
+        (None, Some(Time::from_millis(1_060)))
+    );
+    stage.hub.handle_timeout(Time::from_millis(1_059));
+    assert_eq!(stage.hub.poll_wake(), None);
+    stage.hub.handle_timeout(Time::from_millis(1_060));
+    assert_eq!((stage.hub.poll_wake(), stage.hub.poll_wake()), (Some(7), None));
+    assert_eq!(
+        (stage.take(player).as_str(), stage.hub.poll_timeout()),
+        ("P40 P55", None)
+    );
+}
+
+#[test]
+fn the_end_comes_after_everything_else() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V K0 P40");
+    let player = stage.join();
+    stage.channel().end();
+    assert_eq!(stage.take(player), "V0 K0 P40 .");
+}
+
+#[test]
+fn a_payload_is_in_memory_once_whatever_the_number_of_players() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V K0");
+    let first = stage.join();
+    let second = stage.join();
+    let payload = |stage: &mut Stage, id| match (stage.channel().next(id), stage.channel().next(id)) {
+        (_, Next::Frame(frame)) => frame.payload.as_ptr(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(payload(&mut stage, first), payload(&mut stage, second));
+}
+
+quickcheck! {
+    /// Whatever is pushed and however players come, lag and take, no player sees a picture that depends on one it did
+    /// not get, nor time going back within a kind.
+    fn no_inter_frame_before_a_keyframe_and_no_step_back(ops: Vec<(u8, u8)>) -> bool {
+        let mut stage = Stage::new(|config| {
+            config.lag_max_bytes = 300;
+            config.gop_max_frames = 12;
+            config.keyframe_wait = Duration::from_secs(1_000_000);
+        });
+        stage.push("V A");
+        // Per player: whether a picture may come, what the last one was, and the latest time per kind.
+        let mut players: Vec<(SubscriberId, Option<u64>, [u32; 2])> = vec![];
+        // The video frames in order: which one each payload number is, and the last keyframe before it.
+        let (mut number, mut time) = (0u64, 0u32);
+        let mut ok = true;
+        for (op, pick) in ops {
+            match op % 16 {
+                0 if players.len() < 8 => {
+                    let id = stage.join();
+                    players.push((id, None, [0; 2]));
+                }
+                1..=8 => {
+                    time += 40;
+                    number += 1;
+                    let letter = match op % 16 { 1 => "K", 2 | 3 => "a", _ => "P" };
+                    let mut frame = frame(letter, time, 20, 0);
+                    let mut payload = frame.payload.to_vec();
+                    if letter != "a" { payload.truncate(5); payload.extend(number.to_be_bytes()); } else { number -= 1; }
+                    frame.payload = Bytes::from(payload);
+                    stage.now = stage.now + Duration::from_millis(40);
+                    let now = stage.now;
+                    stage.channel().push(now, frame);
+                }
+                9 => {
+                    let now = stage.now;
+                    stage.channel().begin(now);
+                }
+                _ if !players.is_empty() => {
+                    let index = usize::from(pick) % players.len();
+                    let (id, last, times) = &mut players[index];
+                    for _ in 0..op % 16 {
+                        let Next::Frame(frame) = stage.channel().next(*id) else { continue };
+                        let slot = usize::from(frame.kind == FrameKind::Video);
+                        if frame.kind != FrameKind::Data && frame.class != FrameClass::SequenceHeader {
+                            ok &= frame.timestamp.as_millis() >= times[slot];
+                            times[slot] = frame.timestamp.as_millis();
+                        }
+                        if frame.kind == FrameKind::Video && frame.class != FrameClass::SequenceHeader {
+                            let number = u64::from_be_bytes(frame.payload[5..13].try_into().unwrap());
+                            ok &= frame.class == FrameClass::Keyframe || *last == Some(number - 1);
+                            *last = Some(number);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        ok
+    }
+}
