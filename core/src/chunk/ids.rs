@@ -48,7 +48,7 @@ impl fmt::Display for ChunkSize {
 /// Only [`CONTROL`](Self::CONTROL) is given by the specification. The others are those that this crate writes to, as
 /// most servers do; nothing may be read from the csid of a received message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ChunkStreamId(u32);
+pub struct ChunkStreamId(pub(super) u32);
 
 impl ChunkStreamId {
     /// Protocol control and user control messages.

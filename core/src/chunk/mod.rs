@@ -4,9 +4,16 @@
 //! [`Output`](crate::Output). Neither knows what a message says, except for the two that change the framing itself, Set
 //! Chunk Size and Abort.
 
+mod decoder;
+mod encoder;
 mod error;
+mod header;
 mod ids;
+#[cfg(test)]
+mod tests;
 
+pub use decoder::ChunkDecoder;
+pub use encoder::ChunkEncoder;
 pub use error::ChunkError;
 pub use ids::{ChunkSize, ChunkStreamId, MessageStreamId, MessageTypeId};
 
