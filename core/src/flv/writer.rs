@@ -1,0 +1,105 @@
+//! The muxer: frames in, FLV bytes out.
+
+use super::{FileHeader, PREVIOUS_TAG_SIZE_LEN, TagFlags, TagHeader};
+use crate::{Frame, Output};
+
+/// Writes an FLV stream into an [`Output`]: [`header`](Self::header) once, then [`frame`](Self::frame) for each frame.
+///
+/// It keeps no state, so one stream may be written from several places and any frame may be left out.
+#[derive(Debug)]
+pub struct FlvWriter;
+
+impl FlvWriter {
+    /// Bytes that [`header`](Self::header) writes.
+    pub const HEADER_LEN: usize = FileHeader::LEN + PREVIOUS_TAG_SIZE_LEN;
+
+    /// Appends the file header and the previous tag size in front of the first tag.
+    pub fn header(flags: TagFlags, out: &mut Output) {
+        out.write(&FileHeader::from(flags).write());
+        out.write(&[0; PREVIOUS_TAG_SIZE_LEN]);
+    }
+
+    /// Appends `frame` as a tag: eleven header bytes, the payload (by reference from 256 bytes on) and the tag's size.
+    ///
+    /// The size counts as "previous" for the tag that follows, yet goes out at once: players such as mpegts.js hold a
+    /// tag back until they have those four bytes, and would show every frame one frame late.
+    ///
+    /// The payload must not exceed [`TagHeader::MAX_DATA_SIZE`]; none that came in an RTMP message or an FLV tag does.
+    pub fn frame(frame: &Frame, out: &mut Output) {
+        let data_size = data_size(frame);
+        let header = TagHeader {
+            tag_type: frame.kind.type_id(),
+            is_encrypted: false,
+            data_size,
+            timestamp: frame.timestamp,
+        };
+        let header = header.write();
+        out.write(&header);
+        out.write_shared(&frame.payload);
+        out.write(&(data_size + HEADER_LEN).to_be_bytes());
+    }
+
+    /// Bytes that [`frame`](Self::frame) writes for `frame`: what an HTTP chunk around the tag has to announce.
+    #[must_use]
+    pub fn frame_len(frame: &Frame) -> usize {
+        TagHeader::LEN + frame.payload.len() + PREVIOUS_TAG_SIZE_LEN
+    }
+}
+
+fn data_size(frame: &Frame) -> u32 {
+    let size = u32::try_from(frame.payload.len()).unwrap_or(u32::MAX);
+    debug_assert!(
+        size <= TagHeader::MAX_DATA_SIZE,
+        "a payload of {size} bytes fits no tag"
+    );
+    size.min(TagHeader::MAX_DATA_SIZE)
+}
+
+/// [`TagHeader::LEN`] as the wire counts it.
+const HEADER_LEN: u32 = 11;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Timestamp;
+    use alloc::vec;
+    use bytes::{Buf, Bytes};
+
+    fn written(write: impl FnOnce(&mut Output)) -> Bytes {
+        let mut out = Output::new();
+        write(&mut out);
+        out.copy_to_bytes(out.remaining())
+    }
+
+    #[test]
+    fn header_is_followed_by_a_previous_tag_size_of_zero() {
+        let flags = TagFlags {
+            audio: true,
+            video: true,
+        };
+        let bytes = written(|out| FlvWriter::header(flags, out));
+        assert_eq!(&bytes[..], b"FLV\x01\x05\0\0\0\x09\0\0\0\0");
+        assert_eq!(bytes.len(), FlvWriter::HEADER_LEN);
+    }
+
+    #[test]
+    fn tags_end_with_their_size() {
+        let frame = Frame::audio(Timestamp::ZERO, Bytes::from_static(b"\xAF\x00\x12\x10"));
+        let bytes = written(|out| FlvWriter::frame(&frame, out));
+        assert_eq!(&bytes[..], b"\x08\0\0\x04\0\0\0\0\0\0\0\xAF\x00\x12\x10\0\0\0\x0F");
+        assert_eq!(bytes.len(), FlvWriter::frame_len(&frame));
+
+        let frame = Frame::video(Timestamp::from_millis(400), Bytes::from_static(b"\x17\x02\0\0\0"));
+        let bytes = written(|out| FlvWriter::frame(&frame, out));
+        assert_eq!(&bytes[..], b"\x09\0\0\x05\0\x01\x90\0\0\0\0\x17\x02\0\0\0\0\0\0\x10");
+    }
+
+    #[test]
+    fn large_payloads_are_not_copied() {
+        let payload = Bytes::from(vec![7; 300]);
+        let mut out = Output::new();
+        FlvWriter::frame(&Frame::video(Timestamp::ZERO, payload.clone()), &mut out);
+        out.advance(TagHeader::LEN);
+        assert_eq!(out.chunk().as_ptr(), payload.as_ptr());
+    }
+}
