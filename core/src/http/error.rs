@@ -1,0 +1,53 @@
+//! What a peer can do wrong.
+
+use super::{BodyError, HeadError, StatusCode, WebSocketError};
+use crate::flv::FlvError;
+use crate::{StreamKeyError, Timer};
+
+/// The peer asked for what we do not serve, broke the rules, or fell silent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HttpError {
+    /// The request head makes no sense.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// A method that streams do not have.
+    #[error("method not allowed")]
+    MethodNotAllowed,
+    /// The path names no stream.
+    #[error(transparent)]
+    Target(#[from] StreamKeyError),
+    /// The framing of a push is broken.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    /// The content of a push is not FLV.
+    #[error(transparent)]
+    Flv(#[from] FlvError),
+    /// A push ended inside a tag.
+    #[error("the content ends inside a tag")]
+    TruncatedTag,
+    /// A WebSocket player broke the protocol.
+    #[error(transparent)]
+    WebSocket(#[from] WebSocketError),
+    /// Silence where something was due.
+    #[error("{0} timeout")]
+    Timeout(Timer),
+}
+
+impl HttpError {
+    /// What to answer; `None` if there is nobody to answer, or not in HTTP.
+    #[must_use]
+    pub const fn status(&self) -> Option<StatusCode> {
+        match self {
+            HttpError::Head(error) => error.status(),
+            HttpError::MethodNotAllowed => Some(StatusCode::MethodNotAllowed),
+            HttpError::Target(StreamKeyError::NoName) => Some(StatusCode::NotFound),
+            HttpError::Flv(FlvError::TagTooLarge { .. }) => Some(StatusCode::ContentTooLarge),
+            HttpError::Timeout(Timer::Command | Timer::Idle) => Some(StatusCode::RequestTimeout),
+            HttpError::Timeout(_) | HttpError::WebSocket(_) => None,
+            HttpError::Target(_) | HttpError::Body(_) | HttpError::Flv(_) | HttpError::TruncatedTag => {
+                Some(StatusCode::BadRequest)
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What a session tells its owner.
+
+use super::HttpError;
+use crate::session::{RequestId, Target};
+use crate::{EndCause, Frame};
+use alloc::boxed::Box;
+
+/// What happened on a connection.
+///
+/// An event owns what it carries, so the session is free while one is held. Every [`PublishRequested`] that is not
+/// answered by a reject is followed by exactly one [`PublishEnded`], every [`PlayRequested`] by exactly one
+/// [`PlayEnded`], whatever the cause; only the answer to a `HEAD` request ends it without an event.
+///
+/// [`PublishRequested`]: HttpEvent::PublishRequested
+/// [`PublishEnded`]: HttpEvent::PublishEnded
+/// [`PlayRequested`]: HttpEvent::PlayRequested
+/// [`PlayEnded`]: HttpEvent::PlayEnded
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HttpEvent {
+    /// The peer wants to play (`GET`). Pauses the session until it is answered.
+    PlayRequested {
+        /// What to answer.
+        id: RequestId,
+        /// What it wants to play.
+        target: Box<Target>,
+        /// How the tags will travel.
+        transport: Transport,
+        /// It only asks what a play would be answered (`HEAD`).
+        head_only: bool,
+    },
+    /// The peer wants to publish (`POST`, `PUT`). Pauses the session until it is answered.
+    PublishRequested {
+        /// What to answer.
+        id: RequestId,
+        /// What it wants to publish.
+        target: Box<Target>,
+    },
+    /// A frame of an accepted publish.
+    Frame(Frame),
+    /// A tag of an accepted publish that carries no frame; it was passed over.
+    TagSkipped {
+        /// Its type.
+        tag_type: u8,
+    },
+    /// The publish is over.
+    PublishEnded {
+        /// Why.
+        cause: EndCause,
+    },
+    /// The play is over.
+    PlayEnded {
+        /// Why.
+        cause: EndCause,
+    },
+    /// The session has turned the peer away on its own, for this reason. The answer is in the output; what was going on
+    /// ends with the event that follows.
+    Refused(HttpError),
+}
+
+/// How tags travel to a player.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// As the content of a response: chunked, or bare for HTTP/1.0.
+    Http,
+    /// As binary messages of a WebSocket.
+    WebSocket,
+}

@@ -1,0 +1,506 @@
+//! The head of a request: found in the stream, parsed, and boiled down to what decides the answer.
+
+use super::body::{Body, Chunked};
+use super::response::StatusCode;
+use super::websocket;
+use crate::Limits;
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+use httparse::{EMPTY_HEADER, Header, Request, Status};
+
+/// Collects a head from the pieces in which it arrives. Each byte is looked at once, however many pieces there are.
+#[derive(Debug, Default)]
+pub(super) struct HeadReader {
+    buffer: Vec<u8>,
+    line: Line,
+}
+
+/// Where in its line the last byte is.
+#[derive(Debug, Clone, Copy, Default)]
+enum Line {
+    #[default]
+    Inside,
+    /// The line has no byte yet.
+    Empty,
+    /// The line has a CR, nothing else.
+    Cr,
+}
+
+impl HeadReader {
+    /// Whether nothing of a head has arrived.
+    pub(super) fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
+    /// Takes bytes off `input` up to the end of the head; `None` if all are taken and the end is still to come.
+    ///
+    /// Empty lines before a request are skipped, as RFC 9112 §2.2 asks.
+    pub(super) fn read(&mut self, input: &mut &[u8], limits: &Limits) -> Result<Option<RequestHead>, HeadError> {
+        if self.is_empty() {
+            while let [b'\r' | b'\n', rest @ ..] = *input {
+                *input = rest;
+            }
+            match *input {
+                [] => return Ok(None),
+                // Every method begins with a letter. What does not is not worth the wait for an empty line.
+                [first, ..] if !first.is_ascii_alphabetic() => return Err(HeadError::NotHttp { first: *first }),
+                _ => {}
+            }
+        }
+        let (len, ended) = self.scan(input);
+        let (head, rest) = input.split_at_checked(len).unwrap_or((input, &[]));
+        *input = rest;
+        if self.buffer.len() + head.len() > limits.max_http_head {
+            return Err(HeadError::TooLong {
+                max: limits.max_http_head,
+            });
+        }
+        self.buffer.extend_from_slice(head);
+        if !ended {
+            return Ok(None);
+        }
+        let head = core::mem::take(self);
+        RequestHead::parse(&head.buffer, limits).map(Some)
+    }
+
+    /// How many bytes of `input` belong to the head, and whether it ends with them.
+    fn scan(&mut self, input: &[u8]) -> (usize, bool) {
+        for (at, byte) in input.iter().enumerate() {
+            self.line = match (self.line, byte) {
+                (Line::Empty | Line::Cr, b'\n') => return (at + 1, true),
+                (Line::Inside, b'\n') => Line::Empty,
+                (Line::Empty, b'\r') => Line::Cr,
+                _ => Line::Inside,
+            };
+        }
+        (input.len(), false)
+    }
+}
+
+/// The methods that we serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Method {
+    Get,
+    Head,
+    Post,
+    Put,
+    Options,
+    Other,
+}
+
+impl Method {
+    pub(super) const fn is_push(self) -> bool {
+        matches!(self, Method::Post | Method::Put)
+    }
+}
+
+/// What a request asks for and how its answer must be framed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct RequestHead {
+    pub(super) method: Method,
+    /// HTTP/1.0: knows neither chunks nor `100 Continue`.
+    pub(super) is_http_1_0: bool,
+    /// Whether another request may follow.
+    pub(super) keep_alive: bool,
+    /// `Expect: 100-continue`.
+    pub(super) expects_continue: bool,
+    /// `Access-Control-Request-Private-Network: true`.
+    pub(super) asks_private_network: bool,
+    /// For a request to open a WebSocket: the value of `Sec-WebSocket-Accept`.
+    pub(super) websocket: Option<websocket::Accept>,
+    pub(super) body: Body,
+    /// Without the query; percent-decoded once.
+    pub(super) path: Box<str>,
+    /// What follows the first `?`, as it was sent.
+    pub(super) query: Box<str>,
+}
+
+impl RequestHead {
+    /// Parses a head that is known to be complete.
+    fn parse(bytes: &[u8], limits: &Limits) -> Result<Self, HeadError> {
+        let mut headers = vec![EMPTY_HEADER; limits.max_http_headers];
+        let mut request = Request::new(&mut headers);
+        match request.parse(bytes) {
+            Ok(Status::Complete(len)) if len == bytes.len() => {}
+            Ok(_) => return Err(HeadError::Malformed),
+            Err(httparse::Error::TooManyHeaders) => {
+                return Err(HeadError::TooManyHeaders {
+                    max: limits.max_http_headers,
+                });
+            }
+            Err(httparse::Error::Version) => return Err(HeadError::UnknownVersion),
+            Err(_) => return Err(HeadError::Malformed),
+        }
+        let headers = Headers(request.headers);
+        let method = match request.method {
+            Some("GET") => Method::Get,
+            Some("HEAD") => Method::Head,
+            Some("POST") => Method::Post,
+            Some("PUT") => Method::Put,
+            Some("OPTIONS") => Method::Options,
+            _ => Method::Other,
+        };
+        let is_http_1_0 = request.version == Some(0);
+        match headers.values("host").count() {
+            1 => {}
+            0 if is_http_1_0 => {}
+            _ => return Err(HeadError::BadHost),
+        }
+        let body = headers.body(method, is_http_1_0)?;
+        let (path, query) = split_target(request.path.unwrap_or_default());
+        let path = percent_encoding::percent_decode_str(path)
+            .decode_utf8()
+            .map_err(|_| HeadError::BadTarget)?;
+        Ok(RequestHead {
+            method,
+            is_http_1_0,
+            keep_alive: !is_http_1_0 && body != Body::UntilClose && !headers.has("connection", "close"),
+            expects_continue: !is_http_1_0 && headers.has("expect", "100-continue"),
+            asks_private_network: headers.has("access-control-request-private-network", "true"),
+            websocket: if method == Method::Get && !is_http_1_0 {
+                headers.websocket()?
+            } else {
+                None
+            },
+            body,
+            path: path.into(),
+            query: query.into(),
+        })
+    }
+}
+
+/// Path and query of a request target in origin form or absolute form. RFC 9112 §3.2.
+fn split_target(target: &str) -> (&str, &str) {
+    let target = match target.split_once("://") {
+        Some((scheme, rest)) if ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) => {
+            rest.find(['/', '?']).and_then(|at| rest.get(at..)).unwrap_or("/")
+        }
+        _ => target,
+    };
+    target.split_once('?').unwrap_or((target, ""))
+}
+
+/// The header fields of a request. Names and the tokens that we look for are compared without case.
+struct Headers<'h>(&'h [Header<'h>]);
+
+impl<'h> Headers<'h> {
+    fn values(&self, name: &str) -> impl Iterator<Item = &'h [u8]> {
+        self.0
+            .iter()
+            .filter(move |header| header.name.eq_ignore_ascii_case(name))
+            .map(|header| header.value)
+    }
+
+    /// The members of all fields called `name`, read as comma-separated lists.
+    fn members(&self, name: &str) -> impl Iterator<Item = &'h [u8]> {
+        self.values(name)
+            .flat_map(|value| value.split(|byte| *byte == b','))
+            .map(<[u8]>::trim_ascii)
+    }
+
+    fn has(&self, name: &str, token: &str) -> bool {
+        self.members(name)
+            .any(|member| member.eq_ignore_ascii_case(token.as_bytes()))
+    }
+
+    /// Where the content ends. RFC 9112 §6.3, except that a push may do without any framing: `ffmpeg -chunked_post 0`
+    /// sends until it closes.
+    ///
+    /// Everything that another reader on the way might frame differently is refused.
+    fn body(&self, method: Method, is_http_1_0: bool) -> Result<Body, HeadError> {
+        let mut lengths = self.members("content-length").map(parse_length);
+        let length = match lengths.next() {
+            Some(first) if first.is_none() || lengths.any(|other| other != first) => return Err(HeadError::BadLength),
+            first => first.flatten(),
+        };
+        let mut codings = self.members("transfer-encoding");
+        match (codings.next(), length) {
+            (Some(_), Some(_)) => Err(HeadError::ConflictingFraming),
+            (Some(coding), None) => {
+                let is_chunked = coding.eq_ignore_ascii_case(b"chunked") && codings.next().is_none();
+                if is_chunked && !is_http_1_0 {
+                    Ok(Body::Chunked(Chunked::START))
+                } else {
+                    Err(HeadError::UnknownTransferEncoding)
+                }
+            }
+            (None, Some(length)) => Ok(Body::Length(length)),
+            (None, None) if method.is_push() => Ok(Body::UntilClose),
+            (None, None) => Ok(Body::EMPTY),
+        }
+    }
+
+    /// The answer to the key of a WebSocket opening handshake, if this is one. RFC 6455 §4.2.1.
+    fn websocket(&self) -> Result<Option<websocket::Accept>, HeadError> {
+        if !(self.has("connection", "upgrade") && self.has("upgrade", "websocket")) {
+            return Ok(None);
+        }
+        if !self.has("sec-websocket-version", "13") {
+            return Err(HeadError::WebSocketVersion);
+        }
+        let mut keys = self.values("sec-websocket-key");
+        let accept = keys.next().and_then(websocket::accept);
+        match (accept, keys.next()) {
+            (Some(accept), None) => Ok(Some(accept)),
+            _ => Err(HeadError::WebSocketKey),
+        }
+    }
+}
+
+/// Digits only: no sign, no blank inside.
+fn parse_length(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    core::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// Why a request head cannot be served.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeadError {
+    /// The first byte begins no method: TLS or RTMP on the HTTP port, most likely. There is nothing to answer.
+    #[error("first byte {first:#04x} is not HTTP")]
+    NotHttp {
+        /// That byte.
+        first: u8,
+    },
+    /// The head exceeds [`Limits::max_http_head`].
+    #[error("request head exceeds the limit of {max} bytes")]
+    TooLong {
+        /// The limit in bytes.
+        max: usize,
+    },
+    /// More header fields than [`Limits::max_http_headers`].
+    #[error("request head exceeds the limit of {max} header fields")]
+    TooManyHeaders {
+        /// The limit.
+        max: usize,
+    },
+    /// Not what RFC 9112 calls a request head.
+    #[error("malformed request head")]
+    Malformed,
+    /// Neither HTTP/1.0 nor HTTP/1.1.
+    #[error("unknown HTTP version")]
+    UnknownVersion,
+    /// No `Host`, or several. RFC 9112 §3.2.
+    #[error("a request needs exactly one Host field")]
+    BadHost,
+    /// The path is not UTF-8 once decoded.
+    #[error("request path is not UTF-8")]
+    BadTarget,
+    /// `Content-Length` is not a number, or several numbers.
+    #[error("bad Content-Length")]
+    BadLength,
+    /// Both `Transfer-Encoding` and `Content-Length`.
+    #[error("conflicting Transfer-Encoding and Content-Length")]
+    ConflictingFraming,
+    /// `Transfer-Encoding` is not just `chunked`, or the request is HTTP/1.0.
+    #[error("Transfer-Encoding is not chunked")]
+    UnknownTransferEncoding,
+    /// A WebSocket version other than 13.
+    #[error("WebSocket version is not 13")]
+    WebSocketVersion,
+    /// `Sec-WebSocket-Key` is absent, repeated, or not 16 bytes in base64.
+    #[error("bad Sec-WebSocket-Key")]
+    WebSocketKey,
+}
+
+impl HeadError {
+    /// What to answer; `None` if whoever is there would not understand it.
+    #[must_use]
+    pub const fn status(&self) -> Option<StatusCode> {
+        Some(match self {
+            HeadError::NotHttp { .. } => return None,
+            HeadError::TooLong { .. } | HeadError::TooManyHeaders { .. } => StatusCode::HeadTooLarge,
+            HeadError::UnknownVersion => StatusCode::VersionNotSupported,
+            HeadError::WebSocketVersion => StatusCode::UpgradeRequired,
+            _ => StatusCode::BadRequest,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use alloc::string::String;
+
+    fn read(bytes: &[u8]) -> Result<RequestHead, HeadError> {
+        let mut input = bytes;
+        HeadReader::default()
+            .read(&mut input, &Limits::default())
+            .map(Option::unwrap)
+    }
+
+    fn read_fields(fields: &str) -> Result<RequestHead, HeadError> {
+        read(format!("POST /live/x HTTP/1.1\r\nHost: h\r\n{fields}\r\n\r\n").as_bytes())
+    }
+
+    #[test]
+    fn any_cut_of_a_head_gives_the_same_request() {
+        let bytes = b"\r\nGET /live/%78.flv?a=%20 HTTP/1.1\r\nHost: h\r\nUser-Agent: Lavf/59.27.100\r\nAccept: */*\r\n\
+            Range: bytes=0-\r\nConnection: close\r\nIcy-MetaData: 1\r\n\r\nnext";
+        let expected = read(bytes).unwrap();
+        assert_eq!((&*expected.path, &*expected.query), ("/live/x.flv", "a=%20"));
+        assert!(!expected.keep_alive);
+        let limits = Limits::default();
+        for cut in 0..bytes.len() {
+            let (mut front, mut back) = bytes.split_at(cut);
+            let mut reader = HeadReader::default();
+            let head = match reader.read(&mut front, &limits).unwrap() {
+                Some(head) => head,
+                None => reader.read(&mut back, &limits).unwrap().unwrap(),
+            };
+            assert_eq!(head, expected, "cut at {cut}");
+            assert!([front, back].concat().ends_with(b"next"));
+        }
+    }
+
+    #[test]
+    fn a_bare_line_feed_ends_a_line() {
+        assert_eq!(&*read(b"GET /a/b HTTP/1.0\n\n").unwrap().path, "/a/b");
+        assert_eq!(&*read(b"GET /a/b HTTP/1.1\nHost: h\n\r\n").unwrap().path, "/a/b");
+    }
+
+    #[test]
+    fn a_path_is_decoded_once() {
+        for (target, path, query) in [
+            ("/a/b", "/a/b", ""),
+            ("/a/%2541%2F?q=%41?#", "/a/%41/", "q=%41?#"),
+            ("/a/%E7%9B%B4", "/a/直", ""),
+            ("/a/100%", "/a/100%", ""),
+            ("http://host:80/a/b?c", "/a/b", "c"),
+            ("HTTPS://host", "/", ""),
+            ("http://host?c", "", "c"),
+            ("*", "*", ""),
+        ] {
+            let head = read(format!("GET {target} HTTP/1.0\r\n\r\n").as_bytes()).unwrap();
+            assert_eq!((&*head.path, &*head.query), (path, query), "{target}");
+        }
+        assert_eq!(read(b"GET /a/%FF HTTP/1.0\r\n\r\n"), Err(HeadError::BadTarget));
+    }
+
+    #[test]
+    fn framing_has_one_reading_or_none() {
+        for (fields, body) in [
+            ("Content-Length: 5", Ok(Body::Length(5))),
+            ("Content-Length: 5\r\nContent-Length: 5, 5", Ok(Body::Length(5))),
+            ("Transfer-Encoding: Chunked", Ok(Body::Chunked(Chunked::START))),
+            ("Accept: */*", Ok(Body::UntilClose)),
+            ("Content-Length: 5\r\nContent-Length: 6", Err(HeadError::BadLength)),
+            ("Content-Length: 5, 6", Err(HeadError::BadLength)),
+            ("Content-Length: 5\r\nContent-Length: x", Err(HeadError::BadLength)),
+            ("Content-Length:", Err(HeadError::BadLength)),
+            ("Content-Length: -1", Err(HeadError::BadLength)),
+            ("Content-Length: +1", Err(HeadError::BadLength)),
+            ("Content-Length: 0x1", Err(HeadError::BadLength)),
+            ("Content-Length: 18446744073709551616", Err(HeadError::BadLength)),
+            (
+                "Transfer-Encoding: chunked\r\nContent-Length: 5",
+                Err(HeadError::ConflictingFraming),
+            ),
+            (
+                "Content-Length: 5\r\nTransfer-Encoding: identity",
+                Err(HeadError::ConflictingFraming),
+            ),
+            (
+                "Transfer-Encoding: gzip, chunked",
+                Err(HeadError::UnknownTransferEncoding),
+            ),
+            (
+                "Transfer-Encoding: chunked, chunked",
+                Err(HeadError::UnknownTransferEncoding),
+            ),
+            (
+                "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+                Err(HeadError::UnknownTransferEncoding),
+            ),
+            ("Transfer-Encoding: xchunked", Err(HeadError::UnknownTransferEncoding)),
+            ("Transfer-Encoding : chunked", Err(HeadError::Malformed)),
+            ("Content-Length: 5\r\n folded: 6", Err(HeadError::Malformed)),
+            ("A: b\rContent-Length: 5", Err(HeadError::Malformed)),
+        ] {
+            assert_eq!(read_fields(fields).map(|head| head.body), body, "{fields}");
+        }
+        assert_eq!(
+            read(b"POST /a/b HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"),
+            Err(HeadError::UnknownTransferEncoding)
+        );
+    }
+
+    #[test]
+    fn exactly_one_host() {
+        for head in [
+            "GET /a/b HTTP/1.1\r\n\r\n",
+            "GET /a/b HTTP/1.0\r\nHost: a\r\nhost: a\r\n\r\n",
+        ] {
+            assert_eq!(read(head.as_bytes()), Err(HeadError::BadHost), "{head}");
+        }
+    }
+
+    #[test]
+    fn limits_hold_whether_the_end_is_in_sight_or_not() {
+        let limits = Limits {
+            max_http_head: 100,
+            max_http_headers: 2,
+            ..Limits::default()
+        };
+        let too_long = HeadError::TooLong { max: 100 };
+        for bytes in ["G".repeat(101), format!("GET /{} HTTP/1.0\r\n\r\n", "x".repeat(100))] {
+            let mut input = bytes.as_bytes();
+            assert_eq!(HeadReader::default().read(&mut input, &limits), Err(too_long.clone()));
+            let mut reader = HeadReader::default();
+            let error = bytes
+                .as_bytes()
+                .chunks(1)
+                .find_map(|mut byte| reader.read(&mut byte, &limits).err());
+            assert_eq!(error.as_ref(), Some(&too_long));
+        }
+        let mut fits: &[u8] = &[b"GET /", &[b'x'; 82][..], b" HTTP/1.0\r\n\r\n"].concat();
+        assert_eq!(fits.len(), 100);
+        assert!(HeadReader::default().read(&mut fits, &limits).unwrap().is_some());
+        let mut fields: &[u8] = b"GET /a/b HTTP/1.0\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\n";
+        assert_eq!(
+            HeadReader::default().read(&mut fields, &limits),
+            Err(HeadError::TooManyHeaders { max: 2 })
+        );
+    }
+
+    #[test]
+    fn other_protocols_are_told_by_their_first_byte() {
+        for first in [0x03, 0x16, 0x00, b'{', 0xff] {
+            let mut input = &[first][..];
+            assert_eq!(
+                HeadReader::default().read(&mut input, &Limits::default()),
+                Err(HeadError::NotHttp { first })
+            );
+        }
+        let http_2 = read(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+        assert_eq!(http_2, Err(HeadError::UnknownVersion));
+    }
+
+    #[test]
+    fn a_websocket_needs_both_tokens_a_version_and_a_key() {
+        let fields = [
+            "Connection: keep-alive, Upgrade",
+            "Upgrade: WebSocket",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        ];
+        let head = |without: usize, version: &str| {
+            let fields: Vec<&str> = (fields.iter().enumerate())
+                .filter_map(|(i, field)| (i != without).then_some(*field))
+                .collect();
+            let head: String = format!("GET /a/b HTTP/{version}\r\nHost: h\r\n{}\r\n\r\n", fields.join("\r\n"));
+            read(head.as_bytes()).map(|head| head.websocket)
+        };
+        assert_eq!(head(9, "1.1"), Ok(Some(*b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")));
+        assert_eq!(head(9, "1.0"), Ok(None));
+        assert_eq!(head(0, "1.1"), Ok(None));
+        assert_eq!(head(1, "1.1"), Ok(None));
+        assert_eq!(head(2, "1.1"), Err(HeadError::WebSocketVersion));
+        assert_eq!(head(3, "1.1"), Err(HeadError::WebSocketKey));
+    }
+}

@@ -1,0 +1,732 @@
+//! The server's side of an HTTP connection.
+
+use super::HttpError;
+use super::body::{Body, Content};
+use super::event::{HttpEvent, Transport};
+use super::head::{HeadReader, Method, RequestHead};
+use super::response::{self, Answer, Envelope, StatusCode};
+use super::websocket::{self, Opcode, Received};
+use crate::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
+use crate::session::{RequestId, StateError, Target};
+use crate::timers::{StallWatch, Timers};
+use crate::{EndCause, Frame, Limits, Output, StreamKey, Time, Timer};
+use alloc::boxed::Box;
+use alloc::string::ToString;
+use alloc::sync::Arc;
+use core::mem;
+use core::time::Duration;
+
+/// One HTTP connection, seen from the server: requests one after the other, each to play or to publish a stream.
+///
+/// ```text
+///            head                 accept_play, start_play           end_play
+///   reading ──────▶ requested ─────────────────────────▶ playing ─────────────▶ reading, or closing
+///      ▲                 │        accept_publish                   end of body
+///      └─────────────────┤─────────────────────────▶ publishing ─────────────▶ reading, or closing
+///           reject       └──▶ closing, if what the peer still sends is not to be read
+/// ```
+///
+/// After any call that takes `&mut self`, take events until `Ok(None)`, flush the output, then read the deadline.
+///
+/// It answers on its own what needs no knowledge of streams: preflights, methods that do not exist, broken requests.
+/// Requests that are pipelined behind one under way stay with the caller.
+///
+/// Memory: some 400 bytes and the [`Output`] while playing; up to [`Limits::max_http_head`] more while a head arrives,
+/// the tag under way while publishing.
+#[derive(Debug)]
+pub struct HttpSession {
+    limits: Arc<Limits>,
+    now: Time,
+    timers: Timers,
+    stall: StallWatch,
+    state: State,
+    /// How what was going on ended; told before anything else happens.
+    ended: Option<HttpEvent>,
+    /// Why nothing will ever happen again.
+    failed: Option<HttpError>,
+    last_request: u32,
+    output: Output,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Between requests, or inside a head.
+    Reading(HeadReader),
+    /// A request waits for its answer; its path has become the target that the caller holds.
+    Requested {
+        id: RequestId,
+        request: Box<RequestHead>,
+    },
+    Playing(Player),
+    Publishing(Box<Publisher>),
+    Closing(Linger),
+    Closed,
+}
+
+#[derive(Debug)]
+struct Player {
+    envelope: Envelope,
+    keep_alive: bool,
+    progress: Progress,
+    /// Another request has arrived. It stays with the caller until this one is done.
+    is_pipelined: bool,
+    /// For [`Envelope::Message`].
+    websocket: websocket::Reader,
+}
+
+/// How far a play has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// Response head written.
+    Accepted,
+    /// The FLV header goes out with the first tag: mpegts.js wants more than its 13 bytes in the first piece it gets.
+    Started(TagFlags),
+    /// FLV header written.
+    Streaming,
+}
+
+#[derive(Debug)]
+struct Publisher {
+    body: Body,
+    flv: FlvReader,
+    keep_alive: bool,
+}
+
+/// What a closing connection waits for beside its output, until the deadline. If it were closed while input arrives that
+/// nobody reads, the peer's kernel would throw away our last words.
+#[derive(Debug)]
+enum Linger {
+    No,
+    /// For the peer to stop sending.
+    UntilEof,
+    /// For the second half of WebSocket's closing handshake.
+    UntilCloseFrame(websocket::Reader),
+}
+
+impl HttpSession {
+    /// A session at the start of a connection that was accepted at `now`.
+    #[must_use]
+    pub fn new(limits: Arc<Limits>, now: Time) -> Self {
+        let mut session = HttpSession {
+            limits,
+            now,
+            timers: Timers::new(),
+            stall: StallWatch::default(),
+            state: State::Closed,
+            ended: None,
+            failed: None,
+            last_request: 0,
+            output: Output::new(),
+        };
+        session
+            .timers
+            .set(Timer::Stall, now + StallWatch::interval(&session.limits));
+        session.read_request();
+        session
+    }
+
+    /// Consumes from the front of `input`, stopping after the first event. `Ok(None)` means that all of `input` was
+    /// taken, or that the session is [paused](Self::is_paused) and the rest stays with you.
+    ///
+    /// Cost while publishing: each payload byte is copied once; two allocations a frame.
+    ///
+    /// # Errors
+    /// What ended the connection without a word that the peer could read; repeated on later calls. What could be answered
+    /// is [`HttpEvent::Refused`].
+    pub fn handle_input(&mut self, now: Time, input: &mut &[u8]) -> Result<Option<HttpEvent>, HttpError> {
+        self.advance_clock(now);
+        loop {
+            if let Some(event) = self.take_outcome()? {
+                return Ok(Some(event));
+            }
+            match self.step(input) {
+                Ok(Step::Event(event)) => return Ok(Some(event)),
+                Ok(Step::NeedInput) => return Ok(None),
+                Ok(Step::Again) => {}
+                Err(error) => {
+                    if let Some(event) = self.refuse(error) {
+                        return Ok(Some(event));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Says that the peer sends no more, after all it sent was taken. Call until `Ok(None)`.
+    ///
+    /// It ends what is going on: HTTP clients do not close half a connection. What is in the output may still be sent.
+    ///
+    /// # Errors
+    /// As [`handle_input`](Self::handle_input).
+    pub fn handle_eof(&mut self, now: Time) -> Result<Option<HttpEvent>, HttpError> {
+        self.advance_clock(now);
+        if let Some(event) = self.take_outcome()? {
+            return Ok(Some(event));
+        }
+        match &self.state {
+            State::Closed => {}
+            State::Closing(_) => self.state = State::Closing(Linger::No),
+            State::Publishing(publisher) if publisher.body == Body::UntilClose && publisher.flv.is_at_tag_border() => {
+                self.end(EndCause::Eof);
+                self.answer(Answer::new(StatusCode::Ok, ""), Linger::No);
+            }
+            State::Reading(_) | State::Requested { .. } | State::Playing(_) | State::Publishing(_) => {
+                self.end(EndCause::Eof);
+                self.start_closing(Linger::No);
+            }
+        }
+        self.take_outcome()
+    }
+
+    /// Does what is due at `now`. Call until `Ok(None)`; too early, it does nothing.
+    ///
+    /// # Errors
+    /// As [`handle_input`](Self::handle_input).
+    pub fn handle_timeout(&mut self, now: Time) -> Result<Option<HttpEvent>, HttpError> {
+        self.advance_clock(now);
+        loop {
+            if let Some(event) = self.take_outcome()? {
+                return Ok(Some(event));
+            }
+            let Some(timer) = self.timers.take_due(self.now) else {
+                return Ok(None);
+            };
+            if let Some(event) = self.fire(timer) {
+                return Ok(Some(event));
+            }
+        }
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) next. O(1).
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        if self.ended.is_some() {
+            return Some(self.now);
+        }
+        self.timers.first().map(|(at, _)| at)
+    }
+
+    /// The name of the timer that [`poll_timeout`](Self::poll_timeout) is about.
+    #[must_use]
+    pub fn next_timer(&self) -> Option<Timer> {
+        self.timers.first().map(|(_, timer)| timer)
+    }
+
+    /// Whether input stays with the caller: a request waits for its answer, or has arrived before the one under way is
+    /// done.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        match &self.state {
+            State::Requested { .. } => true,
+            State::Playing(player) => player.is_pipelined,
+            _ => false,
+        }
+    }
+
+    /// Whether nothing is left but to send the output and close.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        matches!(self.state, State::Closing(_) | State::Closed)
+    }
+
+    /// Whether the connection is to be closed now.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        match &self.state {
+            State::Closed => true,
+            State::Closing(Linger::No) => self.output.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// Whether a play has started and its output has room, so that a frame should be sent.
+    #[must_use]
+    pub fn can_send(&self) -> bool {
+        matches!(&self.state, State::Playing(player) if player.progress != Progress::Accepted) && self.has_room()
+    }
+
+    /// Bytes to write to the socket.
+    pub fn output(&mut self) -> &mut Output {
+        &mut self.output
+    }
+
+    /// The same, to look at.
+    #[must_use]
+    pub fn output_ref(&self) -> &Output {
+        &self.output
+    }
+
+    /// Answers a [`HttpEvent::PlayRequested`]: the stream exists. The head of the response goes out; for `HEAD` that is
+    /// all, else [`start_play`](Self::start_play) comes next, once it is known which kinds of frame there are.
+    ///
+    /// # Errors
+    /// [`StateError::StaleRequest`] if no such request waits.
+    pub fn accept_play(&mut self, now: Time, id: RequestId) -> Result<(), StateError> {
+        self.advance_clock(now);
+        let request = self.take_request(id, |method| matches!(method, Method::Get | Method::Head))?;
+        let mut keep_alive = request.can_be_followed() && self.has_room();
+        let envelope = match &request.websocket {
+            Some(accept) => {
+                keep_alive = false;
+                response::write_switching_protocols(accept, &mut self.output);
+                self.timers.set(Timer::Ping, self.now + self.limits.ping_interval);
+                Envelope::Message
+            }
+            None => {
+                let envelope = if request.is_http_1_0 {
+                    Envelope::Bare
+                } else {
+                    Envelope::Chunk
+                };
+                response::write_stream_head(envelope, keep_alive, &mut self.output);
+                envelope
+            }
+        };
+        if request.method == Method::Head {
+            self.finish(keep_alive, request.linger());
+        } else {
+            self.state = State::Playing(Player {
+                envelope,
+                keep_alive,
+                progress: Progress::Accepted,
+                is_pipelined: false,
+                websocket: websocket::Reader::new(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Starts an accepted play: frames follow, of the kinds in `flags`.
+    ///
+    /// Players wait for the first frame of each kind that is announced, and pass over kinds that are not.
+    ///
+    /// # Errors
+    /// [`StateError::NotPlaying`] if none was accepted, or it has started already.
+    pub fn start_play(&mut self, flags: TagFlags) -> Result<(), StateError> {
+        match &mut self.state {
+            State::Playing(player) if player.progress == Progress::Accepted => {
+                player.progress = Progress::Started(flags);
+                Ok(())
+            }
+            _ => Err(StateError::NotPlaying),
+        }
+    }
+
+    /// Sends `frame` as one tag in one chunk or one WebSocket message. A frame without payload is left out: players take
+    /// such a tag for a broken one.
+    ///
+    /// Cost: payloads of 256 bytes and more are queued by reference; nothing is allocated once the output has grown.
+    ///
+    /// # Errors
+    /// [`StateError::NotPlaying`] before [`start_play`](Self::start_play) and after the end;
+    /// [`StateError::OutputFull`] if more than [`Limits::max_output`] waits.
+    pub fn send_frame(&mut self, frame: &Frame) -> Result<(), StateError> {
+        let State::Playing(player) = &mut self.state else {
+            return Err(StateError::NotPlaying);
+        };
+        let (waiting, max) = (self.output.len(), self.limits.max_output);
+        if waiting > max {
+            return Err(StateError::OutputFull { waiting, max });
+        }
+        let tag_len = FlvWriter::frame_len(frame);
+        let out = &mut self.output;
+        match player.progress {
+            Progress::Accepted => return Err(StateError::NotPlaying),
+            _ if frame.payload.is_empty() => return Ok(()),
+            Progress::Started(flags) => {
+                player.envelope.open(FlvWriter::HEADER_LEN + tag_len, out);
+                FlvWriter::header(flags, out);
+                player.progress = Progress::Streaming;
+            }
+            Progress::Streaming => player.envelope.open(tag_len, out),
+        }
+        FlvWriter::frame(frame, out);
+        player.envelope.close(out);
+        Ok(())
+    }
+
+    /// Ends the play: the last chunk, a close frame, or the end of the connection. [`HttpEvent::PlayEnded`] says `cause`.
+    ///
+    /// # Errors
+    /// [`StateError::NotPlaying`] if nothing is played.
+    pub fn end_play(&mut self, now: Time, cause: EndCause) -> Result<(), StateError> {
+        self.advance_clock(now);
+        let State::Playing(player) = &mut self.state else {
+            return Err(StateError::NotPlaying);
+        };
+        player.envelope.end(&mut self.output);
+        let (keep_alive, linger) = match player.envelope {
+            Envelope::Message => {
+                let reader = mem::replace(&mut player.websocket, websocket::Reader::new());
+                (false, Linger::UntilCloseFrame(reader))
+            }
+            Envelope::Bare | Envelope::Chunk => (player.keep_alive, Linger::No),
+        };
+        self.end(cause);
+        self.finish(keep_alive, linger);
+        Ok(())
+    }
+
+    /// Answers a [`HttpEvent::PublishRequested`]: frames may come.
+    ///
+    /// # Errors
+    /// [`StateError::StaleRequest`] if no such request waits.
+    pub fn accept_publish(&mut self, now: Time, id: RequestId) -> Result<(), StateError> {
+        self.advance_clock(now);
+        let request = self.take_request(id, Method::is_push)?;
+        if request.expects_continue {
+            response::write_continue(&mut self.output);
+        }
+        self.timers.set(Timer::Idle, self.now + self.limits.idle_timeout);
+        self.state = State::Publishing(Box::new(Publisher {
+            body: request.body,
+            flv: FlvReader::new(&self.limits),
+            keep_alive: request.keep_alive,
+        }));
+        Ok(())
+    }
+
+    /// Ends the publish: another took the stream over, the server stops. The peer is told `status` and the cause, and
+    /// [`HttpEvent::PublishEnded`] says `cause`.
+    ///
+    /// # Errors
+    /// [`StateError::NotPublishing`] if nothing is published.
+    pub fn end_publish(&mut self, now: Time, status: StatusCode, cause: EndCause) -> Result<(), StateError> {
+        self.advance_clock(now);
+        if !matches!(self.state, State::Publishing(_)) {
+            return Err(StateError::NotPublishing);
+        }
+        self.end(cause);
+        self.answer(Answer::new(status, &cause.to_string()), Linger::UntilEof);
+        Ok(())
+    }
+
+    /// Answers a request with `status` and a few words for people. `retry_after` says when to ask again.
+    ///
+    /// # Errors
+    /// [`StateError::StaleRequest`] if no such request waits.
+    pub fn reject(
+        &mut self,
+        now: Time,
+        id: RequestId,
+        status: StatusCode,
+        reason: &str,
+        retry_after: Option<Duration>,
+    ) -> Result<(), StateError> {
+        self.advance_clock(now);
+        let request = self.take_request(id, |_| true)?;
+        self.answer_request(
+            &request,
+            Answer {
+                retry_after,
+                ..Answer::new(status, reason)
+            },
+        );
+        Ok(())
+    }
+
+    /// Closes the connection in good order, as when the server stops: a play ends as with [`end_play`](Self::end_play),
+    /// whoever publishes or waits is told `503`. Does nothing to a session that is closing.
+    pub fn close(&mut self, now: Time) {
+        self.advance_clock(now);
+        match &mut self.state {
+            State::Closing(_) | State::Closed => {}
+            State::Reading(_) => self.start_closing(Linger::No),
+            State::Playing(player) => {
+                player.keep_alive = false;
+                let _: Result<(), StateError> = self.end_play(now, EndCause::Closed);
+            }
+            State::Requested { .. } | State::Publishing(_) => {
+                self.end(EndCause::Closed);
+                self.answer(
+                    Answer::new(StatusCode::ServiceUnavailable, "the server is stopping"),
+                    Linger::UntilEof,
+                );
+            }
+        }
+    }
+}
+
+/// What to do after a step.
+enum Step {
+    Event(HttpEvent),
+    /// Take the next step with what is left of the input.
+    Again,
+    /// Nothing more can be done with this input.
+    NeedInput,
+}
+
+impl HttpSession {
+    fn step(&mut self, input: &mut &[u8]) -> Result<Step, HttpError> {
+        match &mut self.state {
+            State::Reading(head) => match head.read(input, &self.limits)? {
+                Some(request) => Ok(self.handle_request(Box::new(request))),
+                None => Ok(Step::NeedInput),
+            },
+            State::Requested { .. } => Ok(Step::NeedInput),
+            State::Playing(player) if player.envelope == Envelope::Message => self.read_websocket(input),
+            State::Playing(player) => {
+                if player.keep_alive {
+                    player.is_pipelined |= !input.is_empty();
+                } else {
+                    *input = &[];
+                }
+                Ok(Step::NeedInput)
+            }
+            State::Publishing(_) => self.read_content(input),
+            State::Closing(Linger::UntilCloseFrame(reader)) => match reader.read(input) {
+                Ok(None) => Ok(Step::NeedInput),
+                Ok(Some(Received::Ping(_))) => Ok(Step::Again),
+                Ok(Some(Received::Close(_))) | Err(_) => {
+                    self.state = State::Closing(Linger::No);
+                    Ok(Step::Again)
+                }
+            },
+            State::Closing(_) | State::Closed => {
+                *input = &[];
+                Ok(Step::NeedInput)
+            }
+        }
+    }
+
+    fn handle_request(&mut self, mut request: Box<RequestHead>) -> Step {
+        self.timers.clear(Timer::Command);
+        if request.method == Method::Options {
+            let keep_alive = request.can_be_followed() && self.has_room();
+            response::write_preflight(request.asks_private_network, keep_alive, &mut self.output);
+            self.finish(keep_alive, request.linger());
+            return Step::Again;
+        }
+        let key = match request.method {
+            Method::Other => Err(HttpError::MethodNotAllowed),
+            _ => StreamKey::new(&mem::take(&mut request.path)).map_err(HttpError::from),
+        };
+        let key = match key {
+            Ok(key) => key,
+            Err(error) => {
+                let status = error.status().unwrap_or(StatusCode::BadRequest);
+                self.answer_request(&request, Answer::new(status, &error.to_string()));
+                return Step::Event(HttpEvent::Refused(error));
+            }
+        };
+        let target = Box::new(Target {
+            key,
+            query: mem::take(&mut request.query),
+        });
+        self.last_request = self.last_request.wrapping_add(1);
+        let id = RequestId(self.last_request);
+        let event = if request.method.is_push() {
+            HttpEvent::PublishRequested { id, target }
+        } else {
+            HttpEvent::PlayRequested {
+                id,
+                target,
+                transport: match request.websocket {
+                    Some(_) => Transport::WebSocket,
+                    None => Transport::Http,
+                },
+                head_only: request.method == Method::Head,
+            }
+        };
+        self.state = State::Requested { id, request };
+        Step::Event(event)
+    }
+
+    fn read_websocket(&mut self, input: &mut &[u8]) -> Result<Step, HttpError> {
+        let has_room = self.has_room();
+        let State::Playing(player) = &mut self.state else {
+            return Ok(Step::Again);
+        };
+        match player.websocket.read(input)? {
+            None => Ok(Step::NeedInput),
+            Some(Received::Ping(payload)) => {
+                // Who sends pings and reads nothing gets no pong; RFC 6455 §5.5.3 asks for the latest one only.
+                if has_room {
+                    websocket::write_control(Opcode::Pong, payload, &mut self.output);
+                }
+                Ok(Step::Again)
+            }
+            Some(Received::Close(code)) => {
+                websocket::write_close(code, &mut self.output);
+                self.end(EndCause::Requested);
+                self.start_closing(Linger::No);
+                Ok(Step::Again)
+            }
+        }
+    }
+
+    fn read_content(&mut self, input: &mut &[u8]) -> Result<Step, HttpError> {
+        if !input.is_empty() {
+            self.timers.set(Timer::Idle, self.now + self.limits.idle_timeout);
+        }
+        let State::Publishing(publisher) = &mut self.state else {
+            return Ok(Step::Again);
+        };
+        match publisher.body.peek(input)? {
+            Content::NeedMore => Ok(Step::NeedInput),
+            Content::Data(data) => {
+                let mut rest = data;
+                let item = publisher.flv.handle_input(&mut rest)?;
+                publisher.body.consume(data.len() - rest.len(), input);
+                Ok(match item {
+                    Some(FlvItem::Frame(frame)) => Step::Event(HttpEvent::Frame(frame)),
+                    Some(FlvItem::Skipped { tag_type }) => Step::Event(HttpEvent::TagSkipped { tag_type }),
+                    Some(FlvItem::Header(_)) | None => Step::Again,
+                })
+            }
+            Content::End if publisher.flv.is_at_tag_border() => {
+                let keep_alive = publisher.keep_alive;
+                self.end(EndCause::Requested);
+                self.answer(
+                    Answer {
+                        keep_alive,
+                        ..Answer::new(StatusCode::Ok, "")
+                    },
+                    Linger::No,
+                );
+                Ok(Step::Again)
+            }
+            Content::End => Err(HttpError::TruncatedTag),
+        }
+    }
+
+    fn fire(&mut self, timer: Timer) -> Option<HttpEvent> {
+        match timer {
+            // Nothing was asked, so nothing is answered.
+            Timer::Command if matches!(&self.state, State::Reading(head) if head.is_empty()) => {
+                self.start_closing(Linger::No);
+            }
+            Timer::Command | Timer::Idle => return self.refuse(HttpError::Timeout(timer)),
+            Timer::Ping => {
+                if self.has_room() {
+                    websocket::write_control(Opcode::Ping, &[], &mut self.output);
+                }
+                self.timers.set(timer, self.now + self.limits.ping_interval);
+            }
+            Timer::Stall if self.stall.look(&self.output) => return self.refuse(HttpError::Timeout(timer)),
+            Timer::Stall => self.timers.set(timer, self.now + StallWatch::interval(&self.limits)),
+            Timer::Close => {
+                self.output.clear();
+                self.state = State::Closed;
+            }
+            Timer::Handshake => {}
+        }
+        None
+    }
+
+    fn advance_clock(&mut self, now: Time) {
+        self.now = self.now.max(now);
+    }
+
+    /// The end that is still to be told, then the error, for ever.
+    fn take_outcome(&mut self) -> Result<Option<HttpEvent>, HttpError> {
+        match (self.ended.take(), &self.failed) {
+            (Some(event), _) => Ok(Some(event)),
+            (None, Some(error)) => Err(error.clone()),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn take_request(&mut self, id: RequestId, fits: impl Fn(Method) -> bool) -> Result<Box<RequestHead>, StateError> {
+        match mem::replace(&mut self.state, State::Closed) {
+            State::Requested { id: waiting, request } if waiting == id && fits(request.method) => Ok(request),
+            other => {
+                self.state = other;
+                Err(StateError::StaleRequest)
+            }
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.output.len() < self.limits.output_high_water
+    }
+
+    /// Notes that what is going on has ended.
+    fn end(&mut self, cause: EndCause) {
+        let is_push = match &self.state {
+            State::Requested { request, .. } => request.method.is_push(),
+            State::Playing(_) => false,
+            State::Publishing(_) => true,
+            State::Reading(_) | State::Closing(_) | State::Closed => return,
+        };
+        self.ended = Some(if is_push {
+            HttpEvent::PublishEnded { cause }
+        } else {
+            HttpEvent::PlayEnded { cause }
+        });
+    }
+
+    /// Ends the connection because of what the peer did. An event if it could be told so.
+    fn refuse(&mut self, error: HttpError) -> Option<HttpEvent> {
+        self.end(match error {
+            HttpError::Timeout(timer) => EndCause::Timeout(timer),
+            _ => EndCause::ProtocolError,
+        });
+        if let HttpError::WebSocket(error) = &error {
+            websocket::write_close(error.close_code(), &mut self.output);
+            self.start_closing(Linger::UntilEof);
+        } else if let Some(status) = error.status() {
+            self.answer(Answer::new(status, &error.to_string()), Linger::UntilEof);
+        } else {
+            self.output.clear();
+            self.timers.clear_all();
+            self.state = State::Closed;
+            self.failed = Some(error);
+            return None;
+        }
+        Some(HttpEvent::Refused(error))
+    }
+
+    /// Answers a request whose content, if any, was not read.
+    fn answer_request(&mut self, request: &RequestHead, answer: Answer<'_>) {
+        let answer = Answer {
+            head_only: request.method == Method::Head,
+            keep_alive: request.can_be_followed(),
+            ..answer
+        };
+        self.answer(answer, request.linger());
+    }
+
+    fn answer(&mut self, mut answer: Answer<'_>, linger: Linger) {
+        // Who asks on and on and does not read the answers is not asked to go on.
+        answer.keep_alive &= self.has_room();
+        answer.write(&mut self.output);
+        self.finish(answer.keep_alive, linger);
+    }
+
+    /// The response is written: the next request, or the end.
+    fn finish(&mut self, keep_alive: bool, linger: Linger) {
+        if keep_alive {
+            self.read_request();
+        } else {
+            self.start_closing(linger);
+        }
+    }
+
+    fn read_request(&mut self) {
+        self.state = State::Reading(HeadReader::default());
+        self.timers.clear(Timer::Idle);
+        self.timers.set(Timer::Command, self.now + self.limits.command_timeout);
+    }
+
+    fn start_closing(&mut self, linger: Linger) {
+        self.state = State::Closing(linger);
+        self.timers.clear_all();
+        self.timers.set(Timer::Close, self.now + self.limits.close_timeout);
+    }
+}
+
+impl RequestHead {
+    /// Whether another request may follow although the content of this one is not read.
+    fn can_be_followed(&self) -> bool {
+        self.keep_alive && self.body == Body::EMPTY
+    }
+
+    fn linger(&self) -> Linger {
+        if self.body == Body::EMPTY {
+            Linger::No
+        } else {
+            Linger::UntilEof
+        }
+    }
+}
