@@ -20,8 +20,8 @@ const MAX_CONTROL_LEN: u32 = 4 << 10;
 /// message under way. What it gives out depends on the bytes alone, never on how they were cut into calls.
 ///
 /// Cost: each payload byte is copied once, each message allocates its payload and nothing else (the reference count
-/// comes with the first clone). Messages of more than 64 KiB may be moved while they grow. Work is linear in the bytes,
-/// also with chunks of one byte.
+/// comes with the first clone). A message of more than 64 KiB that is also longer than all before it may be moved while
+/// it grows. Work is linear in the bytes, also with chunks of one byte.
 #[derive(Debug)]
 pub struct ChunkDecoder {
     max_message_len: u32,

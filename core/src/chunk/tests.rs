@@ -268,6 +268,21 @@ mod headers {
     }
 
     #[test]
+    fn agreeing_header_inside_a_message_decides_about_the_extension_behind_it() {
+        let payload = pattern(300);
+        let bytes = [
+            &hex("04 000005 00012C 09 01000000"),
+            &payload[..128],
+            &hex("04 FFFFFF 00012C 09 01000000 01000000"),
+            &payload[128..256],
+            &hex("C4 01000000"),
+            &payload[256..],
+        ]
+        .concat();
+        assert_eq!(decode(&bytes).messages, [message(4, 1, 9, 5, &payload)]);
+    }
+
+    #[test]
     fn differing_header_inside_a_message_is_fatal() {
         for header in [
             "04 000005 000081 09 01000000",
@@ -497,6 +512,15 @@ mod limits {
     }
 
     #[test]
+    fn who_sent_a_long_message_gets_room_for_another() {
+        let mut decoder = ChunkDecoder::new(&Limits::default());
+        let long = encode(&mut ChunkEncoder::new(), &message(4, 1, 9, 0, &pattern(200_000)));
+        assert!(decoder.decode(&mut &long[..]).unwrap().is_some());
+        assert_eq!(decoder.decode(&mut &long[..100]), Ok(None));
+        assert!((200_000..201_000).contains(&decoder.held_memory()));
+    }
+
+    #[test]
     fn unfinished_messages_share_one_bound() {
         let limits = Limits {
             max_buffered_bytes: 200 << 10,
@@ -520,7 +544,7 @@ mod limits {
     fn finished_and_aborted_messages_give_their_memory_back() {
         let mut decoder = ChunkDecoder::new(&Limits::default());
         let bytes = [
-            announce(4, 200, 9),
+            announce(4, 60_000, 9),
             vec![0; 128],
             announce(5, 100, 9),
             vec![0; 100],
@@ -534,12 +558,18 @@ mod limits {
     }
 
     #[test]
-    fn message_grown_in_steps_arrives_whole() {
-        let payload = pattern(1_000_000);
-        let video = message(7, 1, 9, 5, &payload);
+    fn long_message_grows_in_few_steps_and_arrives_whole() {
+        let video = message(7, 1, 9, 5, &pattern(1_000_000));
         let bytes = encode(&mut ChunkEncoder::new(), &video);
-        let decoded = decode_pieces(&Limits::default(), bytes.chunks(1_460));
-        assert!(decoded.messages == [video]);
+        let mut decoder = ChunkDecoder::new(&Limits::default());
+        let (mut sizes, mut received) = (Vec::new(), None);
+        for mut piece in bytes.chunks(1_460) {
+            received = decoder.decode(&mut piece).unwrap();
+            sizes.push(decoder.held_memory());
+        }
+        sizes.dedup();
+        assert_eq!(sizes.len(), 6, "64, 128, 256, 512 KiB, 1 MB, and given out: {sizes:?}");
+        assert!(received == Some(video));
     }
 
     #[test]
