@@ -40,7 +40,9 @@ pub struct Channel {
     is_merging: bool,
     /// The first frame that parked players have not been woken for.
     unannounced_from: Option<Sequence>,
-    has_ended: bool,
+    /// How often the stream has ended, and where it did last. Players of an earlier life get what came before, no more.
+    life: u32,
+    ended_at: Sequence,
     stats: ChannelStats,
 }
 
@@ -122,7 +124,8 @@ impl Channel {
             waking: Vec::new(),
             is_merging: false,
             unannounced_from: None,
-            has_ended: false,
+            life: 0,
+            ended_at: 0,
             stats: ChannelStats::default(),
         }
     }
@@ -136,7 +139,6 @@ impl Channel {
         self.tracks = Tracks::default();
         self.first_media = None;
         self.media_frames = 0;
-        self.has_ended = false;
         for (_, subscriber) in &mut self.subscribers {
             let audio_too = subscriber.base.is_none();
             subscriber.awaits = Some(AwaitsKeyframe {
@@ -172,9 +174,16 @@ impl Channel {
         self.headers.clear_metadata();
     }
 
-    /// The stream is over: players get what there is, then [`Next::Ended`].
+    /// The stream is over: its players get what there is, then [`Next::Ended`]. Who subscribes from now on waits for
+    /// the next publisher and sees nothing of this one.
     pub fn end(&mut self) {
-        self.has_ended = true;
+        self.life += 1;
+        self.ended_at = self.ring.end();
+        self.ring.end_gop();
+        self.headers = Headers::default();
+        self.tracks = Tracks::default();
+        self.first_media = None;
+        self.media_frames = 0;
     }
 
     /// A player joins: headers and the GOP cache first, if there are any, then the live frames.
@@ -186,6 +195,7 @@ impl Channel {
         let awaits = self.ring.gop_start().is_none();
         let index = self.subscribers.insert(Subscriber {
             token: join.token,
+            life: self.life,
             cursor,
             anchor: self.ring.end(),
             base: None,
@@ -221,10 +231,14 @@ impl Channel {
     ///
     /// Cost: no allocation; the payload is shared. Frames that the player is to miss are passed over in one go.
     pub fn next(&mut self, id: SubscriberId) -> Next {
-        let tracks_known = self.has_ended || self.tracks().is_some();
+        let tracks_known = self.tracks().is_some();
         let Some(subscriber) = self.subscribers.get_mut(id.0 as usize) else {
             return Next::Ended;
         };
+        let has_ended = subscriber.life != self.life;
+        if has_ended && (subscriber.cursor >= self.ended_at || subscriber.needs_tracks || subscriber.is_paused) {
+            return Next::Ended;
+        }
         if (subscriber.needs_tracks && !tracks_known) || subscriber.is_paused {
             return self.park(id);
         }
@@ -237,7 +251,7 @@ impl Channel {
         };
         match view.next(subscriber, self.timeline.current()) {
             Some(next) => next,
-            None if self.has_ended => Next::Ended,
+            None if has_ended => Next::Ended,
             None => self.park(id),
         }
     }

@@ -8,6 +8,8 @@ use crate::{FrameKind, Time};
 pub(super) struct Subscriber {
     /// The caller's name for it.
     pub(super) token: u64,
+    /// The life of the channel that it belongs to.
+    pub(super) life: u32,
     /// The next frame to look at.
     pub(super) cursor: Sequence,
     /// Where the channel's end was when the player joined or skipped: what lies before it is the burst that we chose to

@@ -474,8 +474,25 @@ fn the_end_comes_after_everything_else() {
     let mut stage = Stage::new(|_| {});
     stage.push("V K0 P40");
     let player = stage.join();
+    assert_eq!(stage.take_up_to(player, 2), "V0 K0");
     stage.channel().end();
-    assert_eq!(stage.take(player), "V0 K0 P40 .");
+    assert_eq!(stage.take(player), "P40 .");
+}
+
+#[test]
+fn who_comes_after_the_end_waits_for_the_next_publisher() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V A K0 a5");
+    let early = stage.join();
+    assert_eq!(stage.take_up_to(early, 3), "A0 V0 K0");
+    stage.channel().end();
+    let late = stage.join();
+    assert_eq!(stage.take(late), "");
+    let now = stage.now;
+    stage.channel().begin(now);
+    stage.push("V A K500 a505");
+    assert_eq!(stage.take(late), "V0 A0 K0 a5");
+    assert_eq!(stage.take(early), "a5 .");
 }
 
 #[test]

@@ -1,16 +1,25 @@
 //! What audio, video and data messages say about themselves.
 //!
 //! [`classify`] reads the tag header that every message begins with, and is all that relaying needs. Payloads are
-//! passed on untouched.
+//! passed on untouched. [`video_info`] and [`audio_info`] read sequence headers too, for people and their statistics:
+//! a configuration that they cannot read is unknown, never an error.
 
+mod aac;
 mod audio;
-mod avc;
+pub mod avc;
+mod bits;
 mod codec;
 mod enhanced;
 mod frame;
 mod header;
+pub mod hevc;
+mod info;
+#[cfg(test)]
+mod vectors;
 mod video;
 
+pub use aac::AudioSpecificConfig;
 pub use codec::{Codec, FourCc};
 pub use frame::{Frame, FrameClass, FrameKind, TrackId};
 pub use header::{FrameHeader, classify};
+pub use info::{AudioInfo, VideoInfo, audio_info, video_info};
