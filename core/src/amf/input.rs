@@ -9,6 +9,8 @@ pub(super) struct Input<'a> {
     limits: AmfLimits,
     depth: u8,
     values: u32,
+    /// Whether the end of the input had to close an object.
+    is_cut: bool,
 }
 
 impl<'a> Input<'a> {
@@ -18,6 +20,7 @@ impl<'a> Input<'a> {
             limits,
             depth: 0,
             values: 0,
+            is_cut: false,
         }
     }
 
@@ -60,9 +63,14 @@ impl<'a> Input<'a> {
         self.depth = self.depth.saturating_sub(1);
     }
 
-    /// Takes everything that is left.
-    pub(super) const fn take_rest(&mut self) {
+    /// Lets the end of the input close the objects that are open. Whatever is left is dropped.
+    pub(super) const fn cut(&mut self) {
         self.rest = &[];
+        self.is_cut = true;
+    }
+
+    pub(super) const fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     pub(super) fn take(&mut self, len: usize) -> Result<&'a [u8], AmfError> {

@@ -177,6 +177,7 @@ pub(super) fn read<B: Build>(input: &mut Input<'_>) -> Result<B, AmfError> {
 /// out, the end of the input.
 pub(super) fn key<'a>(input: &mut Input<'a>) -> Result<Option<&'a [u8]>, AmfError> {
     if input.rest().is_empty() {
+        input.cut();
         return Ok(None);
     }
     let key = short_text(input)?;
@@ -196,7 +197,7 @@ pub(super) fn member<B: Build>(input: &mut Input<'_>, key: &[u8]) -> Result<Opti
     match read(input) {
         Err(error) if key.is_empty() && !error.is_limit() => {
             *input = before;
-            input.take_rest();
+            input.cut();
             Ok(None)
         }
         value => value.map(Some),

@@ -9,6 +9,7 @@ use core::{iter, str};
 pub struct ValueRef<'a> {
     raw: &'a [u8],
     limits: AmfLimits,
+    is_closed: bool,
 }
 
 impl<'a> ValueRef<'a> {
@@ -16,13 +17,21 @@ impl<'a> ValueRef<'a> {
         ValueRef {
             raw: start.until(end),
             limits: start.limits(),
+            is_closed: !end.is_cut(),
         }
     }
 
-    /// The value's bytes with the marker, to copy as they are.
+    /// The value's bytes with the marker, to copy as they are if the value [is closed](Self::is_closed).
     #[must_use]
     pub const fn raw(&self) -> &'a [u8] {
         self.raw
+    }
+
+    /// Whether its bytes say where it ends. Not so if the end of the input closed an object in it: more bytes behind it
+    /// would become members of that object.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
     /// The number.

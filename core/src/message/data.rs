@@ -1,0 +1,369 @@
+//! Data messages: metadata, captions, cue points.
+
+use super::amf0_values;
+use crate::Limits;
+use crate::amf::AmfError;
+use crate::amf::amf0::{Pair, Reader, Writer};
+use crate::chunk::MessageTypeId;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+/// What a data message asks for, with the payload that players get.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DataFrame {
+    /// Keep this as the stream's metadata and pass it on: `"onMetaData"` and an ECMA array.
+    Metadata(Bytes),
+    /// Forget the metadata: `@clearDataFrame`.
+    ClearMetadata,
+    /// Pass this on: any other name, with its values.
+    Other(Bytes),
+    /// Nothing in it for anyone: no name, metadata without pairs, unreadable or larger than
+    /// [`Limits::max_metadata_len`].
+    Ignored,
+}
+
+/// Makes of a publisher's data message what players can read.
+///
+/// `payload` is the body of a message of type 15 or 18, or of an FLV tag of that type. A command called `@setDataFrame`,
+/// as old versions of HaishinKit send it, works as well.
+///
+/// - `@setDataFrame`, which is an order to the server, is stripped.
+/// - Values before the name, which cameras of Uniview send, are skipped. So is the selector byte of type 15.
+/// - Metadata becomes an ECMA array with a true count, since HaishinKit reads nothing else. Its pairs keep their order
+///   and bytes. Those of a Flash client in AMF3, which no other player reads, and those of an object that the end of the
+///   message cuts are written anew.
+/// - `duration`, `filesize` and `fileSize` are removed: a player would take the stream for a recording (ExoPlayer does).
+/// - Anything else is passed on as it is, by reference.
+///
+/// Cost: one allocation for metadata in AMF0, none for the rest.
+///
+/// RTMP 1.0 §7.1.2; FLV 10.1 §E.4.4 and §E.5.
+#[must_use]
+pub fn normalize(type_id: MessageTypeId, payload: &Bytes, limits: &Limits) -> DataFrame {
+    let body = payload.slice_ref(amf0_values(type_id, payload));
+    // What we cannot read, a player cannot either.
+    read(&body, limits).unwrap_or(DataFrame::Ignored)
+}
+
+fn read(body: &Bytes, limits: &Limits) -> Result<DataFrame, AmfError> {
+    let mut reader = Reader::new(body, limits.into());
+    let mut start = 0;
+    let (_, mut name) = next_string(&mut reader)?;
+    if name == SET_DATA_FRAME {
+        (start, name) = next_string(&mut reader)?;
+    }
+    match name {
+        ON_METADATA => metadata(reader, limits),
+        CLEAR_DATA_FRAME => match next_string(&mut reader)? {
+            (_, ON_METADATA) => Ok(DataFrame::ClearMetadata),
+            _ => Ok(DataFrame::Ignored),
+        },
+        _ => Ok(DataFrame::Other(body.slice(start..))),
+    }
+}
+
+/// Takes values up to the first string. Where it starts, and its bytes.
+fn next_string<'a>(reader: &mut Reader<'a>) -> Result<(usize, &'a [u8]), AmfError> {
+    while !reader.is_empty() {
+        let start = reader.position();
+        if let Some(string) = reader.string()? {
+            return Ok((start, string));
+        }
+    }
+    Err(AmfError::ExpectedString)
+}
+
+/// Makes metadata of the pairs of the next value.
+fn metadata(mut reader: Reader<'_>, limits: &Limits) -> Result<DataFrame, AmfError> {
+    let Some(value) = reader.value_ref()? else {
+        return Ok(DataFrame::Ignored);
+    };
+    let mut rewritten = Vec::new();
+    let pairs = match value.as_object() {
+        Some(pairs) if value.is_closed() => Some(pairs),
+        _ => {
+            Writer::new(&mut rewritten).value(&value.to_value()?);
+            Reader::new(&rewritten, limits.into()).object()?
+        }
+    };
+    let Some(pairs) = pairs else {
+        return Ok(DataFrame::Ignored);
+    };
+    let pairs = pairs.filter(|pair| !NOT_LIVE.contains(&pair.key));
+    let mut len = ENVELOPE_LEN;
+    let mut count = 0;
+    for Pair { key, value } in pairs.clone() {
+        len += 2 + key.len() + value.raw().len();
+        count += 1;
+    }
+    if len > limits.max_metadata_len {
+        return Ok(DataFrame::Ignored);
+    }
+    let mut body = Vec::with_capacity(len);
+    let mut writer = Writer::new(&mut body);
+    writer.string(ON_METADATA).ecma_array_start(count);
+    for Pair { key, value } in pairs {
+        writer.key(key).raw(value.raw());
+    }
+    writer.object_end();
+    Ok(DataFrame::Metadata(body.into()))
+}
+
+const SET_DATA_FRAME: &[u8] = b"@setDataFrame";
+const CLEAR_DATA_FRAME: &[u8] = b"@clearDataFrame";
+const ON_METADATA: &[u8] = b"onMetaData";
+
+/// Members of metadata that are true of files only.
+const NOT_LIVE: [&[u8]; 3] = [b"duration", b"filesize", b"fileSize"];
+
+/// Bytes of metadata without pairs: the name with marker and length, marker and count of the array, its end.
+const ENVELOPE_LEN: usize = 3 + ON_METADATA.len() + 5 + 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::amf::{AmfLimits, Text, Value};
+    use quickcheck::quickcheck;
+
+    /// The body that `write` writes.
+    fn body(write: impl FnOnce(&mut Writer<&mut Vec<u8>>)) -> Bytes {
+        let mut body = Vec::new();
+        write(&mut Writer::new(&mut body));
+        body.into()
+    }
+
+    fn normalized(body: &Bytes) -> DataFrame {
+        normalize(MessageTypeId::DATA_AMF0, body, &Limits::default())
+    }
+
+    fn metadata_of(pairs: &[(&str, f64)]) -> DataFrame {
+        DataFrame::Metadata(body(|w| {
+            w.string("onMetaData")
+                .ecma_array_start(u32::try_from(pairs.len()).unwrap());
+            for (key, number) in pairs {
+                w.key(key).number(*number);
+            }
+            w.object_end();
+        }))
+    }
+
+    #[test]
+    fn the_order_to_the_server_is_stripped_and_the_count_made_true() {
+        // As OBS sends it: an ECMA array that announces 20 pairs.
+        let obs = body(|w| {
+            w.string("@setDataFrame").string("onMetaData").ecma_array_start(20);
+            w.key("duration")
+                .number(0.0)
+                .key("fileSize")
+                .number(0.0)
+                .key("width")
+                .number(1280.0);
+            w.key("filesize").number(0.0).key("height").number(720.0).object_end();
+        });
+        assert_eq!(normalized(&obs), metadata_of(&[("width", 1280.0), ("height", 720.0)]));
+    }
+
+    #[test]
+    fn metadata_comes_in_several_shapes() {
+        let pair = |w: &mut Writer<&mut Vec<u8>>| {
+            w.key("width").number(1280.0);
+        };
+        let plain_object = body(|w| {
+            pair(w.string("onMetaData").object_start());
+            w.object_end();
+        });
+        let leading_number = body(|w| {
+            pair(w.number(3.0).string("onMetaData").ecma_array_start(0));
+            w.object_end();
+        });
+        let as_command = body(|w| {
+            pair(
+                w.string("@setDataFrame")
+                    .number(0.0)
+                    .null()
+                    .string("onMetaData")
+                    .object_start(),
+            );
+            w.object_end();
+        });
+        let without_end = body(|w| pair(w.string("@setDataFrame").string("onMetaData").ecma_array_start(1)));
+        for body in [plain_object, leading_number, as_command, without_end] {
+            assert_eq!(normalized(&body), metadata_of(&[("width", 1280.0)]), "{body:x?}");
+        }
+    }
+
+    #[test]
+    fn pairs_keep_order_duplicates_and_bytes() {
+        // NaN with a payload, a date with a time zone, a string that is not UTF-8, a key twice.
+        let pairs = b"\0\x01b\0\x7F\xF8\0\0\0\0\0\x07\0\x01d\x0B\0\0\0\0\0\0\0\0\0\x3C\0\x01b\x02\0\x01\xFF";
+        let published = body(|w| {
+            w.string("@setDataFrame")
+                .string("onMetaData")
+                .object_start()
+                .raw(pairs)
+                .object_end();
+        });
+        let expected = body(|w| {
+            w.string("onMetaData").ecma_array_start(3).raw(pairs).object_end();
+        });
+        assert_eq!(normalized(&published), DataFrame::Metadata(expected));
+    }
+
+    #[test]
+    fn an_inner_object_that_the_end_of_the_message_closes_is_closed() {
+        let cut = body(|w| {
+            w.string("onMetaData")
+                .object_start()
+                .key("inner")
+                .object_start()
+                .key("a")
+                .null();
+        });
+        let closed = body(|w| {
+            w.string("onMetaData")
+                .ecma_array_start(1)
+                .key("inner")
+                .object_start()
+                .key("a")
+                .null();
+            w.object_end().object_end();
+        });
+        assert_eq!(normalized(&cut), DataFrame::Metadata(closed));
+    }
+
+    #[test]
+    fn type_15_loses_its_selector_if_it_has_one() {
+        let expected = metadata_of(&[("width", 1280.0)]);
+        let DataFrame::Metadata(plain) = &expected else {
+            unreachable!()
+        };
+        let selected = Bytes::from([&[0][..], plain].concat());
+        for body in [plain, &selected] {
+            let read = normalize(MessageTypeId::DATA_AMF3, body, &Limits::default());
+            assert_eq!(read, expected);
+        }
+        assert_eq!(
+            normalize(MessageTypeId::DATA_AMF3, &Bytes::new(), &Limits::default()),
+            DataFrame::Ignored
+        );
+    }
+
+    #[test]
+    fn metadata_in_amf3_is_written_in_amf0() {
+        let flash = body(|w| {
+            w.raw(&[0]).string("@setDataFrame").string("onMetaData");
+            // A dynamic object with an integer and a duration.
+            w.raw(b"\x11\x0A\x0B\x01\x0Bwidth\x04\x8A\x00\x11duration\x04\x00\x01");
+        });
+        let read = normalize(MessageTypeId::DATA_AMF3, &flash, &Limits::default());
+        assert_eq!(read, metadata_of(&[("width", 1280.0)]));
+    }
+
+    #[test]
+    fn other_names_pass_by_reference() {
+        let text = body(|w| {
+            w.string("onTextData")
+                .object_start()
+                .key("text")
+                .string("hi")
+                .object_end();
+        });
+        let DataFrame::Other(passed) = normalized(&text) else {
+            panic!("not passed on");
+        };
+        assert_eq!((passed.as_ptr(), passed.len()), (text.as_ptr(), text.len()));
+
+        let order = body(|w| {
+            w.string("@setDataFrame")
+                .string("|RtmpSampleAccess")
+                .boolean(true)
+                .boolean(true);
+        });
+        let stripped = body(|w| {
+            w.string("|RtmpSampleAccess").boolean(true).boolean(true);
+        });
+        assert_eq!(normalized(&order), DataFrame::Other(stripped));
+    }
+
+    #[test]
+    fn clear_data_frame_clears_metadata_only() {
+        let clear = |name| {
+            normalized(&body(|w| {
+                w.string("@clearDataFrame").string(name);
+            }))
+        };
+        assert_eq!(clear("onMetaData"), DataFrame::ClearMetadata);
+        assert_eq!(clear("onTextData"), DataFrame::Ignored);
+    }
+
+    #[test]
+    fn nothing_to_offer_is_ignored() {
+        for written in [
+            body(|_| {}),
+            body(|w| {
+                w.null().number(1.0);
+            }),
+            body(|w| {
+                w.string("@setDataFrame");
+            }),
+            body(|w| {
+                w.string("onMetaData");
+            }),
+            body(|w| {
+                w.string("onMetaData").null();
+            }),
+            body(|w| {
+                w.string("onMetaData").object_start().key("a").raw(&[0xFF]);
+            }),
+        ] {
+            assert_eq!(normalized(&written), DataFrame::Ignored, "{written:x?}");
+        }
+    }
+
+    #[test]
+    fn the_length_limit_is_exact() {
+        let DataFrame::Metadata(exact) = metadata_of(&[("width", 1280.0)]) else {
+            unreachable!()
+        };
+        for (max_metadata_len, kept) in [(exact.len(), true), (exact.len() - 1, false)] {
+            let limits = Limits {
+                max_metadata_len,
+                ..Limits::default()
+            };
+            let read = normalize(MessageTypeId::DATA_AMF0, &exact, &limits);
+            assert_eq!(read != DataFrame::Ignored, kept);
+        }
+    }
+
+    quickcheck! {
+        fn metadata_is_an_array_of_the_live_pairs_and_stays_as_it_is(pairs: Vec<(Text, Value)>, cut: Option<usize>) -> bool {
+            let published = body(|w| {
+                w.string("@setDataFrame").string("onMetaData").value(&Value::Object(pairs));
+            });
+            let published = published.slice(..cut.map_or(published.len(), |cut| cut % published.len()));
+            let DataFrame::Metadata(metadata) = normalized(&published) else {
+                return cut.is_some();
+            };
+            let mut reader = Reader::new(&metadata, AmfLimits::default());
+            reader.skip().unwrap();
+            let announced = u32::from_be_bytes(*reader.rest()[1..].first_chunk().unwrap()) as usize;
+            let read: Vec<_> = reader.object().unwrap().unwrap().collect();
+            read.len() == announced
+                && read.iter().all(|pair| !NOT_LIVE.contains(&pair.key))
+                && reader.is_empty()
+                && normalized(&metadata) == DataFrame::Metadata(metadata)
+        }
+
+        fn any_bytes_stay_within_the_limit(type_id: u8, body: Vec<u8>, max_metadata_len: u8) -> bool {
+            let limits = Limits {
+                max_metadata_len: max_metadata_len.into(),
+                ..Limits::default()
+            };
+            let body = Bytes::from([b"\x02\0\x0aonMetaData\x08\0\0\0\0", &body[..]].concat());
+            match normalize(MessageTypeId(type_id), &body, &limits) {
+                DataFrame::Metadata(metadata) => metadata.len() <= limits.max_metadata_len,
+                frame => frame == DataFrame::Ignored,
+            }
+        }
+    }
+}
