@@ -34,7 +34,8 @@ impl<'a> Command<'a> {
     }
 }
 
-/// Makes the body of a command message in AMF0 (type 20), which every peer understands. One allocation.
+/// Makes the body of a command message in AMF0 (type 20), which every peer understands. Two allocations, the
+/// buffer and its reference count.
 ///
 /// ```
 /// use headwater_core::message::command;
