@@ -2,7 +2,9 @@
 
 use super::header::{DATA_OFFSET, SIGNATURE};
 use super::{FileHeader, FlvError, PREVIOUS_TAG_SIZE_LEN, TagFlags, TagHeader};
-use crate::{Frame, FrameKind, Limits};
+use crate::chunk::MessageTypeId;
+use crate::message::data::{DataFrame, normalize};
+use crate::{Frame, Limits};
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::mem;
@@ -18,8 +20,7 @@ use core::mem;
 pub struct FlvReader {
     state: State,
     header: Scratch,
-    max_data_size: u32,
-    max_script_size: u32,
+    limits: Limits,
 }
 
 /// What [`FlvReader::handle_input`] found.
@@ -28,9 +29,11 @@ pub struct FlvReader {
 pub enum FlvItem {
     /// A file header. A second one, after a tag, means that the sender started over.
     Header(TagFlags),
-    /// An audio, video or script data tag.
+    /// An audio, video or script data tag; script data as [`normalize`] makes it.
     Frame(Frame),
-    /// A tag that carries no frame: of an unknown type, or a script that is too large.
+    /// Script data that orders to forget the metadata: `@clearDataFrame`.
+    MetadataCleared,
+    /// A tag that carries nothing for a player: of an unknown type, or script data that is unreadable or too large.
     Skipped {
         /// Its type.
         tag_type: u8,
@@ -45,8 +48,7 @@ impl FlvReader {
         FlvReader {
             state: State::FileHeader,
             header: Scratch::default(),
-            max_data_size: limits.max_message_len,
-            max_script_size: limits.max_command_len,
+            limits: limits.clone(),
         }
     }
 
@@ -111,7 +113,7 @@ impl FlvReader {
                     if !tag.fill(input) {
                         return Ok(None);
                     }
-                    let item = tag.finish();
+                    let item = tag.finish(&self.limits);
                     self.state = State::skip(0);
                     return Ok(Some(item));
                 }
@@ -136,15 +138,15 @@ impl FlvReader {
         if header.is_encrypted {
             return Err(FlvError::Encrypted { tag_type });
         }
-        if data_size > self.max_data_size {
+        if data_size > self.limits.max_message_len {
             return Err(FlvError::TagTooLarge {
                 len: data_size,
-                max: self.max_data_size,
+                max: self.limits.max_message_len,
             });
         }
         let is_wanted = match tag_type {
             AUDIO | VIDEO => true,
-            SCRIPT | SCRIPT_AMF3 => data_size <= self.max_script_size,
+            SCRIPT | SCRIPT_AMF3 => data_size <= self.limits.max_command_len,
             _ => false,
         };
         if is_wanted {
@@ -225,14 +227,21 @@ impl Tag {
         len == size
     }
 
-    fn finish(&mut self) -> FlvItem {
+    fn finish(&mut self, limits: &Limits) -> FlvItem {
         let TagHeader {
             tag_type, timestamp, ..
         } = self.header;
         let payload = Bytes::from(mem::take(&mut self.data));
-        match FrameKind::from_type_id(tag_type) {
-            Some(kind) => FlvItem::Frame(Frame::new(kind, timestamp, payload)),
-            None => FlvItem::Skipped { tag_type },
+        match tag_type {
+            AUDIO => FlvItem::Frame(Frame::audio(timestamp, payload)),
+            VIDEO => FlvItem::Frame(Frame::video(timestamp, payload)),
+            _ => match normalize(MessageTypeId(tag_type), &payload, limits) {
+                DataFrame::Metadata(payload) | DataFrame::Other(payload) => {
+                    FlvItem::Frame(Frame::data(timestamp, payload))
+                }
+                DataFrame::ClearMetadata => FlvItem::MetadataCleared,
+                DataFrame::Ignored => FlvItem::Skipped { tag_type },
+            },
         }
     }
 }
@@ -245,6 +254,7 @@ const AUDIO: u8 = 8;
 const VIDEO: u8 = 9;
 /// Script data with an AMF3 selector byte. E-RTMP v2.
 const SCRIPT_AMF3: u8 = 15;
+/// Script data in AMF0.
 const SCRIPT: u8 = 18;
 
 #[cfg(test)]
@@ -432,6 +442,41 @@ mod tests {
         assert_eq!(items[1], FlvItem::Skipped { tag_type: 10 });
         assert_eq!(items[2], FlvItem::Skipped { tag_type: 18 });
         assert!(matches!(items[3], FlvItem::Frame(_)));
+    }
+
+    #[test]
+    fn script_data_becomes_what_players_read() {
+        let metadata = b"\x02\0\x0aonMetaData\x08\0\0\0\x01\0\x05width\0\x40\x94\0\0\0\0\0\0\0\0\x09";
+        let order = [b"\x02\0\x0d@setDataFrame", &metadata[..]].concat();
+        let in_amf3 = [b"\0", &metadata[..]].concat();
+        let script = |tag_type, data: &[u8]| tag(tag_type, u32::try_from(data.len()).unwrap(), data);
+        let bytes = stream(&[
+            script(18, metadata),
+            script(18, &order),
+            script(15, &in_amf3),
+            script(18, b"\x02\0\x0aonTextData\x05"),
+            script(18, b"\x02\0\x0f@clearDataFrame\x02\0\x0aonMetaData"),
+            script(18, b"garbage"),
+            script(18, b""),
+        ]);
+        let items = read_every_way(&bytes).unwrap();
+        let metadata = FlvItem::Frame(Frame::data(Timestamp::ZERO, metadata.to_vec().into()));
+        assert!(matches!(&metadata, FlvItem::Frame(frame) if frame.class == FrameClass::Metadata));
+        let text = FlvItem::Frame(Frame::data(
+            Timestamp::ZERO,
+            Bytes::from_static(b"\x02\0\x0aonTextData\x05"),
+        ));
+        let skipped = FlvItem::Skipped { tag_type: 18 };
+        let expected = [
+            metadata.clone(),
+            metadata.clone(),
+            metadata,
+            text,
+            FlvItem::MetadataCleared,
+            skipped.clone(),
+            skipped,
+        ];
+        assert_eq!(items[1..], expected);
     }
 
     #[test]

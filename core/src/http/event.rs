@@ -38,6 +38,8 @@ pub enum HttpEvent {
     },
     /// A frame of an accepted publish.
     Frame(Frame),
+    /// An accepted publish orders to forget its metadata.
+    MetadataCleared,
     /// A tag of an accepted publish that carries no frame; it was passed over.
     TagSkipped {
         /// Its type.

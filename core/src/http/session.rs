@@ -570,6 +570,7 @@ impl HttpSession {
                 publisher.body.consume(data.len() - rest.len(), input);
                 Ok(match item {
                     Some(FlvItem::Frame(frame)) => Step::Event(HttpEvent::Frame(frame)),
+                    Some(FlvItem::MetadataCleared) => Step::Event(HttpEvent::MetadataCleared),
                     Some(FlvItem::Skipped { tag_type }) => Step::Event(HttpEvent::TagSkipped { tag_type }),
                     Some(FlvItem::Header(_)) | None => Step::Again,
                 })
