@@ -1,1 +1,573 @@
-//! The whole server as one state machine.
+//! The whole server as one state machine: what every driver drives.
+//!
+//! A [`Server`] serves the connections of one thread. Bytes and time go in, bytes, [`Action`]s and one deadline come
+//! out; there is no socket, clock, thread or lock in it. Every rule is here: who may publish, what a late player gets
+//! first, whom to drop, what HTTP is answered. So it is the same on every runtime, and runs in memory under test.
+//!
+//! # The loop of a driver
+//!
+//! After *any* call, take [`poll_action`](Server::poll_action) until it returns `None`, then sleep until a socket is
+//! ready or [`poll_timeout`](Server::poll_timeout) has come.
+//!
+//! | The world did | Call |
+//! |--|--|
+//! | a connection came | [`accept`](Server::accept) |
+//! | bytes came | [`handle_input`](Server::handle_input); read only while [`wants_input`](Server::wants_input) |
+//! | the peer closed its side | [`handle_eof`](Server::handle_eof) |
+//! | the socket failed | [`handle_reset`](Server::handle_reset) |
+//! | the socket has room, or `Action::Wake` | [`output`](Server::output) until empty or the socket is full |
+//! | the deadline passed | [`handle_timeout`](Server::handle_timeout) |
+//! | another worker sent a message | [`handle_shard`](Server::handle_shard) |
+//! | the operator wants it to stop | [`shutdown`](Server::shutdown), until [`is_drained`](Server::is_drained) |
+
+mod action;
+mod config;
+mod connection;
+mod deadlines;
+mod directory;
+mod log;
+mod play;
+mod publish;
+mod shard;
+mod stats;
+mod stream;
+
+#[cfg(test)]
+mod tests;
+
+pub use action::{Action, ConnectionId, Listener, Refused};
+pub use config::{Config, HttpAbsent, Takeover};
+pub use shard::{ShardId, ShardMessage};
+pub use stats::ServerStats;
+
+use crate::hub::{ChannelId, Hub};
+use crate::session::SessionConfig;
+use crate::{EndCause, Output, Time};
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use connection::{Connection, Failure, Happened, Phase, Protocol, Refusal, Shared};
+use core::mem;
+use core::net::SocketAddr;
+use core::time::Duration;
+use deadlines::Deadlines;
+use directory::Directory;
+use log::log;
+use shard::{Body, home_of};
+use slab::Slab;
+use stream::Stream;
+
+/// How long a connection that we have ended may go on sending before its socket is dropped.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// The server of one thread.
+#[derive(Debug)]
+pub struct Server {
+    config: Arc<Config>,
+    shared: Shared,
+    shard: ShardId,
+    shards: u16,
+    /// The latest time that we were told.
+    now: Time,
+    seed: u64,
+    generation: u32,
+    tickets: u64,
+    connections: Slab<Connection>,
+    deadlines: Deadlines,
+    hub: Hub,
+    /// What a channel is to us, apart from its frames.
+    streams: BTreeMap<ChannelId, Stream>,
+    /// The streams whose home we are.
+    directory: Directory,
+    /// Messages of ours to ourselves.
+    inbox: VecDeque<ShardMessage>,
+    actions: VecDeque<Action>,
+    is_shutting_down: bool,
+    stats: ServerStats,
+    /// What `output` returns for a connection that is gone.
+    nothing: Output,
+}
+
+impl Server {
+    /// The server of thread `shard` of `shards`. `seed` is any number; it only fills handshakes.
+    #[must_use]
+    pub fn new(config: Arc<Config>, shard: ShardId, shards: u16, seed: u64) -> Self {
+        Server {
+            shared: Shared {
+                session: Arc::new(SessionConfig::new(config.limits.clone())),
+                limits: Arc::new(config.limits.clone()),
+            },
+            shard,
+            shards,
+            now: Time::ZERO,
+            seed,
+            generation: 0,
+            tickets: 0,
+            connections: Slab::new(),
+            deadlines: Deadlines::default(),
+            hub: Hub::new(),
+            streams: BTreeMap::new(),
+            directory: Directory::new(config.grace),
+            inbox: VecDeque::new(),
+            actions: VecDeque::new(),
+            is_shutting_down: false,
+            stats: ServerStats::default(),
+            nothing: Output::new(),
+            config,
+        }
+    }
+
+    /// Takes a connection from `peer` in.
+    ///
+    /// # Errors
+    /// [`Refused`] says why not; drop the socket.
+    pub fn accept(&mut self, now: Time, listener: Listener, peer: SocketAddr) -> Result<ConnectionId, Refused> {
+        let now = self.advance(now);
+        if self.is_shutting_down {
+            return Err(Refused::ShuttingDown);
+        }
+        if self.connections.len() >= self.config.max_connections {
+            self.stats.refused += 1;
+            log!(warn, peer = %peer, max = self.config.max_connections, "connection refused: worker full");
+            return Err(Refused::Full {
+                max: self.config.max_connections,
+            });
+        }
+        self.generation = self.generation.wrapping_add(1);
+        self.seed = self
+            .seed
+            .wrapping_mul(0x5851_F42D_4C95_7F2D)
+            .wrapping_add(0x1405_7B7E_F767_814F);
+        let index = self.connections.insert(Connection {
+            generation: self.generation,
+            peer,
+            protocol: Protocol::new(listener, &self.shared, now, self.seed),
+            roles: Vec::new(),
+            stash: Vec::new(),
+            armed: Time::NEVER,
+            last_input: now,
+            phase: Phase::Open,
+            is_waking: false,
+        });
+        // At most `max_connections`, which cannot be more than the sockets of a process.
+        let id = ConnectionId::new(u32::try_from(index).unwrap_or(u32::MAX), self.generation);
+        self.stats.accepted += 1;
+        log!(debug, conn = %id, peer = %peer, protocol = ?listener, "connection accepted");
+        self.settle(now, id);
+        Ok(id)
+    }
+
+    /// Takes what a socket gave, all of it.
+    ///
+    /// While a request of the peer waits for its answer the rest is kept here, and [`wants_input`](Self::wants_input)
+    /// says to read no more: what a slow answer holds up waits in the kernel.
+    pub fn handle_input(&mut self, now: Time, id: ConnectionId, input: &[u8]) {
+        let now = self.advance(now);
+        let Some(connection) = self.connection(id) else { return };
+        connection.last_input = now;
+        if connection.phase != Phase::Open {
+            return;
+        }
+        if connection.stash.is_empty() {
+            self.feed(now, id, input);
+        } else {
+            connection.stash.extend_from_slice(input);
+        }
+    }
+
+    /// Whether to read from the connection.
+    #[must_use]
+    pub fn wants_input(&self, id: ConnectionId) -> bool {
+        self.peek(id).is_some_and(Connection::wants_input)
+    }
+
+    /// The peer closed its side: there is nothing more to read.
+    pub fn handle_eof(&mut self, now: Time, id: ConnectionId) {
+        let now = self.advance(now);
+        let Some(connection) = self.connection(id) else { return };
+        match connection.phase {
+            Phase::Open => {
+                connection.stash = Vec::new();
+                self.run(now, id, |protocol| protocol.handle_eof(now));
+                self.end_roles(now, id, EndCause::Eof);
+                let Some(connection) = self.connection(id) else { return };
+                connection.protocol.close(now);
+                // It may have closed only its sending side, and still want our last words.
+                if connection.protocol.output().is_empty() {
+                    self.drop_connection(id, &"closed by peer");
+                } else {
+                    connection.phase = Phase::Lingering { until: now + LINGER };
+                    self.settle(now, id);
+                }
+            }
+            Phase::Lingering { .. } => self.drop_connection(id, &"closed"),
+            Phase::Closed => {}
+        }
+    }
+
+    /// The socket failed: nothing more can be read or written.
+    pub fn handle_reset(&mut self, now: Time, id: ConnectionId) {
+        let now = self.advance(now);
+        let Some(connection) = self.connection(id) else { return };
+        connection.protocol.output().clear();
+        self.run(now, id, |protocol| protocol.handle_eof(now));
+        self.end_roles(now, id, EndCause::Eof);
+        self.drop_connection(id, &Failure::Reset);
+    }
+
+    /// The deadline of [`poll_timeout`](Self::poll_timeout) has passed. Too early does nothing.
+    pub fn handle_timeout(&mut self, now: Time) {
+        let now = self.advance(now);
+        self.hub.handle_timeout(now);
+        self.directory.handle_timeout(now);
+        self.deliver(now);
+        while let Some((due, id)) = self.deadlines.pop_due(now) {
+            let Some(connection) = self.connection(id) else {
+                continue;
+            };
+            if connection.armed != due {
+                continue;
+            }
+            connection.armed = Time::NEVER;
+            if connection.due() > now {
+                self.settle(now, id);
+                continue;
+            }
+            if let Phase::Lingering { until } = connection.phase {
+                if until <= now {
+                    self.drop_connection(id, &"closed");
+                    continue;
+                }
+            } else {
+                self.expire_waits(now, id);
+                self.run(now, id, |protocol| protocol.handle_timeout(now));
+            }
+            self.settle(now, id);
+        }
+    }
+
+    /// Takes in what the worker `from` sent by [`Action::ToShard`].
+    pub fn handle_shard(&mut self, now: Time, from: ShardId, message: ShardMessage) {
+        let now = self.advance(now);
+        self.handle_message(now, from, message);
+        self.deliver(now);
+    }
+
+    /// What to write to the connection now, refilled from its stream while below the high-water mark.
+    ///
+    /// Write it, call [`advance`](bytes::Buf::advance) with what the socket took, and call this again until it is empty
+    /// or the socket is full. Cost per frame: no allocation and no copy of a payload of 256 bytes or more.
+    pub fn output(&mut self, now: Time, id: ConnectionId) -> &mut Output {
+        let now = self.advance(now);
+        match self.connection(id) {
+            Some(connection) if connection.phase == Phase::Open => {
+                connection.is_waking = false;
+                self.refill(now, id);
+                self.settle_drained(now, id);
+            }
+            Some(_) | None => {}
+        }
+        match self.connections.get_mut(id.index()) {
+            Some(connection) if connection.generation == id.generation() => connection.protocol.output(),
+            _ => &mut self.nothing,
+        }
+    }
+
+    /// The next thing to do for the server.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        if let Some(action) = self.actions.pop_front() {
+            if let Action::Close(id) = action {
+                self.forget(id);
+            }
+            return Some(action);
+        }
+        self.hub
+            .poll_wake()
+            .map(|token| Action::Wake(ConnectionId::from_token(token)))
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout). O(1).
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        [
+            self.deadlines.poll_timeout(),
+            self.hub.poll_timeout(),
+            self.directory.poll_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Ends every stream cleanly and takes no more connections. Go on driving until [`is_drained`](Self::is_drained).
+    pub fn shutdown(&mut self, now: Time) {
+        let now = self.advance(now);
+        self.is_shutting_down = true;
+        let ids: Vec<ConnectionId> = self
+            .connections
+            .iter()
+            .map(|(index, connection)| {
+                ConnectionId::new(u32::try_from(index).unwrap_or(u32::MAX), connection.generation)
+            })
+            .collect();
+        for id in ids {
+            self.shut_down_connection(now, id);
+        }
+        self.deliver(now);
+    }
+
+    /// Whether no connection is left.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.connections.is_empty()
+    }
+
+    /// Counters since the start, and what there is now.
+    #[must_use]
+    pub fn stats(&self) -> ServerStats {
+        ServerStats {
+            connections: self.connections.len(),
+            streams: self.streams.len(),
+            ..self.stats
+        }
+    }
+}
+
+/// The machinery below the calls above.
+impl Server {
+    fn advance(&mut self, now: Time) -> Time {
+        self.now = self.now.max(now);
+        self.now
+    }
+
+    fn peek(&self, id: ConnectionId) -> Option<&Connection> {
+        self.connections
+            .get(id.index())
+            .filter(|connection| connection.generation == id.generation())
+    }
+
+    fn connection(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        self.connections
+            .get_mut(id.index())
+            .filter(|connection| connection.generation == id.generation())
+    }
+
+    /// Runs the protocol machine of a connection over `input`, and keeps what it leaves while it is paused.
+    fn feed(&mut self, now: Time, id: ConnectionId, mut input: &[u8]) {
+        self.run(now, id, |protocol| protocol.handle_input(now, &mut input));
+        if let Some(connection) = self.connection(id)
+            && connection.phase == Phase::Open
+            && !connection.protocol.is_closing()
+        {
+            connection.stash = input.to_vec();
+        }
+        self.announce_published(now, id);
+        self.settle(now, id);
+    }
+
+    /// A request was answered: goes on with the input that waited for it.
+    fn resume(&mut self, now: Time, id: ConnectionId) {
+        let Some(connection) = self.connection(id) else { return };
+        if connection.protocol.is_paused() {
+            return;
+        }
+        let stash = mem::take(&mut connection.stash);
+        if !mem::replace(&mut connection.is_waking, true) {
+            self.actions.push_back(Action::Wake(id));
+        }
+        self.feed(now, id, &stash);
+    }
+
+    /// Takes steps of a protocol machine until it has nothing to say, and acts on each.
+    fn run(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        mut step: impl FnMut(&mut Protocol) -> Result<Option<Happened>, Failure>,
+    ) {
+        loop {
+            let Some(connection) = self.connection(id) else { return };
+            match step(&mut connection.protocol) {
+                Ok(Some(happened)) => self.act_on(now, id, happened),
+                Ok(None) => return,
+                Err(failure) => {
+                    self.fail(now, id, &failure);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn act_on(&mut self, now: Time, id: ConnectionId, happened: Happened) {
+        match happened {
+            Happened::Frame { stream, frame } => self.publish_frame(now, id, stream, frame),
+            Happened::MetadataCleared { stream } => self.clear_metadata(now, id, stream),
+            Happened::PublishRequested {
+                request,
+                stream,
+                target,
+            } => {
+                self.request_publish(now, id, request, stream, &target);
+            }
+            Happened::PlayRequested {
+                request,
+                stream,
+                target,
+                ask,
+            } => {
+                self.request_play(now, id, request, stream, &target, ask);
+            }
+            Happened::PlayControl { stream, control } => self.control_play(now, id, stream, control),
+            Happened::PublishEnded { stream, cause } | Happened::PlayEnded { stream, cause } => {
+                self.end_role(now, id, stream, cause);
+            }
+            Happened::Odd(what) => {
+                self.stats.oddities += 1;
+                log!(debug, conn = %id, ?what, "odd input");
+                drop(what);
+            }
+            Happened::Nothing => {}
+        }
+        self.deliver(now);
+    }
+
+    /// A connection broke down: what it did ends, its last words leave, nothing else changes.
+    fn fail(&mut self, now: Time, id: ConnectionId, failure: &Failure) {
+        self.stats.failed += 1;
+        if let Some(connection) = self.connection(id) {
+            log!(info, conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), reason = %failure,
+                "connection failed");
+            connection.stash = Vec::new();
+            connection.protocol.close(now);
+        }
+        self.end_roles(now, id, failure.cause());
+    }
+
+    /// After anything that may have changed a connection: arms its deadline, asks for its output to be written.
+    fn settle(&mut self, now: Time, id: ConnectionId) {
+        let Some(connection) = self
+            .connections
+            .get_mut(id.index())
+            .filter(|it| it.generation == id.generation())
+        else {
+            return;
+        };
+        let due = connection.due();
+        self.deadlines.arm(id, &mut connection.armed, due);
+        if !connection.protocol.output().is_empty() && !connection.is_waking {
+            connection.is_waking = true;
+            self.actions.push_back(Action::Wake(id));
+        }
+        self.settle_drained(now, id);
+    }
+
+    /// Once the last words of a closing connection have left, or had their time: shuts it down.
+    fn settle_drained(&mut self, now: Time, id: ConnectionId) {
+        let Some(connection) = self.connection(id) else { return };
+        if connection.phase != Phase::Open || !connection.protocol.is_closing() {
+            return;
+        }
+        if connection.protocol.output().is_empty() {
+            connection.phase = Phase::Lingering { until: now + LINGER };
+            connection.stash = Vec::new();
+            self.actions.push_back(Action::Shutdown(id));
+            self.end_roles(now, id, EndCause::Closed);
+            self.settle(now, id);
+        } else if connection.protocol.is_closed() {
+            self.end_roles(now, id, EndCause::Closed);
+            self.drop_connection(id, &"did not take its last words");
+        }
+    }
+
+    fn end_roles(&mut self, now: Time, id: ConnectionId, cause: EndCause) {
+        while let Some(stream) = self
+            .connection(id)
+            .and_then(|it| it.roles.first())
+            .map(|role| role.stream)
+        {
+            self.end_role(now, id, stream, cause);
+        }
+        self.deliver(now);
+    }
+
+    fn drop_connection(&mut self, id: ConnectionId, reason: &dyn core::fmt::Display) {
+        let Some(connection) = self.connection(id) else { return };
+        if connection.phase != Phase::Closed {
+            connection.phase = Phase::Closed;
+            log!(debug, conn = %id, peer = %connection.peer, reason = %reason, "connection closed");
+            let _ = reason;
+            self.actions.push_back(Action::Close(id));
+        }
+    }
+
+    /// The driver has been told to drop the socket: the identifier is dead.
+    fn forget(&mut self, id: ConnectionId) {
+        if self.connection(id).is_some() {
+            self.connections.remove(id.index());
+        }
+    }
+
+    fn shut_down_connection(&mut self, now: Time, id: ConnectionId) {
+        let Some(connection) = self.connection(id) else { return };
+        if connection.phase != Phase::Open {
+            return;
+        }
+        let roles: Vec<_> = connection.roles.iter().map(|role| role.stream).collect();
+        for stream in roles {
+            self.shut_down_role(now, id, stream);
+        }
+        if let Some(connection) = self.connection(id) {
+            connection.protocol.close(now);
+        }
+        self.settle(now, id);
+    }
+
+    /// Sends `body` about `key` to `to`, which may be ourselves.
+    fn send(&mut self, to: ShardId, key: &crate::StreamKey, body: Body) {
+        let message = ShardMessage { key: key.clone(), body };
+        if to == self.shard {
+            self.inbox.push_back(message);
+        } else {
+            self.actions.push_back(Action::ToShard(to, message));
+        }
+    }
+
+    fn send_home(&mut self, key: &crate::StreamKey, body: Body) {
+        self.send(home_of(key, self.shards), key, body);
+    }
+
+    /// Handles what we have to tell ourselves, until there is nothing more.
+    fn deliver(&mut self, now: Time) {
+        loop {
+            while let Some((to, key, body)) = self.directory.poll() {
+                self.send(to, &key, body);
+            }
+            let Some(message) = self.inbox.pop_front() else { return };
+            self.handle_message(now, self.shard, message);
+        }
+    }
+
+    fn handle_message(&mut self, now: Time, from: ShardId, ShardMessage { key, body }: ShardMessage) {
+        match body {
+            Body::Claim { .. }
+            | Body::Contested { .. }
+            | Body::Release { .. }
+            | Body::Subscribe { .. }
+            | Body::Unsubscribe => self.directory.handle(now, from, &key, &body),
+            Body::Granted {
+                claim,
+                epoch,
+                subscribers,
+            } => self.begin_publish(now, &key, claim, epoch, &subscribers),
+            Body::Denied { claim } => self.refuse_publish(now, claim, Refusal::Taken),
+            Body::Contest { epoch, address } => self.answer_contest(now, from, &key, epoch, address),
+            Body::AddSubscriber { epoch, shard } => self.add_subscriber(&key, epoch, shard),
+            Body::RemoveSubscriber { epoch, shard } => self.remove_subscriber(&key, epoch, shard),
+            Body::Located { ticket, is_present } => self.locate(now, &key, ticket, is_present),
+            Body::Ended { epoch } => self.end_stream(now, &key, epoch),
+            Body::Snapshot { epoch, frames } => self.follow(now, &key, epoch, frames),
+            Body::Frames { epoch, frames } => self.relay(now, &key, epoch, frames),
+            Body::ClearMetadata { epoch } => self.relay_clear_metadata(&key, epoch),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What the server wants from its driver.
+
+use super::shard::{ShardId, ShardMessage};
+use core::fmt;
+
+/// Something that only the driver can do. Take them with [`Server::poll_action`](super::Server::poll_action).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Action {
+    /// The connection has output, or may be read again: write [`Server::output`](super::Server::output) until it is
+    /// empty or the socket is full, then read if [`Server::wants_input`](super::Server::wants_input).
+    Wake(ConnectionId),
+    /// Shut the writing side of the socket down and go on reading: what the peer still sends is thrown away here, so
+    /// that the kernel does not answer it with a reset that would cost the peer our last words.
+    Shutdown(ConnectionId),
+    /// Drop the socket. The identifier is dead from here on.
+    Close(ConnectionId),
+    /// Hand the message to the worker `.0`, in order with what was handed to it before.
+    ToShard(ShardId, ShardMessage),
+}
+
+/// Names a connection of one [`Server`](super::Server), until its [`Action::Close`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId {
+    index: u32,
+    generation: u32,
+}
+
+impl ConnectionId {
+    pub(super) const fn new(index: u32, generation: u32) -> Self {
+        ConnectionId { index, generation }
+    }
+
+    /// A small number, unique among the living connections of the server: a place in a table.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.index as usize
+    }
+
+    pub(super) const fn generation(self) -> u32 {
+        self.generation
+    }
+
+    pub(super) const fn to_token(self) -> u64 {
+        (self.generation as u64) << 32 | self.index as u64
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the two halves of what `to_token` packed"
+    )]
+    pub(super) const fn from_token(token: u64) -> Self {
+        ConnectionId {
+            index: token as u32,
+            generation: (token >> 32) as u32,
+        }
+    }
+}
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.index, self.generation)
+    }
+}
+
+/// Which protocol a listener speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Listener {
+    /// RTMP.
+    Rtmp,
+    /// HTTP-FLV and WebSocket-FLV.
+    Http,
+}
+
+/// Why a connection is not accepted. The driver drops the socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// The worker has as many as it may.
+    #[error("this worker has {max} connections already")]
+    Full {
+        /// The most allowed.
+        max: usize,
+    },
+    /// The server is shutting down.
+    #[error("shutting down")]
+    ShuttingDown,
+}

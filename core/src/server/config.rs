@@ -1,0 +1,73 @@
+//! What an operator decides.
+
+use crate::Limits;
+use crate::hub::ChannelConfig;
+use core::time::Duration;
+
+/// What an operator decides, for all workers alike. Each field says its unit, its default and its reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// What one peer may make us hold or wait for.
+    pub limits: Limits,
+    /// What a stream keeps, how far a player may lag, and write merging.
+    pub channel: ChannelConfig,
+    /// How long players stay when their publisher is gone. 10 s: an encoder that lost its network is back by then.
+    pub grace: Duration,
+    /// Who wins when a name is published twice. `Auto`.
+    pub takeover: Takeover,
+    /// What an HTTP player gets whose stream is not there. 404 at once, so that players and probes can tell.
+    pub http_absent: HttpAbsent,
+    /// The longest that an HTTP player may ask to wait, by `?wait=SECONDS`. 60 s.
+    pub http_max_wait: Duration,
+    /// How long an RTMP player waits whose stream is not there. 30 s: ffmpeg and librtmp have no way to ask again.
+    pub rtmp_wait: Duration,
+    /// Players that may wait for one absent stream, per worker. 1,000: more is an attack or a mistyped link.
+    pub max_waiting_players: usize,
+    /// Connections per worker. 65,536: twice what one core can serve.
+    pub max_connections: usize,
+}
+
+/// Who wins when a name is published that has a publisher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Takeover {
+    /// The newcomer, if it comes from the same address or the present one has been silent for
+    /// [`Takeover::SILENCE`]: an encoder that comes back before its old connection is known to be dead. Else as `Never`.
+    #[default]
+    Auto,
+    /// The newcomer.
+    Always,
+    /// Who is there: the newcomer is refused.
+    Never,
+}
+
+impl Takeover {
+    /// The silence after which a publisher may be replaced. 5 s: no encoder that is alive pauses for so long.
+    pub const SILENCE: Duration = Duration::from_secs(5);
+}
+
+/// What an HTTP player gets whose stream is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HttpAbsent {
+    /// 404 at once, with `Retry-After`, unless it asks to wait.
+    #[default]
+    NotFound,
+    /// It waits so long, then gets 404.
+    Wait(Duration),
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            limits: Limits::default(),
+            channel: ChannelConfig::default(),
+            grace: Duration::from_secs(10),
+            takeover: Takeover::default(),
+            http_absent: HttpAbsent::default(),
+            http_max_wait: Duration::from_secs(60),
+            rtmp_wait: Duration::from_secs(30),
+            max_waiting_players: 1_000,
+            max_connections: 65_536,
+        }
+    }
+}

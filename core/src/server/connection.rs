@@ -1,0 +1,469 @@
+//! One connection, whatever it speaks.
+
+use super::Listener;
+use super::shard::Epoch;
+use crate::flv::TagFlags;
+use crate::http::{HttpError, HttpEvent, HttpSession, StatusCode as HttpStatus};
+use crate::hub::{ChannelId, SubscriberId, Tracks};
+use crate::session::{
+    Event, MessageStreamId, PlayControl, ProtocolError, RequestId, ServerSession, SessionConfig, Status, StatusCode,
+    Target,
+};
+use crate::{EndCause, Frame, Limits, Output, Time};
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+/// The message stream that HTTP, which has none, is taken to use.
+const HTTP_STREAM: MessageStreamId = MessageStreamId(0);
+
+/// After how long a player that got 404 may ask again.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// One connection and what it is doing.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) generation: u32,
+    pub(super) peer: SocketAddr,
+    pub(super) protocol: Protocol,
+    /// One per publish or play; nearly always one.
+    pub(super) roles: Vec<Role>,
+    /// Input that came while a request was waiting for its answer. At most one read of the driver.
+    pub(super) stash: Vec<u8>,
+    /// When its next deadline is armed for.
+    pub(super) armed: Time,
+    pub(super) last_input: Time,
+    pub(super) phase: Phase,
+    /// Whether `Action::Wake` is on its way.
+    pub(super) is_waking: bool,
+}
+
+/// How far a connection has come towards its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Open,
+    /// Our side is shut down; what the peer still sends is thrown away until then.
+    Lingering {
+        until: Time,
+    },
+    /// `Action::Close` is on its way.
+    Closed,
+}
+
+/// What a connection does on one of its message streams.
+#[derive(Debug)]
+pub(super) struct Role {
+    pub(super) stream: MessageStreamId,
+    pub(super) channel: ChannelId,
+    pub(super) activity: Activity,
+}
+
+#[derive(Debug)]
+pub(super) enum Activity {
+    /// Wants to publish; the stream's home has been asked.
+    Claiming {
+        request: RequestId,
+    },
+    Publishing {
+        epoch: Epoch,
+    },
+    /// Wants to play, and has no answer yet: the stream's home has been asked, or it waits for a publisher `until`.
+    Seeking {
+        request: RequestId,
+        until: Option<Time>,
+        wait: Duration,
+        ask: PlayAsk,
+    },
+    /// Plays. `until`: how long it still waits for a publisher.
+    Playing {
+        subscriber: SubscriberId,
+        until: Option<Time>,
+        has_started: bool,
+    },
+}
+
+/// How a play is to be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PlayAsk {
+    /// Wants no frames, only to know whether there would be some.
+    pub(super) head_only: bool,
+    /// Must know the tracks before the first byte: its header names them.
+    pub(super) needs_tracks: bool,
+    /// Is accepted before its publisher is there. RTMP can say so, HTTP has one status line to say all.
+    pub(super) waits_accepted: bool,
+}
+
+/// What all sessions of a server share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) session: Arc<SessionConfig>,
+    pub(super) limits: Arc<Limits>,
+}
+
+/// RTMP or HTTP, in the same words.
+#[derive(Debug)]
+pub(super) enum Protocol {
+    Rtmp(Box<ServerSession>),
+    Http(Box<HttpSession>),
+}
+
+/// What happened on a connection.
+#[derive(Debug)]
+pub(super) enum Happened {
+    PublishRequested {
+        request: RequestId,
+        stream: MessageStreamId,
+        target: Box<Target>,
+    },
+    PlayRequested {
+        request: RequestId,
+        stream: MessageStreamId,
+        target: Box<Target>,
+        ask: PlayAsk,
+    },
+    Frame {
+        stream: MessageStreamId,
+        frame: Frame,
+    },
+    MetadataCleared {
+        stream: MessageStreamId,
+    },
+    PlayControl {
+        stream: MessageStreamId,
+        control: PlayControl,
+    },
+    PublishEnded {
+        stream: MessageStreamId,
+        cause: EndCause,
+    },
+    PlayEnded {
+        stream: MessageStreamId,
+        cause: EndCause,
+    },
+    /// Something odd, for the debug log.
+    Odd(Box<dyn core::fmt::Debug>),
+    /// Nothing that the server acts on.
+    Nothing,
+}
+
+/// Why a connection broke down.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Rtmp(#[from] ProtocolError),
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    #[error("connection reset")]
+    Reset,
+}
+
+impl Failure {
+    /// In the words for a publish or play that it ends.
+    pub(super) fn cause(&self) -> EndCause {
+        match self {
+            Failure::Rtmp(ProtocolError::Timeout(timer)) => EndCause::Timeout(*timer),
+            Failure::Http(HttpError::Timeout(timer)) => EndCause::Timeout(*timer),
+            Failure::Rtmp(_) | Failure::Http(_) => EndCause::ProtocolError,
+            Failure::Reset => EndCause::Eof,
+        }
+    }
+}
+
+/// Why a request is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The name has a publisher.
+    Taken,
+    /// There is no such stream.
+    Absent,
+    /// Too many wait for it.
+    Crowded,
+    ShuttingDown,
+}
+
+impl Connection {
+    pub(super) fn role(&mut self, stream: MessageStreamId) -> Option<&mut Role> {
+        self.roles.iter_mut().find(|role| role.stream == stream)
+    }
+
+    /// Whether it may be read.
+    pub(super) fn wants_input(&self) -> bool {
+        match self.phase {
+            Phase::Open => self.stash.is_empty() && !self.protocol.is_paused(),
+            Phase::Lingering { .. } => true,
+            Phase::Closed => false,
+        }
+    }
+
+    /// When to look at it next.
+    pub(super) fn due(&self) -> Time {
+        let roles = self.roles.iter().filter_map(|role| match role.activity {
+            Activity::Seeking { until, .. } | Activity::Playing { until, .. } => until,
+            Activity::Claiming { .. } | Activity::Publishing { .. } => None,
+        });
+        let linger = match self.phase {
+            Phase::Lingering { until } => Some(until),
+            Phase::Open | Phase::Closed => None,
+        };
+        roles
+            .chain(linger)
+            .chain(self.protocol.poll_timeout())
+            .min()
+            .unwrap_or(Time::NEVER)
+    }
+}
+
+/// Does the same with whichever machine it is.
+macro_rules! either {
+    ($protocol:expr, $session:ident => $action:expr) => {
+        match $protocol {
+            Protocol::Rtmp($session) => $action,
+            Protocol::Http($session) => $action,
+        }
+    };
+}
+
+impl Protocol {
+    pub(super) fn new(listener: Listener, shared: &Shared, now: Time, seed: u64) -> Self {
+        match listener {
+            Listener::Rtmp => Protocol::Rtmp(Box::new(ServerSession::new(shared.session.clone(), now, seed))),
+            Listener::Http => Protocol::Http(Box::new(HttpSession::new(shared.limits.clone(), now))),
+        }
+    }
+
+    #[cfg(feature = "tracing")]
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Protocol::Rtmp(_) => "rtmp",
+            Protocol::Http(_) => "http",
+        }
+    }
+
+    pub(super) fn handle_input(&mut self, now: Time, input: &mut &[u8]) -> Result<Option<Happened>, Failure> {
+        Ok(match self {
+            Protocol::Rtmp(session) => session
+                .handle_input(now, input)?
+                .map(|event| from_rtmp(session, now, event)),
+            Protocol::Http(session) => session.handle_input(now, input)?.map(from_http),
+        })
+    }
+
+    pub(super) fn handle_eof(&mut self, now: Time) -> Result<Option<Happened>, Failure> {
+        Ok(match self {
+            Protocol::Rtmp(session) => session.handle_eof(now)?.map(|event| from_rtmp(session, now, event)),
+            Protocol::Http(session) => session.handle_eof(now)?.map(from_http),
+        })
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Time) -> Result<Option<Happened>, Failure> {
+        Ok(match self {
+            Protocol::Rtmp(session) => session.handle_timeout(now)?.map(|event| from_rtmp(session, now, event)),
+            Protocol::Http(session) => session.handle_timeout(now)?.map(from_http),
+        })
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Time> {
+        either!(self, session => session.poll_timeout())
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        either!(self, session => session.is_paused())
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        either!(self, session => session.is_closing())
+    }
+
+    /// Whether it is over, with nothing left to send or no time left for it.
+    pub(super) fn is_closed(&self) -> bool {
+        either!(self, session => session.is_closed())
+    }
+
+    pub(super) fn can_send(&self) -> bool {
+        either!(self, session => session.can_send())
+    }
+
+    pub(super) fn output(&mut self) -> &mut Output {
+        either!(self, session => session.output())
+    }
+
+    pub(super) fn close(&mut self, now: Time) {
+        either!(self, session => session.close(now));
+    }
+
+    /// Lets a publisher begin. Nothing if the request has ended meanwhile: its end is reported in its own way.
+    pub(super) fn accept_publish(&mut self, now: Time, request: RequestId) {
+        // A stale request is no error here: the peer left while the home was asked, and `PublishEnded` says so.
+        let _ = match self {
+            Protocol::Rtmp(session) => session.accept(now, request),
+            Protocol::Http(session) => session.accept_publish(now, request),
+        };
+    }
+
+    /// Lets a player begin; see `accept_publish`.
+    pub(super) fn accept_play(&mut self, now: Time, request: RequestId) {
+        let _ = match self {
+            Protocol::Rtmp(session) => session.accept(now, request),
+            Protocol::Http(session) => session.accept_play(now, request),
+        };
+    }
+
+    pub(super) fn reject(&mut self, now: Time, request: RequestId, refusal: Refusal) {
+        let _ = match self {
+            Protocol::Rtmp(session) => session.reject(now, request, rtmp_status(refusal)),
+            Protocol::Http(session) => {
+                let (status, reason, retry_after) = match refusal {
+                    Refusal::Taken => (HttpStatus::Conflict, "the stream has a publisher", None),
+                    Refusal::Absent => (HttpStatus::NotFound, "no such stream", Some(RETRY_AFTER)),
+                    Refusal::Crowded => (
+                        HttpStatus::ServiceUnavailable,
+                        "too many wait for it",
+                        Some(RETRY_AFTER),
+                    ),
+                    Refusal::ShuttingDown => (HttpStatus::ServiceUnavailable, "shutting down", Some(RETRY_AFTER)),
+                };
+                session.reject(now, request, status, reason, retry_after)
+            }
+        };
+    }
+
+    /// Sends a frame to a player. `tracks` are for the FLV header, which goes before the first.
+    pub(super) fn send_frame(&mut self, stream: MessageStreamId, frame: &Frame, starts: Option<Tracks>) {
+        // An error means that the play has ended meanwhile, or that the connection is about to for its full output.
+        let _ = match self {
+            Protocol::Rtmp(session) => session.send_frame(stream, frame),
+            Protocol::Http(session) => starts
+                .map_or(Ok(()), |Tracks { audio, video }| {
+                    session.start_play(TagFlags { audio, video })
+                })
+                .and_then(|()| session.send_frame(frame)),
+        };
+    }
+
+    /// Tells a player that its publisher has come.
+    pub(super) fn publish_notify(&mut self, stream: MessageStreamId) {
+        if let Protocol::Rtmp(session) = self {
+            let _ = session.publish_notify(stream);
+        }
+    }
+
+    pub(super) fn end_play(&mut self, now: Time, stream: MessageStreamId, cause: EndCause) {
+        match self {
+            Protocol::Rtmp(session) => {
+                let _ = session.end_play(now, stream, cause);
+            }
+            Protocol::Http(session) => {
+                let _ = session.end_play(now, cause);
+            }
+        }
+    }
+
+    pub(super) fn end_publish(&mut self, now: Time, stream: MessageStreamId, refusal: Refusal, cause: EndCause) {
+        match self {
+            Protocol::Rtmp(session) => {
+                let _ = session.end_publish(now, stream, rtmp_status(refusal), cause);
+            }
+            Protocol::Http(session) => {
+                let status = if refusal == Refusal::Taken {
+                    HttpStatus::Conflict
+                } else {
+                    HttpStatus::ServiceUnavailable
+                };
+                let _ = session.end_publish(now, status, cause);
+            }
+        }
+    }
+}
+
+fn rtmp_status(refusal: Refusal) -> Status {
+    match refusal {
+        Refusal::Taken => Status::new(StatusCode::PublishBadName, "the stream has a publisher"),
+        Refusal::Absent => Status::new(StatusCode::PlayStreamNotFound, "no such stream"),
+        Refusal::Crowded => Status::new(StatusCode::PlayFailed, "too many players wait for the stream"),
+        Refusal::ShuttingDown => Status::new(StatusCode::ConnectAppShutdown, "the server is shutting down"),
+    }
+}
+
+fn from_rtmp(session: &mut ServerSession, now: Time, event: Event) -> Happened {
+    match event {
+        Event::ConnectRequested { id, .. } => {
+            // Every application is welcome; who may publish and play is asked per stream.
+            let _ = session.accept(now, id);
+            Happened::Nothing
+        }
+        Event::PublishRequested {
+            id: request,
+            stream,
+            target,
+            ..
+        } => Happened::PublishRequested {
+            request,
+            stream,
+            target,
+        },
+        Event::PlayRequested {
+            id: request,
+            stream,
+            target,
+            ..
+        } => {
+            let ask = PlayAsk {
+                head_only: false,
+                needs_tracks: false,
+                waits_accepted: true,
+            };
+            Happened::PlayRequested {
+                request,
+                stream,
+                target,
+                ask,
+            }
+        }
+        Event::Frame { stream, frame } => Happened::Frame { stream, frame },
+        Event::MetadataCleared { stream } => Happened::MetadataCleared { stream },
+        Event::PlayControl { stream, control } => Happened::PlayControl { stream, control },
+        Event::PublishEnded { stream, cause } => Happened::PublishEnded { stream, cause },
+        Event::PlayEnded { stream, cause } => Happened::PlayEnded { stream, cause },
+        Event::PongReceived { .. } => Happened::Nothing,
+        Event::Anomaly(anomaly) => Happened::Odd(Box::new(anomaly)),
+    }
+}
+
+fn from_http(event: HttpEvent) -> Happened {
+    let stream = HTTP_STREAM;
+    match event {
+        HttpEvent::PublishRequested {
+            id: request, target, ..
+        } => Happened::PublishRequested {
+            request,
+            stream,
+            target,
+        },
+        HttpEvent::PlayRequested {
+            id: request,
+            target,
+            head_only,
+            ..
+        } => {
+            let ask = PlayAsk {
+                head_only,
+                needs_tracks: true,
+                waits_accepted: false,
+            };
+            Happened::PlayRequested {
+                request,
+                stream,
+                target,
+                ask,
+            }
+        }
+        HttpEvent::Frame(frame) => Happened::Frame { stream, frame },
+        HttpEvent::PublishEnded { cause } => Happened::PublishEnded { stream, cause },
+        HttpEvent::PlayEnded { cause } => Happened::PlayEnded { stream, cause },
+        HttpEvent::MetadataCleared => Happened::MetadataCleared { stream },
+        HttpEvent::TagSkipped { .. } => Happened::Odd(Box::new(event)),
+        HttpEvent::Refused(reason) => Happened::Odd(Box::new(reason)),
+    }
+}

@@ -1,0 +1,45 @@
+//! When to look at which connection.
+
+use super::ConnectionId;
+use crate::Time;
+use alloc::collections::BinaryHeap;
+use core::cmp::Reverse;
+use core::time::Duration;
+
+/// Deadlines of connections are rounded up to multiples of this, so that thousands of idle ones cause at most 20
+/// wake-ups a second. None of them is about less than a second.
+const GRAIN: Duration = Duration::from_millis(50);
+
+/// The deadlines of all connections of a shard.
+///
+/// Deadlines that move later, as those of a publisher do with every message, are not touched: an entry that fires early
+/// is looked at and set again. So a message costs nothing here, and a connection has one entry, seldom two.
+#[derive(Debug, Default)]
+pub(super) struct Deadlines {
+    heap: BinaryHeap<Reverse<(Time, ConnectionId)>>,
+}
+
+impl Deadlines {
+    /// Makes sure that `id` comes up at `due`. `armed` is when it would come up without this, and is brought up to date.
+    pub(super) fn arm(&mut self, id: ConnectionId, armed: &mut Time, due: Time) {
+        let grain = GRAIN.as_micros() as u64;
+        let due = Time::from_micros(due.as_micros().div_ceil(grain).saturating_mul(grain));
+        if due < *armed {
+            *armed = due;
+            self.heap.push(Reverse((due, id)));
+        }
+    }
+
+    /// The earliest deadline. O(1).
+    pub(super) fn poll_timeout(&self) -> Option<Time> {
+        self.heap.peek().map(|Reverse((due, _))| *due)
+    }
+
+    /// The next connection whose deadline has passed, and that deadline.
+    pub(super) fn pop_due(&mut self, now: Time) -> Option<(Time, ConnectionId)> {
+        let Reverse((due, _)) = self.heap.peek()?;
+        (*due <= now)
+            .then(|| self.heap.pop().map(|Reverse(entry)| entry))
+            .flatten()
+    }
+}

@@ -1,0 +1,201 @@
+//! Which streams exist, and where: the home's part of the conversation between shards.
+
+use super::shard::{Body, ClaimId, Epoch, ShardId};
+use crate::{StreamKey, Time};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// The streams whose home this shard is.
+///
+/// Takes messages in by [`handle`](Self::handle) and time by [`handle_timeout`](Self::handle_timeout); the answers come
+/// out of [`poll`](Self::poll).
+#[derive(Debug)]
+pub(super) struct Directory {
+    grace: Duration,
+    entries: BTreeMap<StreamKey, Entry>,
+    /// The epoch that was given out last, for any stream: what is left of an earlier life of a name stays behind it.
+    epoch: Epoch,
+    /// When the grace times end.
+    deadlines: BTreeSet<(Time, StreamKey)>,
+    outbox: VecDeque<(ShardId, StreamKey, Body)>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    state: State,
+    /// The epoch of the present publisher, or of the last one.
+    epoch: Epoch,
+    subscribers: BTreeSet<ShardId>,
+    /// Who wants to publish while the present publisher is being asked to yield. One at a time.
+    contender: Option<Claim>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Vacant,
+    Live(ShardId),
+    Grace { until: Time },
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Claim {
+    shard: ShardId,
+    claim: ClaimId,
+}
+
+impl Directory {
+    pub(super) fn new(grace: Duration) -> Self {
+        Directory {
+            grace,
+            entries: BTreeMap::new(),
+            epoch: 0,
+            deadlines: BTreeSet::new(),
+            outbox: VecDeque::new(),
+        }
+    }
+
+    /// Takes in what shard `from` says about `key`.
+    pub(super) fn handle(&mut self, now: Time, from: ShardId, key: &StreamKey, body: &Body) {
+        let entry = self.entries.entry(key.clone()).or_insert_with(Entry::new);
+        let next_epoch = &mut self.epoch;
+        let mut send = |to, body| self.outbox.push_back((to, key.clone(), body));
+        match *body {
+            Body::Claim { claim, address } => {
+                let newcomer = Claim { shard: from, claim };
+                match entry.state {
+                    State::Live(_) if entry.contender.is_some() => send(from, Body::Denied { claim }),
+                    State::Live(publisher) => {
+                        entry.contender = Some(newcomer);
+                        send(
+                            publisher,
+                            Body::Contest {
+                                epoch: entry.epoch,
+                                address,
+                            },
+                        );
+                    }
+                    State::Vacant => entry.grant(newcomer, next_epoch, send),
+                    State::Grace { until } => {
+                        self.deadlines.remove(&(until, key.clone()));
+                        entry.grant(newcomer, next_epoch, send);
+                    }
+                }
+            }
+            Body::Contested { epoch, has_yielded } if epoch == entry.epoch => {
+                if let Some(contender) = entry.contender.take() {
+                    if has_yielded {
+                        entry.grant(contender, next_epoch, send);
+                    } else {
+                        send(contender.shard, Body::Denied { claim: contender.claim });
+                    }
+                }
+            }
+            Body::Release { epoch } if epoch == entry.epoch && entry.state == State::Live(from) => {
+                // With a contender, `Contested` is on its way and settles who is next.
+                if entry.contender.is_none() {
+                    let until = now + self.grace;
+                    entry.state = State::Grace { until };
+                    self.deadlines.insert((until, key.clone()));
+                }
+            }
+            Body::Subscribe { ticket } => {
+                entry.subscribers.insert(from);
+                send(
+                    from,
+                    Body::Located {
+                        ticket,
+                        is_present: entry.state != State::Vacant,
+                    },
+                );
+                if let State::Live(publisher) = entry.state {
+                    send(
+                        publisher,
+                        Body::AddSubscriber {
+                            epoch: entry.epoch,
+                            shard: from,
+                        },
+                    );
+                }
+            }
+            Body::Unsubscribe => {
+                entry.subscribers.remove(&from);
+                if let State::Live(publisher) = entry.state {
+                    send(
+                        publisher,
+                        Body::RemoveSubscriber {
+                            epoch: entry.epoch,
+                            shard: from,
+                        },
+                    );
+                }
+            }
+            _ => {}
+        }
+        if entry.is_idle() {
+            self.entries.remove(key);
+        }
+        if self.grace.is_zero() {
+            self.handle_timeout(now);
+        }
+    }
+
+    /// Ends the streams whose grace time is over.
+    pub(super) fn handle_timeout(&mut self, now: Time) {
+        while self.deadlines.first().is_some_and(|(until, _)| *until <= now) {
+            let Some((_, key)) = self.deadlines.pop_first() else {
+                return;
+            };
+            let Some(entry) = self.entries.get_mut(&key) else {
+                continue;
+            };
+            entry.state = State::Vacant;
+            for &shard in &entry.subscribers {
+                self.outbox
+                    .push_back((shard, key.clone(), Body::Ended { epoch: entry.epoch }));
+            }
+            if entry.is_idle() {
+                self.entries.remove(&key);
+            }
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Time> {
+        self.deadlines.first().map(|(until, _)| *until)
+    }
+
+    /// The next message to send, and where to.
+    pub(super) fn poll(&mut self) -> Option<(ShardId, StreamKey, Body)> {
+        self.outbox.pop_front()
+    }
+}
+
+impl Entry {
+    fn new() -> Self {
+        Entry {
+            state: State::Vacant,
+            epoch: 0,
+            subscribers: BTreeSet::new(),
+            contender: None,
+        }
+    }
+
+    fn grant(&mut self, Claim { shard, claim }: Claim, epoch: &mut Epoch, mut send: impl FnMut(ShardId, Body)) {
+        *epoch += 1;
+        self.epoch = *epoch;
+        self.state = State::Live(shard);
+        let subscribers: Vec<ShardId> = self.subscribers.iter().copied().collect();
+        send(
+            shard,
+            Body::Granted {
+                claim,
+                epoch: self.epoch,
+                subscribers,
+            },
+        );
+    }
+
+    fn is_idle(&self) -> bool {
+        self.state == State::Vacant && self.subscribers.is_empty()
+    }
+}

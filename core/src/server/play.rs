@@ -1,0 +1,374 @@
+//! Playing: who gets in, who waits, and the frames on their way out.
+
+use super::connection::{Activity, PlayAsk, Refusal, Role};
+use super::log::log;
+use super::shard::{Body, Epoch};
+use super::stream::Presence;
+use super::{ConnectionId, HttpAbsent, Server};
+use crate::hub::{ChannelId, Join, Next, SkipStep};
+use crate::session::{MessageStreamId, PlayControl, RequestId, Target};
+use crate::{EndCause, FrameKind, StreamKey, Time};
+use core::mem;
+use core::time::Duration;
+
+impl Server {
+    /// A connection wants to play.
+    pub(super) fn request_play(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        request: RequestId,
+        stream: MessageStreamId,
+        target: &Target,
+        ask: PlayAsk,
+    ) {
+        self.end_role(now, id, stream, EndCause::Replaced);
+        let is_shutting_down = self.is_shutting_down;
+        let Some(connection) = self.connection(id) else { return };
+        if is_shutting_down {
+            connection.protocol.reject(now, request, Refusal::ShuttingDown);
+            return;
+        }
+        let wait = self.absence_wait(target, ask);
+        let channel = self.open_stream(&target.key);
+        let activity = Activity::Seeking {
+            request,
+            until: None,
+            wait,
+            ask,
+        };
+        if let Some(connection) = self.connection(id) {
+            connection.roles.push(Role {
+                stream,
+                channel,
+                activity,
+            });
+        }
+        let ticket = self.next_ticket();
+        let Some(entry) = self.streams.get_mut(&channel) else {
+            return;
+        };
+        entry.players += 1;
+        let presence = entry.presence;
+        if presence == Presence::Unknown {
+            entry.waiters.push((id, stream));
+        }
+        if entry.ticket.is_none() {
+            entry.ticket = Some(ticket);
+            self.send_home(&target.key, Body::Subscribe { ticket });
+        }
+        self.answer_play(now, id, stream, presence);
+    }
+
+    /// How long a player waits for a stream that is not there.
+    fn absence_wait(&self, target: &Target, ask: PlayAsk) -> Duration {
+        if ask.waits_accepted {
+            return self.config.rtmp_wait;
+        }
+        let asked = target
+            .query_value("wait")
+            .and_then(|seconds| seconds.parse().ok())
+            .map(Duration::from_secs);
+        let configured = match self.config.http_absent {
+            HttpAbsent::NotFound => Duration::ZERO,
+            HttpAbsent::Wait(wait) => wait,
+        };
+        asked.map_or(configured, |asked| asked.min(self.config.http_max_wait))
+    }
+
+    fn next_ticket(&mut self) -> u64 {
+        self.tickets += 1;
+        self.tickets
+    }
+
+    /// Answers a player's request as far as it is known whether its stream is there.
+    fn answer_play(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId, presence: Presence) {
+        let Some(connection) = self.connection(id) else { return };
+        let Some(role) = connection.role(stream) else { return };
+        let Activity::Seeking {
+            request,
+            until,
+            wait,
+            ask,
+        } = role.activity
+        else {
+            return;
+        };
+        let channel = role.channel;
+        match presence {
+            Presence::Unknown => {}
+            Presence::Present if ask.head_only => {
+                connection.protocol.accept_play(now, request);
+                self.end_role(now, id, stream, EndCause::Requested);
+            }
+            Presence::Present => self.begin_play(now, id, stream, None),
+            Presence::Absent if until.is_some() => {}
+            Presence::Absent if wait.is_zero() || ask.head_only => self.refuse_play(now, id, stream, Refusal::Absent),
+            Presence::Absent => {
+                let max = self.config.max_waiting_players;
+                let Some(entry) = self.streams.get_mut(&channel) else {
+                    return;
+                };
+                if entry.waiters.len() >= max {
+                    self.refuse_play(now, id, stream, Refusal::Crowded);
+                    return;
+                }
+                entry.waiters.push((id, stream));
+                let deadline = now + wait;
+                if ask.waits_accepted {
+                    self.begin_play(now, id, stream, Some(deadline));
+                } else if let Some(Role {
+                    activity: Activity::Seeking { until, .. },
+                    ..
+                }) = self.connection(id).and_then(|connection| connection.role(stream))
+                {
+                    *until = Some(deadline);
+                }
+            }
+        }
+        self.resume(now, id);
+    }
+
+    /// Lets a player in. `until`: how long it waits for a publisher to come.
+    fn begin_play(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId, until: Option<Time>) {
+        let Some(connection) = self.connections.get_mut(id.index()) else {
+            return;
+        };
+        let Some(role) = connection.roles.iter_mut().find(|role| role.stream == stream) else {
+            return;
+        };
+        let Activity::Seeking { request, ask, .. } = role.activity else {
+            return;
+        };
+        let Some(channel) = self.hub.channel_mut(role.channel) else {
+            return;
+        };
+        let join = Join {
+            token: id.to_token(),
+            needs_tracks: ask.needs_tracks,
+        };
+        let subscriber = channel.subscribe(now, join);
+        role.activity = Activity::Playing {
+            subscriber,
+            until,
+            has_started: false,
+        };
+        connection.protocol.accept_play(now, request);
+        self.stats.plays += 1;
+        log!(info, conn = %id, peer = %connection.peer, protocol = connection.protocol.name(),
+            stream = self.streams.get(&role.channel).map(|it| it.key.as_str()), waits = until.is_some(), "play started");
+    }
+
+    fn refuse_play(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId, refusal: Refusal) {
+        let Some(connection) = self.connection(id) else { return };
+        let Some(Role {
+            activity: Activity::Seeking { request, .. },
+            ..
+        }) = connection.role(stream)
+        else {
+            return;
+        };
+        let request = *request;
+        connection.protocol.reject(now, request, refusal);
+        log!(info, conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), reason = ?refusal,
+            "play refused");
+        self.stats.plays_refused += 1;
+        self.end_role(now, id, stream, EndCause::Closed);
+    }
+
+    /// The home's answer to our subscription.
+    pub(super) fn locate(&mut self, now: Time, key: &StreamKey, ticket: u64, is_present: bool) {
+        let Some((channel, stream)) = self.find_stream(key) else {
+            return;
+        };
+        // What came from the publisher itself meanwhile is newer.
+        if stream.ticket == Some(ticket) && stream.presence == Presence::Unknown {
+            self.set_presence(
+                now,
+                channel,
+                if is_present {
+                    Presence::Present
+                } else {
+                    Presence::Absent
+                },
+            );
+        }
+    }
+
+    /// The stream has come, or is known not to be there: answers those who wait for that.
+    pub(super) fn set_presence(&mut self, now: Time, channel: ChannelId, presence: Presence) {
+        let Some(stream) = self.streams.get_mut(&channel) else {
+            return;
+        };
+        stream.presence = presence;
+        for (id, stream) in mem::take(&mut stream.waiters) {
+            if presence == Presence::Present
+                && let Some(connection) = self.connection(id)
+                && let Some(Role {
+                    activity: Activity::Playing { until, .. },
+                    ..
+                }) = connection.roles.iter_mut().find(|role| role.stream == stream)
+                && until.take().is_some()
+            {
+                connection.protocol.publish_notify(stream);
+                self.settle(now, id);
+            }
+            self.answer_play(now, id, stream, presence);
+        }
+    }
+
+    /// The grace time of a stream is over: its players get what there is, then their end.
+    pub(super) fn end_stream(&mut self, now: Time, key: &StreamKey, epoch: Epoch) {
+        let Some((id, stream)) = self.find_stream(key) else {
+            return;
+        };
+        if stream.presence != Presence::Present || stream.epoch > epoch {
+            return;
+        }
+        stream.presence = Presence::Absent;
+        if let Some(channel) = self.hub.channel_mut(id) {
+            channel.end();
+        }
+        log!(info, stream = %key, "stream ended");
+        self.hub.announce(now, id);
+    }
+
+    /// Gives up on what a connection has waited for long enough.
+    pub(super) fn expire_waits(&mut self, now: Time, id: ConnectionId) {
+        let Some(connection) = self.connection(id) else { return };
+        let due = connection.roles.iter().find_map(|role| match role.activity {
+            Activity::Seeking { until: Some(until), .. } if until <= now => Some((role.stream, true)),
+            Activity::Playing { until: Some(until), .. } if until <= now => Some((role.stream, false)),
+            _ => None,
+        });
+        match due {
+            Some((stream, true)) => self.refuse_play(now, id, stream, Refusal::Absent),
+            Some((stream, false)) => {
+                connection.protocol.end_play(now, stream, EndCause::Unpublished);
+                self.end_role(now, id, stream, EndCause::Unpublished);
+            }
+            None => {}
+        }
+        self.deliver(now);
+    }
+
+    pub(super) fn control_play(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId, control: PlayControl) {
+        let Some(connection) = self.connections.get_mut(id.index()) else {
+            return;
+        };
+        let Some(role) = connection.role(stream) else { return };
+        let Activity::Playing { subscriber, .. } = role.activity else {
+            return;
+        };
+        let Some(channel) = self.hub.channel_mut(role.channel) else {
+            return;
+        };
+        match control {
+            PlayControl::Pause(paused) => channel.set_paused(now, subscriber, paused),
+            PlayControl::ReceiveAudio(wanted) => channel.set_wanted(now, subscriber, FrameKind::Audio, wanted),
+            PlayControl::ReceiveVideo(wanted) => channel.set_wanted(now, subscriber, FrameKind::Video, wanted),
+        }
+    }
+
+    /// Moves frames from the streams that a connection plays into its output, up to the high-water mark.
+    pub(super) fn refill(&mut self, now: Time, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id.index()) else {
+            return;
+        };
+        let mut ended = None;
+        for role in &mut connection.roles {
+            let Activity::Playing {
+                subscriber,
+                has_started,
+                ..
+            } = &mut role.activity
+            else {
+                continue;
+            };
+            let Some(channel) = self.hub.channel_mut(role.channel) else {
+                continue;
+            };
+            while connection.protocol.can_send() && !connection.protocol.is_closing() {
+                match channel.next(*subscriber) {
+                    Next::Frame(frame) => {
+                        let starts = (!mem::replace(has_started, true)).then(|| channel.tracks().unwrap_or_default());
+                        connection.protocol.send_frame(role.stream, &frame, starts);
+                    }
+                    Next::Pending => break,
+                    Next::Skipped { step, limit, missed } => {
+                        *match step {
+                            SkipStep::Disposable => &mut self.stats.slow_disposable,
+                            SkipStep::Inter => &mut self.stats.slow_inter,
+                            SkipStep::ToKeyframe => &mut self.stats.slow_skips,
+                        } += 1;
+                        log!(debug, conn = %id, peer = %connection.peer, ?step, ?limit, missed, "slow player");
+                        let _ = (limit, missed);
+                    }
+                    Next::Ended => {
+                        ended = Some(role.stream);
+                        break;
+                    }
+                }
+            }
+        }
+        if let Some(stream) = ended {
+            connection.protocol.end_play(now, stream, EndCause::Unpublished);
+            self.end_role(now, id, stream, EndCause::Unpublished);
+            self.deliver(now);
+        }
+    }
+
+    /// What a connection did on `stream` is over. Nothing if it did nothing.
+    pub(super) fn end_role(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId, cause: EndCause) {
+        let Some(connection) = self.connection(id) else { return };
+        let Some(index) = connection.roles.iter().position(|role| role.stream == stream) else {
+            return;
+        };
+        let Role { channel, activity, .. } = connection.roles.swap_remove(index);
+        let key = self.streams.get(&channel).map(|stream| stream.key.clone());
+        let was_player = match activity {
+            Activity::Claiming { .. } => false,
+            Activity::Publishing { epoch } => {
+                self.end_publish(channel, epoch);
+                log!(info, conn = %id, stream = key.as_ref().map(StreamKey::as_str), %cause,
+                    stats = ?self.hub.channel(channel).map(crate::hub::Channel::stats), "publish ended");
+                false
+            }
+            Activity::Seeking { .. } => true,
+            Activity::Playing { subscriber, .. } => {
+                let stats = self
+                    .hub
+                    .channel_mut(channel)
+                    .and_then(|channel| channel.unsubscribe(subscriber));
+                log!(info, conn = %id, stream = key.as_ref().map(StreamKey::as_str), %cause, ?stats, "play ended");
+                let _ = stats;
+                true
+            }
+        };
+        let _ = (key, now, cause);
+        if was_player && let Some(entry) = self.streams.get_mut(&channel) {
+            entry.waiters.retain(|waiter| *waiter != (id, stream));
+        }
+        self.release_stream(channel, was_player);
+    }
+
+    /// Ends what a connection does on `stream` because the server shuts down.
+    pub(super) fn shut_down_role(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId) {
+        let Some(connection) = self.connection(id) else { return };
+        let Some(role) = connection.roles.iter().find(|role| role.stream == stream) else {
+            return;
+        };
+        match role.activity {
+            Activity::Claiming { request } | Activity::Seeking { request, .. } => {
+                connection.protocol.reject(now, request, Refusal::ShuttingDown);
+            }
+            Activity::Publishing { .. } => {
+                connection
+                    .protocol
+                    .end_publish(now, stream, Refusal::ShuttingDown, EndCause::Closed);
+            }
+            Activity::Playing { .. } => connection.protocol.end_play(now, stream, EndCause::Unpublished),
+        }
+        self.end_role(now, id, stream, EndCause::Closed);
+    }
+}

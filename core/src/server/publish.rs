@@ -1,0 +1,353 @@
+//! Publishing: who may, and where the frames go.
+
+use super::connection::{Activity, Refusal, Role};
+use super::log::log;
+use super::shard::{Body, ClaimId, Epoch, ShardId};
+use super::stream::{Presence, Publisher};
+use super::{ConnectionId, Server, Takeover};
+use crate::session::{MessageStreamId, RequestId, Target};
+use crate::{EndCause, Frame, StreamKey, Time};
+use alloc::vec::Vec;
+use core::mem;
+use core::net::IpAddr;
+
+impl Server {
+    /// A connection wants to publish: asks the stream's home.
+    pub(super) fn request_publish(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        request: RequestId,
+        stream: MessageStreamId,
+        target: &Target,
+    ) {
+        self.end_role(now, id, stream, EndCause::Replaced);
+        let is_shutting_down = self.is_shutting_down;
+        let Some(connection) = self.connection(id) else { return };
+        if is_shutting_down {
+            connection.protocol.reject(now, request, Refusal::ShuttingDown);
+            return;
+        }
+        let address = connection.peer.ip();
+        let channel = self.open_stream(&target.key);
+        let Some(connection) = self.connection(id) else { return };
+        connection.roles.push(Role {
+            stream,
+            channel,
+            activity: Activity::Claiming { request },
+        });
+        let claim = ClaimId {
+            connection: id.to_token(),
+            stream: stream.0,
+        };
+        self.send_home(&target.key, Body::Claim { claim, address });
+    }
+
+    /// The home has granted the claim: the publish begins.
+    pub(super) fn begin_publish(
+        &mut self,
+        now: Time,
+        key: &StreamKey,
+        claim: ClaimId,
+        epoch: Epoch,
+        subscribers: &[ShardId],
+    ) {
+        let id = ConnectionId::from_token(claim.connection);
+        let channel = self.hub.find(key);
+        let role = self
+            .connection(id)
+            .and_then(|connection| connection.role(MessageStreamId(claim.stream)));
+        let request = match role {
+            Some(role) if Some(role.channel) == channel => {
+                match mem::replace(&mut role.activity, Activity::Publishing { epoch }) {
+                    Activity::Claiming { request } => request,
+                    other => {
+                        role.activity = other;
+                        self.send_home(key, Body::Release { epoch });
+                        return;
+                    }
+                }
+            }
+            // The claimant left while its claim was on the way.
+            _ => {
+                self.send_home(key, Body::Release { epoch });
+                return;
+            }
+        };
+        let own = self.shard;
+        let Some((channel, stream)) = self.find_stream(key) else {
+            return;
+        };
+        stream.epoch = epoch;
+        stream.publisher = Some(Publisher {
+            connection: id,
+            stream: MessageStreamId(claim.stream),
+            subscribers: subscribers.iter().copied().filter(|shard| *shard != own).collect(),
+            outgoing: Vec::new(),
+        });
+        if let Some(channel) = self.hub.channel_mut(channel) {
+            channel.begin(now);
+        }
+        for shard in subscribers.iter().copied().filter(|shard| *shard != own) {
+            self.send(
+                shard,
+                key,
+                Body::Snapshot {
+                    epoch,
+                    frames: Vec::new(),
+                },
+            );
+        }
+        self.stats.publishes += 1;
+        if let Some(connection) = self.connection(id) {
+            connection.protocol.accept_publish(now, request);
+            log!(info, conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), stream = %key,
+                "publish started");
+        }
+        self.set_presence(now, channel, Presence::Present);
+        self.resume(now, id);
+    }
+
+    /// The home has denied the claim.
+    pub(super) fn refuse_publish(&mut self, now: Time, claim: ClaimId, refusal: Refusal) {
+        let (id, stream) = (
+            ConnectionId::from_token(claim.connection),
+            MessageStreamId(claim.stream),
+        );
+        let Some(connection) = self.connection(id) else { return };
+        let Some(Role {
+            activity: Activity::Claiming { request },
+            ..
+        }) = connection.role(stream)
+        else {
+            return;
+        };
+        let request = *request;
+        connection.protocol.reject(now, request, refusal);
+        log!(warn, conn = %id, peer = %connection.peer, protocol = connection.protocol.name(),
+            "publish refused: the stream has a publisher");
+        self.stats.publishes_refused += 1;
+        self.end_role(now, id, stream, EndCause::Closed);
+        self.settle(now, id);
+    }
+
+    /// Somebody at `address` wants to publish what our publisher does: says whether it yields.
+    pub(super) fn answer_contest(&mut self, now: Time, home: ShardId, key: &StreamKey, epoch: Epoch, address: IpAddr) {
+        let takeover = self.config.takeover;
+        let publisher = self
+            .find_stream(key)
+            .filter(|(_, stream)| stream.epoch == epoch)
+            .and_then(|(_, stream)| {
+                stream
+                    .publisher
+                    .as_ref()
+                    .map(|publisher| (publisher.connection, publisher.stream))
+            });
+        let has_yielded = match publisher {
+            None => true,
+            Some((id, stream)) => {
+                let yields = self.connection(id).is_none_or(|connection| match takeover {
+                    Takeover::Always => true,
+                    Takeover::Never => false,
+                    Takeover::Auto => {
+                        connection.peer.ip() == address || now.since(connection.last_input) >= Takeover::SILENCE
+                    }
+                });
+                if yields {
+                    if let Some(connection) = self.connection(id) {
+                        connection
+                            .protocol
+                            .end_publish(now, stream, Refusal::Taken, EndCause::Replaced);
+                    }
+                    self.end_role(now, id, stream, EndCause::Replaced);
+                    self.settle(now, id);
+                }
+                yields
+            }
+        };
+        self.send(home, key, Body::Contested { epoch, has_yielded });
+    }
+
+    /// Takes a publisher's frame into its channel. O(1) whatever the number of players.
+    pub(super) fn publish_frame(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId, frame: Frame) {
+        let Some(Role {
+            channel,
+            activity: Activity::Publishing { .. },
+            ..
+        }) = self.connection(id).and_then(|connection| connection.role(stream))
+        else {
+            return;
+        };
+        let channel = *channel;
+        if let Some(publisher) = self
+            .streams
+            .get_mut(&channel)
+            .and_then(|stream| stream.publisher.as_mut())
+            && !publisher.subscribers.is_empty()
+        {
+            publisher.outgoing.push(frame.clone());
+        }
+        if let Some(channel) = self.hub.channel_mut(channel) {
+            channel.push(now, frame);
+        }
+    }
+
+    /// After a read of a publisher: wakes the players of what came, here and on other shards, once for all frames.
+    pub(super) fn announce_published(&mut self, now: Time, id: ConnectionId) {
+        let mut index = 0;
+        while let Some(role) = self.connection(id).and_then(|connection| connection.roles.get(index)) {
+            let (channel, is_publisher) = (role.channel, matches!(role.activity, Activity::Publishing { .. }));
+            if is_publisher {
+                self.flush_outgoing(channel);
+                self.hub.announce(now, channel);
+            }
+            index += 1;
+        }
+    }
+
+    fn flush_outgoing(&mut self, channel: crate::hub::ChannelId) {
+        let Some(stream) = self.streams.get_mut(&channel) else {
+            return;
+        };
+        let Some(publisher) = stream
+            .publisher
+            .as_mut()
+            .filter(|publisher| !publisher.outgoing.is_empty())
+        else {
+            return;
+        };
+        let (key, epoch) = (stream.key.clone(), stream.epoch);
+        let (frames, subscribers) = (mem::take(&mut publisher.outgoing), publisher.subscribers.clone());
+        for shard in subscribers {
+            self.send(
+                shard,
+                &key,
+                Body::Frames {
+                    epoch,
+                    frames: frames.clone(),
+                },
+            );
+        }
+    }
+
+    pub(super) fn clear_metadata(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId) {
+        self.announce_published(now, id);
+        let Some(role) = self.connection(id).and_then(|connection| connection.role(stream)) else {
+            return;
+        };
+        let channel = role.channel;
+        if let Some(channel) = self.hub.channel_mut(channel) {
+            channel.clear_metadata();
+        }
+        let Some(stream) = self.streams.get(&channel) else {
+            return;
+        };
+        let (key, epoch) = (stream.key.clone(), stream.epoch);
+        let subscribers = stream
+            .publisher
+            .as_ref()
+            .map(|publisher| publisher.subscribers.clone())
+            .unwrap_or_default();
+        for shard in subscribers {
+            self.send(shard, &key, Body::ClearMetadata { epoch });
+        }
+    }
+
+    /// Another shard has its first player of our publisher's stream.
+    pub(super) fn add_subscriber(&mut self, key: &StreamKey, epoch: Epoch, shard: ShardId) {
+        let own = self.shard;
+        let Some((channel, stream)) = self.find_stream(key) else {
+            return;
+        };
+        if shard == own || stream.epoch != epoch || stream.publisher.is_none() {
+            return;
+        }
+        self.flush_outgoing(channel);
+        let frames = self
+            .hub
+            .channel(channel)
+            .map(|channel| channel.headers().chain(channel.gop()).cloned().collect());
+        self.send(
+            shard,
+            key,
+            Body::Snapshot {
+                epoch,
+                frames: frames.unwrap_or_default(),
+            },
+        );
+        if let Some(publisher) = self
+            .streams
+            .get_mut(&channel)
+            .and_then(|stream| stream.publisher.as_mut())
+        {
+            publisher.subscribers.retain(|subscriber| *subscriber != shard);
+            publisher.subscribers.push(shard);
+        }
+    }
+
+    /// Another shard's last player is gone.
+    pub(super) fn remove_subscriber(&mut self, key: &StreamKey, epoch: Epoch, shard: ShardId) {
+        if let Some((_, stream)) = self.find_stream(key)
+            && stream.epoch == epoch
+            && let Some(publisher) = &mut stream.publisher
+        {
+            publisher.subscribers.retain(|subscriber| *subscriber != shard);
+        }
+    }
+
+    /// A publish of ours is over: its players stay, for the grace time.
+    pub(super) fn end_publish(&mut self, channel: crate::hub::ChannelId, epoch: Epoch) {
+        self.flush_outgoing(channel);
+        let Some(stream) = self.streams.get_mut(&channel) else {
+            return;
+        };
+        if stream.epoch == epoch {
+            stream.publisher = None;
+        }
+        let key = stream.key.clone();
+        self.send_home(&key, Body::Release { epoch });
+    }
+
+    /// A publisher on another shard begins, or sends us its stream from here on.
+    pub(super) fn follow(&mut self, now: Time, key: &StreamKey, epoch: Epoch, frames: Vec<Frame>) {
+        let Some((channel, stream)) = self.find_stream(key) else {
+            return;
+        };
+        if stream.ticket.is_none() || stream.publisher.is_some() || epoch < stream.epoch {
+            return;
+        }
+        stream.epoch = epoch;
+        if let Some(channel) = self.hub.channel_mut(channel) {
+            channel.begin(now);
+            frames.into_iter().for_each(|frame| channel.push(now, frame));
+        }
+        self.set_presence(now, channel, Presence::Present);
+        self.hub.announce(now, channel);
+    }
+
+    /// Frames from a publisher on another shard.
+    pub(super) fn relay(&mut self, now: Time, key: &StreamKey, epoch: Epoch, frames: Vec<Frame>) {
+        let Some((channel, stream)) = self.find_stream(key) else {
+            return;
+        };
+        // Before its snapshot, or after a newer one, they mean nothing.
+        if stream.epoch != epoch || stream.publisher.is_some() {
+            return;
+        }
+        if let Some(channel) = self.hub.channel_mut(channel) {
+            frames.into_iter().for_each(|frame| channel.push(now, frame));
+        }
+        self.hub.announce(now, channel);
+    }
+
+    pub(super) fn relay_clear_metadata(&mut self, key: &StreamKey, epoch: Epoch) {
+        let Some((channel, stream)) = self.find_stream(key) else {
+            return;
+        };
+        if stream.epoch == epoch
+            && let Some(channel) = self.hub.channel_mut(channel)
+        {
+            channel.clear_metadata();
+        }
+    }
+}

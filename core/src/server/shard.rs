@@ -1,0 +1,94 @@
+//! What the workers of one server tell each other.
+//!
+//! Each worker is a *shard*: a [`Server`](super::Server) of its own with its own connections. A stream lives where its
+//! publisher's connection is. Which streams there are is known to their *home*: the shard that a hash of the name picks,
+//! the same for everybody. So nothing is locked and nothing is shared; the same messages are exchanged within one shard,
+//! where they are handled on the spot.
+//!
+//! ```text
+//!   publisher's shard            home                   players' shard
+//!     ── Claim ───────────────────▶                        ◀── first player
+//!     ◀────────────── Granted ────     ◀────── Subscribe ──
+//!     ◀──────── AddSubscriber ────     ── Located ────────▶
+//!     ── Snapshot, Frame, Frame ... ──────────────────────▶
+//!     ── Release ─────────────────▶  (grace) ── Ended ────▶
+//! ```
+//!
+//! Between two shards messages arrive in order; between different pairs in any. Every publish has an *epoch*, given by
+//! the home and growing with every publish of the name, which sorts out what overtook what.
+
+use crate::{Frame, StreamKey};
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+/// The number of a worker, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShardId(pub u16);
+
+/// A message from one worker's [`Server`](super::Server) to another's. Drivers carry it and do not look inside.
+#[derive(Debug)]
+pub struct ShardMessage {
+    pub(super) key: StreamKey,
+    pub(super) body: Body,
+}
+
+/// The number of a publish among those of its name.
+pub(super) type Epoch = u64;
+
+/// Names a claim on its own shard: the connection's token and the message stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ClaimId {
+    pub(super) connection: u64,
+    pub(super) stream: u32,
+}
+
+#[derive(Debug)]
+pub(super) enum Body {
+    // To the home.
+    /// A connection wants to publish.
+    Claim { claim: ClaimId, address: IpAddr },
+    /// The answer to `Contest`.
+    Contested { epoch: Epoch, has_yielded: bool },
+    /// The publisher of `epoch` is gone.
+    Release { epoch: Epoch },
+    /// The sender has a player. The ticket comes back with the answer.
+    Subscribe { ticket: u64 },
+    /// The sender's last player is gone.
+    Unsubscribe,
+
+    // From the home.
+    /// The claimant publishes as `epoch`, for players on these shards.
+    Granted {
+        claim: ClaimId,
+        epoch: Epoch,
+        subscribers: Vec<ShardId>,
+    },
+    /// The name is taken.
+    Denied { claim: ClaimId },
+    /// Somebody at `address` wants what the receiver's publisher of `epoch` has.
+    Contest { epoch: Epoch, address: IpAddr },
+    /// Send `epoch` to this shard as well.
+    AddSubscriber { epoch: Epoch, shard: ShardId },
+    /// Send `epoch` to this shard no longer.
+    RemoveSubscriber { epoch: Epoch, shard: ShardId },
+    /// The answer to `Subscribe`: whether the stream has a publisher, or had one within its grace time.
+    Located { ticket: u64, is_present: bool },
+    /// The stream is over: the grace time of `epoch` has passed.
+    Ended { epoch: Epoch },
+
+    // From the publisher's shard to those of its players.
+    /// What a joining player gets, and the start of `epoch` for the receiver.
+    Snapshot { epoch: Epoch, frames: Vec<Frame> },
+    /// The next frames.
+    Frames { epoch: Epoch, frames: Vec<Frame> },
+    /// The publisher took its metadata back.
+    ClearMetadata { epoch: Epoch },
+}
+
+/// The shard that knows where `key` is published: the same answer on every shard. FNV-1a.
+pub(super) fn home_of(key: &StreamKey, shards: u16) -> ShardId {
+    let hash = key.as_str().bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    });
+    ShardId(u16::try_from(hash % u64::from(shards.max(1))).unwrap_or_default())
+}

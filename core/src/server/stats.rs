@@ -1,0 +1,33 @@
+//! Counters.
+
+/// What a server has done since it began, and what there is now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ServerStats {
+    /// Connections there are.
+    pub connections: usize,
+    /// Streams that have a publisher or players here.
+    pub streams: usize,
+    /// Connections accepted.
+    pub accepted: u64,
+    /// Connections refused because the worker was full.
+    pub refused: u64,
+    /// Connections that broke the protocol, fell silent or took nothing.
+    pub failed: u64,
+    /// Oddities read past.
+    pub oddities: u64,
+    /// Publishes begun.
+    pub publishes: u64,
+    /// Publishes refused because the name was taken.
+    pub publishes_refused: u64,
+    /// Plays begun.
+    pub plays: u64,
+    /// Plays refused because there was no such stream.
+    pub plays_refused: u64,
+    /// Times that a slow player began to miss disposable frames.
+    pub slow_disposable: u64,
+    /// Times that a slow player began to miss all pictures but keyframes.
+    pub slow_inter: u64,
+    /// Times that a slow player skipped to the newest keyframe.
+    pub slow_skips: u64,
+}

@@ -1,0 +1,96 @@
+//! What a stream is on one shard, apart from its frames.
+
+use super::shard::{Body, Epoch, ShardId};
+use super::{ConnectionId, Server};
+use crate::hub::{Channel, ChannelId};
+use crate::session::MessageStreamId;
+use crate::{Frame, StreamKey};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// One stream, as long as a connection here publishes, plays or wants to.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) key: StreamKey,
+    /// Roles of connections here that refer to it.
+    pub(super) roles: usize,
+    /// Those among them that play or want to.
+    pub(super) players: usize,
+    pub(super) presence: Presence,
+    /// The publish that its channel carries, or carried last.
+    pub(super) epoch: Epoch,
+    pub(super) publisher: Option<Publisher>,
+    /// Names our subscription at the stream's home, while there is one.
+    pub(super) ticket: Option<u64>,
+    /// Players that wait to hear whether it is there, or for it to come.
+    pub(super) waiters: Vec<(ConnectionId, MessageStreamId)>,
+}
+
+/// Whether a stream is there, as far as this shard knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// Its home has not been asked, or has not answered yet.
+    Unknown,
+    /// It has a publisher, or had one within the grace time.
+    Present,
+    Absent,
+}
+
+/// The publisher of a stream, on its own shard.
+#[derive(Debug)]
+pub(super) struct Publisher {
+    pub(super) connection: ConnectionId,
+    pub(super) stream: MessageStreamId,
+    /// Other shards that have players.
+    pub(super) subscribers: Vec<ShardId>,
+    /// Frames for them that have not been sent yet.
+    pub(super) outgoing: Vec<Frame>,
+}
+
+impl Server {
+    /// The stream of `key` on this shard, made if it is new, with one more role.
+    pub(super) fn open_stream(&mut self, key: &StreamKey) -> ChannelId {
+        let config = Arc::new(self.config.channel.clone());
+        let id = self.hub.open(key, || Channel::new(config));
+        let stream = self.streams.entry(id).or_insert_with(|| Stream {
+            key: key.clone(),
+            roles: 0,
+            players: 0,
+            presence: Presence::Unknown,
+            epoch: 0,
+            publisher: None,
+            ticket: None,
+            waiters: Vec::new(),
+        });
+        stream.roles += 1;
+        id
+    }
+
+    /// A role that referred to the stream is gone. The last player's end ends our subscription, the last role's end the
+    /// stream.
+    pub(super) fn release_stream(&mut self, id: ChannelId, was_player: bool) {
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return;
+        };
+        stream.roles = stream.roles.saturating_sub(1);
+        stream.players = stream.players.saturating_sub(usize::from(was_player));
+        let key = stream.key.clone();
+        let unsubscribes = stream.players == 0 && stream.ticket.take().is_some();
+        if stream.roles == 0 {
+            self.streams.remove(&id);
+            self.hub.remove(&key);
+        } else if unsubscribes && stream.publisher.is_none() {
+            // Nobody tells us about it any more.
+            stream.presence = Presence::Unknown;
+        }
+        if unsubscribes {
+            self.send_home(&key, Body::Unsubscribe);
+        }
+    }
+
+    /// The stream of `key` on this shard, if there is one.
+    pub(super) fn find_stream(&mut self, key: &StreamKey) -> Option<(ChannelId, &mut Stream)> {
+        let id = self.hub.find(key)?;
+        Some((id, self.streams.get_mut(&id)?))
+    }
+}
