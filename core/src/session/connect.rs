@@ -1,6 +1,9 @@
 //! What a client says about itself. RTMP 1.0 §7.2.1.1, E-RTMP v2 "Enhancing NetConnection connect Command".
 
+use crate::Limits;
+use crate::amf::amf0;
 use alloc::boxed::Box;
+use alloc::string::String;
 
 /// The command object of `connect`. What was absent is empty or 0.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -57,5 +60,45 @@ impl Capabilities {
     #[must_use]
     pub const fn can_video_metadata(self) -> bool {
         self.video_function & 4 != 0
+    }
+}
+
+impl Connect {
+    /// Reads the command object at the front of `arguments`. What does not decode is taken as absent; of names that
+    /// repeat the first counts, because that is what an access check has seen.
+    ///
+    /// # Errors
+    /// The length of a string that is longer than [`Limits::max_string_len`].
+    pub(super) fn parse(mut arguments: amf0::Reader<'_>, limits: &Limits) -> Result<Connect, usize> {
+        let object = arguments.object().ok().flatten();
+        // Some write tcurl, some flashver.
+        let find = |name: &str| {
+            let mut pairs = object.clone().into_iter().flatten();
+            pairs
+                .find(|pair| pair.key.eq_ignore_ascii_case(name.as_bytes()))
+                .map(|pair| pair.value)
+        };
+        let text = |name| match find(name).and_then(|value| value.as_bytes()) {
+            Some(text) if text.len() > limits.max_string_len => Err(text.len()),
+            text => Ok(String::from_utf8_lossy(text.unwrap_or_default()).into()),
+        };
+        // Saturates; what is no number is 0, as if absent.
+        #[expect(clippy::cast_possible_truncation, reason = "float to integer saturates")]
+        let bits = |name| find(name).and_then(|value| value.as_f64()).unwrap_or(0.0) as u32;
+        Ok(Connect {
+            app: text("app")?,
+            tc_url: text("tcUrl")?,
+            flash_ver: text("flashVer")?,
+            page_url: text("pageUrl")?,
+            swf_url: text("swfUrl")?,
+            object_encoding: if bits("objectEncoding") == 3 { 3 } else { 0 },
+            capabilities: Capabilities {
+                is_enhanced: ["fourCcList", "videoFourCcInfoMap", "audioFourCcInfoMap", "capsEx"]
+                    .into_iter()
+                    .any(|name| find(name).is_some()),
+                caps_ex: bits("capsEx"),
+                video_function: bits("videoFunction"),
+            },
+        })
     }
 }

@@ -2,11 +2,15 @@
 
 use crate::Timer;
 use crate::chunk::ChunkError;
+use crate::handshake::HandshakeError;
 
 /// The peer broke the rules, or fell silent. The session is over; the output may still hold a last reply.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtocolError {
+    /// It speaks something else.
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
     /// The framing is broken.
     #[error(transparent)]
     Chunk(#[from] ChunkError),
@@ -21,6 +25,12 @@ pub enum ProtocolError {
     TooManyStreams {
         /// The most allowed.
         max: usize,
+    },
+    /// Media without end for a stream that it does not publish.
+    #[error("{dropped} bytes of media outside of any publish")]
+    UnexpectedMedia {
+        /// Bytes of it that we dropped.
+        dropped: usize,
     },
     /// The peer makes us reply and does not read the replies.
     #[error("{waiting} bytes of output exceed the limit of {max} bytes")]
@@ -55,5 +65,11 @@ pub enum StateError {
         waiting: usize,
         /// The most allowed.
         max: usize,
+    },
+    /// A payload longer than the 16,777,215 bytes that a message can have.
+    #[error("frame of {len} bytes is too large for a message")]
+    FrameTooLarge {
+        /// Its length in bytes.
+        len: usize,
     },
 }

@@ -140,10 +140,10 @@ pub enum Anomaly {
     UnknownCommand,
     /// A command whose AMF does not decode.
     MalformedCommand,
-    /// A data message whose AMF does not decode.
-    MalformedData,
-    /// Metadata too long to keep.
-    MetadataTooLong {
+    /// A data message that does not decode or is too long to keep, or a video message without a byte.
+    UnusableMedia,
+    /// A string in `connect` that is too long to keep. The peer was told and the session is closing.
+    StringTooLong {
         /// Its length in bytes.
         len: usize,
     },

@@ -1,13 +1,20 @@
 //! The RTMP conversation, both sides. RTMP 1.0 §7.
 
+mod calls;
+mod client;
 mod config;
 mod connect;
 mod error;
 mod event;
+mod link;
+mod media;
+mod replies;
 mod server;
+mod state;
 mod status;
 pub mod target;
 
+pub use client::{ClientEvent, ClientRequest, ClientSession, Purpose};
 pub use config::SessionConfig;
 pub use connect::{Capabilities, Connect};
 pub use error::{ProtocolError, StateError};

@@ -1,0 +1,289 @@
+//! What both ends of a connection do alike: chunks, acknowledgements, pings, deadlines.
+
+use super::{MessageStreamId, ProtocolError, SessionConfig, StateError};
+use crate::chunk::{ChunkDecoder, ChunkEncoder, ChunkStreamId, Message, MessageTypeId};
+use crate::message::{Control, UserControl};
+use crate::timers::{StallWatch, Timers};
+use crate::{Frame, FrameKind, Limits, Output, Time, Timer, Timestamp};
+use bytes::Bytes;
+use core::time::Duration;
+
+/// The message layer of one connection, after the handshake, and its clock.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) output: Output,
+    pub(super) timers: Timers,
+    /// The latest moment that anyone told us. It never goes back.
+    pub(super) now: Time,
+    /// When the peer last sent a byte.
+    pub(super) heard: Time,
+    decoder: ChunkDecoder,
+    encoder: ChunkEncoder,
+    /// Bytes that the peer sends between two acknowledgements.
+    ack_every: u32,
+    /// The count of received bytes that the next acknowledgement is due at.
+    ack_at: u64,
+    /// The window that we last announced.
+    window_ack_size: u32,
+    /// When we last sent a ping that is not answered.
+    pinged: Option<Time>,
+    pongs: Allowance,
+    stall: StallWatch,
+}
+
+/// What [`Link::receive`] leaves to the session.
+#[derive(Debug)]
+pub(super) enum Received {
+    /// Anything but a control message.
+    Message(Message),
+    /// The peer answered our ping.
+    Pong(Duration),
+    /// The peer pinged more often than we answer.
+    PingFlood,
+}
+
+/// Acknowledgements are never sent more often than this, whatever window a peer wants: it would make each few bytes
+/// of theirs cost us a message.
+const MIN_WINDOW: u32 = 4_096;
+
+impl Link {
+    pub(super) fn new(config: &SessionConfig, now: Time) -> Self {
+        let ack_every = config.window_ack_size.max(MIN_WINDOW) / 2;
+        Link {
+            output: Output::new(),
+            timers: Timers::new(),
+            now,
+            heard: now,
+            decoder: ChunkDecoder::new(&config.limits),
+            encoder: ChunkEncoder::new(),
+            ack_every,
+            ack_at: u64::from(ack_every),
+            window_ack_size: config.window_ack_size,
+            pinged: None,
+            pongs: Allowance::default(),
+            stall: StallWatch::default(),
+        }
+    }
+
+    /// Moves the clock, forwards only.
+    pub(super) fn tick(&mut self, now: Time) {
+        self.now = self.now.max(now);
+    }
+
+    /// Sets `timer` to run out after `span`.
+    pub(super) fn start(&mut self, timer: Timer, span: Duration) {
+        self.timers.set(timer, self.now + span);
+    }
+
+    /// Takes bytes up to the first thing that concerns the session; `None` once all are taken. Answers control messages
+    /// itself.
+    ///
+    /// An acknowledgement is written exactly when the byte count that it is due at has come in, so that the output does
+    /// not depend on how the input was cut.
+    pub(super) fn receive(&mut self, input: &mut &[u8]) -> Result<Option<Received>, ProtocolError> {
+        loop {
+            let until_ack = self.ack_at.saturating_sub(self.decoder.bytes_received());
+            let until_ack = usize::try_from(until_ack).unwrap_or(usize::MAX);
+            let (mut now, later) = input.split_at_checked(until_ack).unwrap_or((*input, &[]));
+            let offered = now.len();
+            let result = self.decoder.decode(&mut now);
+            *input = input.get(offered - now.len()..).unwrap_or_default();
+            if self.decoder.bytes_received() >= self.ack_at {
+                self.acknowledge();
+            }
+            match result? {
+                Some(message) => {
+                    if let Some(received) = self.handle_control(message) {
+                        return Ok(Some(received));
+                    }
+                }
+                None if later.is_empty() => return Ok(None),
+                None => {}
+            }
+        }
+    }
+
+    /// RTMP 1.0 §5.4.3: the bytes received so far, modulo 2^32.
+    #[expect(clippy::cast_possible_truncation, reason = "the sequence number wraps")]
+    fn acknowledge(&mut self) {
+        let received = self.decoder.bytes_received();
+        self.ack_at = received + u64::from(self.ack_every);
+        self.control(Control::Acknowledgement(received as u32));
+    }
+
+    /// Answers a control message; gives back what is none.
+    fn handle_control(&mut self, message: Message) -> Option<Received> {
+        match message.type_id {
+            MessageTypeId::USER_CONTROL => self.handle_user_control(UserControl::parse(&message)?),
+            _ if message.type_id.0 < 7 => {
+                match Control::parse(&message)? {
+                    Control::WindowAckSize(size) => {
+                        self.ack_every = size.max(MIN_WINDOW) / 2;
+                        self.ack_at = self.decoder.bytes_received() + u64::from(self.ack_every);
+                    }
+                    Control::SetPeerBandwidth { size, .. } if size != self.window_ack_size => {
+                        self.window_ack_size = size;
+                        self.control(Control::WindowAckSize(size));
+                    }
+                    // The decoder has applied what changes the framing. Acknowledgements bind nobody: many players
+                    // never send any.
+                    _ => {}
+                }
+                None
+            }
+            _ => Some(Received::Message(message)),
+        }
+    }
+
+    fn handle_user_control(&mut self, event: UserControl) -> Option<Received> {
+        match event {
+            UserControl::PingRequest(time) => {
+                if !self.pongs.take(self.now) {
+                    return Some(Received::PingFlood);
+                }
+                self.user_control(UserControl::PingResponse(time));
+                None
+            }
+            UserControl::PingResponse(time) => {
+                let sent = self.pinged.take_if(|sent| millis(*sent) == time)?;
+                Some(Received::Pong(self.now.since(sent)))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn control(&mut self, control: Control) {
+        let message = control.to_message();
+        self.send(message.csid, message.msid, message.type_id, &message.payload);
+    }
+
+    pub(super) fn user_control(&mut self, event: UserControl) {
+        let message = event.to_message();
+        self.send(message.csid, message.msid, message.type_id, &message.payload);
+    }
+
+    pub(super) fn set_chunk_size(&mut self, config: &SessionConfig) {
+        self.encoder.set_chunk_size(config.chunk_size, &mut self.output);
+    }
+
+    /// Sends a ping that says our clock.
+    pub(super) fn ping(&mut self) {
+        self.pinged = Some(self.now);
+        self.user_control(UserControl::PingRequest(millis(self.now)));
+    }
+
+    /// Sends a command about the connection.
+    pub(super) fn command(&mut self, payload: &Bytes) {
+        self.send(
+            ChunkStreamId::COMMAND,
+            MessageStreamId::CONTROL,
+            MessageTypeId::COMMAND_AMF0,
+            payload,
+        );
+    }
+
+    /// Sends a command about one message stream.
+    pub(super) fn stream_command(&mut self, stream: MessageStreamId, payload: &Bytes) {
+        self.send(ChunkStreamId::STATUS, stream, MessageTypeId::COMMAND_AMF0, payload);
+    }
+
+    fn send(&mut self, csid: ChunkStreamId, msid: MessageStreamId, type_id: MessageTypeId, payload: &Bytes) {
+        let sent = self
+            .encoder
+            .encode_media(csid, msid, type_id, Timestamp::ZERO, payload, &mut self.output);
+        debug_assert!(sent.is_ok(), "what we say ourselves is short");
+    }
+
+    /// Sends a frame. This is the hot path: nothing is allocated once the output has grown, payloads of 256 bytes and
+    /// more are not copied.
+    pub(super) fn send_frame(
+        &mut self,
+        stream: MessageStreamId,
+        frame: &Frame,
+        limits: &Limits,
+    ) -> Result<(), StateError> {
+        if self.output.len() >= limits.max_output {
+            return Err(StateError::OutputFull {
+                waiting: self.output.len(),
+                max: limits.max_output,
+            });
+        }
+        let csid = match frame.kind {
+            FrameKind::Audio => ChunkStreamId::AUDIO,
+            FrameKind::Video => ChunkStreamId::VIDEO,
+            FrameKind::Data => ChunkStreamId::DATA,
+        };
+        let type_id = MessageTypeId(frame.kind.type_id());
+        self.encoder
+            .encode_media(csid, stream, type_id, frame.timestamp, &frame.payload, &mut self.output)
+            .map_err(|_| StateError::FrameTooLarge {
+                len: frame.payload.len(),
+            })
+    }
+
+    /// Starts the stall timer anew; call it when the timer ran out.
+    ///
+    /// # Errors
+    /// If the peer takes nothing of what waits for it.
+    pub(super) fn check_stall(&mut self, limits: &Limits) -> Result<(), ProtocolError> {
+        if self.stall.look(&self.output) {
+            return Err(ProtocolError::Timeout(Timer::Stall));
+        }
+        self.start(Timer::Stall, StallWatch::interval(limits));
+        Ok(())
+    }
+
+    /// Starts the idle timer anew, from when the peer was last heard; call it when the timer ran out.
+    ///
+    /// It is not moved for each byte that comes in, so that the deadline holds still while media flows.
+    ///
+    /// # Errors
+    /// If the peer has been silent for all of that time.
+    pub(super) fn check_idle(&mut self, limits: &Limits) -> Result<(), ProtocolError> {
+        let deadline = self.heard + limits.idle_timeout;
+        if deadline <= self.now {
+            return Err(ProtocolError::Timeout(Timer::Idle));
+        }
+        self.timers.set(Timer::Idle, deadline);
+        Ok(())
+    }
+
+    /// # Errors
+    /// If more replies wait than may.
+    pub(super) fn check_output(&self, limits: &Limits) -> Result<(), ProtocolError> {
+        if self.output.len() > limits.max_output {
+            return Err(ProtocolError::OutputFull {
+                waiting: self.output.len(),
+                max: limits.max_output,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// A clock for pings, which have 32 bits for it.
+#[expect(clippy::cast_possible_truncation, reason = "the clock of a ping wraps")]
+const fn millis(time: Time) -> u32 {
+    time.as_millis() as u32
+}
+
+/// Ten a second.
+#[derive(Debug, Default)]
+struct Allowance {
+    second: u64,
+    taken: u8,
+}
+
+impl Allowance {
+    const PER_SECOND: u8 = 10;
+
+    fn take(&mut self, now: Time) -> bool {
+        let second = now.as_millis() / 1_000;
+        if second != self.second {
+            *self = Allowance { second, taken: 0 };
+        }
+        let is_allowed = self.taken < Self::PER_SECOND;
+        self.taken += u8::from(is_allowed);
+        is_allowed
+    }
+}

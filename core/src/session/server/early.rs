@@ -1,0 +1,45 @@
+//! Media before its time.
+
+use crate::session::ProtocolError;
+use crate::{Frame, FrameClass, Limits};
+use alloc::vec::Vec;
+
+/// What came before `publish`: a few encoders send their metadata and sequence headers right after `createStream`, and
+/// never again. Those are kept for the publish that follows, the rest is dropped.
+#[derive(Debug, Default)]
+pub(super) struct Early {
+    kept: Vec<Frame>,
+    /// Bytes dropped, to notice who never means to publish.
+    dropped: usize,
+}
+
+impl Early {
+    /// One frame of each kind and track, so: metadata, and the headers of a few tracks.
+    const MAX_KEPT: usize = 8;
+
+    /// Keeps `frame` if a decoder will need it; whether it did.
+    ///
+    /// # Errors
+    /// When more has been dropped than one message may hold.
+    pub(super) fn offer(&mut self, frame: Frame, limits: &Limits) -> Result<bool, ProtocolError> {
+        let is_needed = matches!(frame.class, FrameClass::SequenceHeader | FrameClass::Metadata);
+        if is_needed && frame.payload.len() <= limits.max_metadata_len {
+            self.kept
+                .retain(|kept| (kept.kind, kept.track) != (frame.kind, frame.track));
+            if self.kept.len() < Self::MAX_KEPT {
+                self.kept.push(frame);
+                return Ok(true);
+            }
+        }
+        self.dropped += frame.payload.len();
+        if self.dropped > limits.max_message_len as usize {
+            return Err(ProtocolError::UnexpectedMedia { dropped: self.dropped });
+        }
+        Ok(false)
+    }
+
+    /// Gives out what was kept, in the order of arrival, and starts over.
+    pub(super) fn release(&mut self) -> Vec<Frame> {
+        core::mem::take(self).kept
+    }
+}

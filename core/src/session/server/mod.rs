@@ -1,0 +1,572 @@
+//! The server's side of the conversation.
+
+mod commands;
+mod early;
+mod streams;
+
+use self::early::Early;
+use self::streams::Streams;
+use super::link::{Link, Received};
+use super::media::Media;
+use super::state::{ConnectionState, ConnectionStep, Ended, StreamState, StreamStep};
+use super::{
+    Anomaly, Event, MessageStreamId, ProtocolError, RequestId, SessionConfig, StateError, Status, StatusCode, replies,
+};
+use crate::chunk::{Message, MessageTypeId};
+use crate::handshake::ServerHandshake;
+use crate::message::aggregate::Parts;
+use crate::message::{Control, LimitType, UserControl};
+use crate::timers::StallWatch;
+use crate::{EndCause, Frame, Output, StreamKey, Time, Timer};
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// One RTMP connection, seen from the server: bytes and times in, events and bytes out.
+///
+/// After any call that changes something, take events from [`handle_input`](Self::handle_input) until `None`, send
+/// what [`output`](Self::output) holds, and wait until [`poll_timeout`](Self::poll_timeout) or for the socket.
+///
+/// A client asks for three things, each an event that pauses the session until it is answered with
+/// [`accept`](Self::accept) or [`reject`](Self::reject): to connect, to publish, to play. Everything else is answered
+/// here. What was accepted ends exactly once, with [`Event::PublishEnded`] or [`Event::PlayEnded`].
+///
+/// Memory: about 1 KiB while a stream is played, with an empty output.
+#[derive(Debug)]
+pub struct ServerSession {
+    config: Arc<SessionConfig>,
+    state: ConnectionState,
+    /// Gone once it is done.
+    handshake: Option<ServerHandshake>,
+    link: Link,
+    streams: Streams,
+    /// What the application has to decide on. Nothing is read meanwhile, so there is never a second.
+    request: Option<Request>,
+    last_request: u32,
+    /// `app` and `tcUrl`: names are relative to them.
+    base: Option<Box<Base>>,
+    /// Events to be taken before more is read.
+    events: VecDeque<Event>,
+    early: Early,
+    /// An aggregate message under way.
+    aggregate: Option<Box<Parts>>,
+    failure: Option<ProtocolError>,
+    bytes_received: u64,
+    anomalies: u64,
+}
+
+/// What a session has done so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct SessionStats {
+    /// Bytes taken from the peer.
+    pub bytes_received: u64,
+    /// Bytes that left for the peer.
+    pub bytes_sent: u64,
+    /// Oddities read past.
+    pub anomalies: u64,
+}
+
+/// What names are relative to.
+#[derive(Debug)]
+struct Base {
+    app: Box<str>,
+    tc_url: Box<str>,
+}
+
+#[derive(Debug)]
+struct Request {
+    id: RequestId,
+    kind: RequestKind,
+}
+
+#[derive(Debug)]
+enum RequestKind {
+    Connect {
+        transaction_id: f64,
+        object_encoding: u8,
+        is_enhanced: bool,
+    },
+    Publish(MessageStreamId),
+    Play {
+        stream: MessageStreamId,
+        /// Whether what was played before shall be forgotten.
+        reset: bool,
+    },
+}
+
+impl ServerSession {
+    /// A session on a connection that was accepted at `now`. `seed` becomes the random bytes of the handshake.
+    #[must_use]
+    pub fn new(config: Arc<SessionConfig>, now: Time, seed: u64) -> Self {
+        let mut link = Link::new(&config, now);
+        link.start(Timer::Handshake, config.limits.handshake_timeout);
+        ServerSession {
+            state: ConnectionState::Handshaking,
+            handshake: Some(ServerHandshake::new(seed)),
+            link,
+            streams: Streams::default(),
+            request: None,
+            last_request: 0,
+            base: None,
+            events: VecDeque::new(),
+            early: Early::default(),
+            aggregate: None,
+            failure: None,
+            bytes_received: 0,
+            anomalies: 0,
+            config,
+        }
+    }
+
+    /// Consumes from the front of `input`, stopping after the first event. `Ok(None)` means that all of `input` was
+    /// taken, or that the session is paused (see [`is_paused`](Self::is_paused)) and the rest stays with you.
+    ///
+    /// Events and output depend on the bytes and the times alone, not on how the bytes were cut into calls.
+    ///
+    /// # Errors
+    /// [`ProtocolError`] once the peer broke the protocol and all streams have been reported as ended. The session is
+    /// closing then, and every later call returns the same error.
+    pub fn handle_input(&mut self, now: Time, input: &mut &[u8]) -> Result<Option<Event>, ProtocolError> {
+        self.link.tick(now);
+        if !input.is_empty() {
+            self.link.heard = self.link.now;
+        }
+        loop {
+            if let Some(event) = self.next_event() {
+                return Ok(Some(event));
+            }
+            if let Some(failure) = &self.failure {
+                return Err(failure.clone());
+            }
+            if self.is_closing() {
+                *input = &[];
+            }
+            if self.is_paused() || (input.is_empty() && self.aggregate.is_none()) {
+                return Ok(None);
+            }
+            let offered = input.len();
+            let result = self.read(input);
+            self.bytes_received += (offered - input.len()) as u64;
+            match result {
+                Ok(None) => {}
+                Ok(event) => return Ok(event),
+                Err(error) => self.fail(error),
+            }
+        }
+    }
+
+    /// The peer will send no more. Call it until `Ok(None)`, after all input.
+    ///
+    /// # Errors
+    /// None; the result has the form of [`handle_input`](Self::handle_input).
+    pub fn handle_eof(&mut self, now: Time) -> Result<Option<Event>, ProtocolError> {
+        self.link.tick(now);
+        if let Some(event) = self.next_event() {
+            return Ok(Some(event));
+        }
+        self.end(EndCause::Eof);
+        Ok(self.next_event())
+    }
+
+    /// Does what is due at `now`. Call it until `Ok(None)`, not before [`poll_timeout`](Self::poll_timeout); earlier
+    /// calls do nothing.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Timeout`] if the peer let a deadline pass; as [`handle_input`](Self::handle_input).
+    pub fn handle_timeout(&mut self, now: Time) -> Result<Option<Event>, ProtocolError> {
+        self.link.tick(now);
+        while let Some(timer) = self.link.timers.take_due(self.link.now) {
+            if let Err(error) = self.handle_timer(timer) {
+                self.fail(error);
+            }
+        }
+        if let Some(event) = self.next_event() {
+            return Ok(Some(event));
+        }
+        self.failure.clone().map_or(Ok(None), Err)
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout). O(1), and it holds still while media flows.
+    #[must_use]
+    pub const fn poll_timeout(&self) -> Option<Time> {
+        match self.link.timers.first() {
+            Some((at, _)) => Some(at),
+            None => None,
+        }
+    }
+
+    /// What that deadline is about.
+    #[must_use]
+    pub const fn next_timer(&self) -> Option<Timer> {
+        match self.link.timers.first() {
+            Some((_, timer)) => Some(timer),
+            None => None,
+        }
+    }
+
+    /// Whether a request waits for [`accept`](Self::accept) or [`reject`](Self::reject). Input stays with the caller
+    /// until then, and the peer's silence is not held against it.
+    #[must_use]
+    pub const fn is_paused(&self) -> bool {
+        self.request.is_some()
+    }
+
+    /// Grants the request `id` and tells the peer.
+    ///
+    /// # Errors
+    /// [`StateError::StaleRequest`] if it was answered, or ended before it was.
+    pub fn accept(&mut self, now: Time, id: RequestId) -> Result<(), StateError> {
+        let request = self.take_request(now, id)?;
+        match request.kind {
+            RequestKind::Connect {
+                transaction_id,
+                object_encoding,
+                is_enhanced,
+            } => {
+                let size = self.config.window_ack_size;
+                self.link.control(Control::WindowAckSize(size));
+                self.link.control(Control::SetPeerBandwidth {
+                    size,
+                    limit: LimitType::Dynamic,
+                });
+                self.link.set_chunk_size(&self.config);
+                self.link
+                    .command(&replies::connected(transaction_id, object_encoding, is_enhanced));
+                self.advance(ConnectionStep::Accept);
+            }
+            RequestKind::Publish(stream) => {
+                self.streams.step(stream, StreamStep::Accept, None);
+                self.link.user_control(UserControl::StreamBegin(stream));
+                self.status(stream, Status::new(StatusCode::PublishStart, "Started publishing."));
+                let early = self.early.release();
+                self.events
+                    .extend(early.into_iter().map(|frame| Event::Frame { stream, frame }));
+            }
+            RequestKind::Play { stream, reset } => {
+                self.streams.step(stream, StreamStep::Accept, None);
+                self.link.user_control(UserControl::StreamBegin(stream));
+                if reset {
+                    self.status(stream, Status::new(StatusCode::PlayReset, "Playing and resetting."));
+                }
+                self.status(stream, Status::new(StatusCode::PlayStart, "Started playing."));
+            }
+        }
+        self.restart_timers();
+        Ok(())
+    }
+
+    /// Refuses the request `id`, tells the peer why, and closes the connection once that has left.
+    ///
+    /// # Errors
+    /// [`StateError::StaleRequest`] if it was answered, or ended before it was.
+    pub fn reject(&mut self, now: Time, id: RequestId, status: Status) -> Result<(), StateError> {
+        let request = self.take_request(now, id)?;
+        match request.kind {
+            RequestKind::Connect { transaction_id, .. } => {
+                self.link.command(&replies::error(transaction_id, &status));
+            }
+            RequestKind::Publish(stream) | RequestKind::Play { stream, .. } => {
+                self.streams.step(stream, StreamStep::Reject, None);
+                self.status(stream, status);
+            }
+        }
+        self.end(EndCause::Closed);
+        Ok(())
+    }
+
+    /// Sends `frame` to the player on `stream`.
+    ///
+    /// Cost: nothing is allocated once the output has grown, payloads of 256 bytes and more are not copied.
+    ///
+    /// # Errors
+    /// [`StateError::NotPlaying`], [`StateError::OutputFull`] above [`Limits::max_output`](crate::Limits::max_output),
+    /// [`StateError::FrameTooLarge`]. Nothing is sent then.
+    pub fn send_frame(&mut self, stream: MessageStreamId, frame: &Frame) -> Result<(), StateError> {
+        self.streams.played(stream)?;
+        self.link.send_frame(stream, frame, &self.config.limits)
+    }
+
+    /// Tells the player on `stream` that the publisher it waited for is there.
+    ///
+    /// # Errors
+    /// [`StateError::NotPlaying`].
+    pub fn publish_notify(&mut self, stream: MessageStreamId) -> Result<(), StateError> {
+        self.streams.played(stream)?;
+        self.status(stream, Status::new(StatusCode::PlayPublishNotify, "Now published."));
+        Ok(())
+    }
+
+    /// Ends the play on `stream`: the player is told that nothing more comes, and the connection closes once that has
+    /// left.
+    ///
+    /// # Errors
+    /// [`StateError::NotPlaying`].
+    pub fn end_play(&mut self, now: Time, stream: MessageStreamId, cause: EndCause) -> Result<(), StateError> {
+        self.link.tick(now);
+        self.streams.played(stream)?;
+        self.status(
+            stream,
+            Status::new(StatusCode::PlayUnpublishNotify, "No longer published."),
+        );
+        self.link.user_control(UserControl::StreamEof(stream));
+        self.step(stream, StreamStep::Stop, None, cause);
+        self.end(EndCause::Closed);
+        Ok(())
+    }
+
+    /// Ends the publish on `stream`: the publisher is told why, and the connection closes once that has left.
+    ///
+    /// # Errors
+    /// [`StateError::NotPublishing`].
+    pub fn end_publish(
+        &mut self,
+        now: Time,
+        stream: MessageStreamId,
+        status: Status,
+        cause: EndCause,
+    ) -> Result<(), StateError> {
+        self.link.tick(now);
+        self.streams.published(stream)?;
+        self.status(stream, status);
+        self.step(stream, StreamStep::Stop, None, cause);
+        self.end(EndCause::Closed);
+        Ok(())
+    }
+
+    /// Closes the connection once the output has left, or [`Limits::close_timeout`](crate::Limits::close_timeout) is
+    /// over. Whatever is still published or played ends.
+    pub fn close(&mut self, now: Time) {
+        self.link.tick(now);
+        self.end(EndCause::Closed);
+    }
+
+    /// Whether the session is over: only output is left, if that. Input is discarded.
+    #[must_use]
+    pub const fn is_closing(&self) -> bool {
+        matches!(self.state, ConnectionState::Closing | ConnectionState::Closed)
+    }
+
+    /// Whether the connection can go: the session is closing and the output has left, or had its time.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        match self.state {
+            ConnectionState::Closing => self.link.output.is_empty(),
+            ConnectionState::Closed => true,
+            _ => false,
+        }
+    }
+
+    /// Whether more frames should be sent: less output waits than
+    /// [`Limits::output_high_water`](crate::Limits::output_high_water).
+    #[must_use]
+    pub fn can_send(&self) -> bool {
+        !self.is_closing() && self.link.output.len() < self.config.limits.output_high_water
+    }
+
+    /// What to write to the socket; advance it by what the socket took.
+    pub const fn output(&mut self) -> &mut Output {
+        &mut self.link.output
+    }
+
+    /// What is to be written to the socket.
+    #[must_use]
+    pub const fn output_ref(&self) -> &Output {
+        &self.link.output
+    }
+
+    /// What has been done so far. O(1).
+    #[must_use]
+    pub const fn stats(&self) -> SessionStats {
+        SessionStats {
+            bytes_received: self.bytes_received,
+            bytes_sent: self.link.output.sent(),
+            anomalies: self.anomalies,
+        }
+    }
+
+    /// The next event that waits. Few do, so the queue needs no memory most of the time.
+    fn next_event(&mut self) -> Option<Event> {
+        let event = self.events.pop_front();
+        if self.events.is_empty() {
+            self.events = VecDeque::new();
+        }
+        event
+    }
+
+    /// Reads on, up to the end of `input` or to the next message that concerns the session. A frame, of which there are
+    /// many, is given back; other events wait in the queue.
+    fn read(&mut self, input: &mut &[u8]) -> Result<Option<Event>, ProtocolError> {
+        if let Some(aggregate) = &mut self.aggregate {
+            return match aggregate.next() {
+                Some(part) => self.handle_media(part),
+                None => {
+                    self.aggregate = None;
+                    Ok(None)
+                }
+            };
+        }
+        if let Some(handshake) = &mut self.handshake {
+            if handshake.handle_input(input, &mut self.link.output)? {
+                self.handshake = None;
+                self.advance(ConnectionStep::HandshakeDone);
+                self.restart_timers();
+            }
+            return Ok(None);
+        }
+        let received = self.link.receive(input)?;
+        self.link.check_output(&self.config.limits)?;
+        match received {
+            Some(Received::Message(message)) => return self.handle_message(message),
+            Some(Received::Pong(round_trip)) => self.events.push_back(Event::PongReceived { round_trip }),
+            Some(Received::PingFlood) => self.note(Anomaly::PingFlood),
+            None => {}
+        }
+        Ok(None)
+    }
+
+    fn handle_message(&mut self, message: Message) -> Result<Option<Event>, ProtocolError> {
+        match message.type_id {
+            MessageTypeId::AUDIO | MessageTypeId::VIDEO | MessageTypeId::DATA_AMF0 | MessageTypeId::DATA_AMF3 => {
+                self.handle_media(message)
+            }
+            MessageTypeId::COMMAND_AMF0 | MessageTypeId::COMMAND_AMF3 => self.handle_command(message),
+            MessageTypeId::AGGREGATE => {
+                self.aggregate = Some(Box::new(Parts::new(message)));
+                Ok(None)
+            }
+            type_id => {
+                self.note(Anomaly::UnknownMessage(type_id));
+                Ok(None)
+            }
+        }
+    }
+
+    fn handle_media(&mut self, message: Message) -> Result<Option<Event>, ProtocolError> {
+        let publishing = self.streams.resolve_if(message.msid, StreamState::Publishing);
+        match (Media::read(message, &self.config.limits), publishing) {
+            (Media::Frame(frame), Some(stream)) => return Ok(Some(Event::Frame { stream, frame })),
+            (Media::Frame(frame), None) => {
+                if !self.early.offer(frame, &self.config.limits)? {
+                    self.note(Anomaly::UnexpectedMedia);
+                }
+            }
+            (Media::MetadataCleared, Some(stream)) => return Ok(Some(Event::MetadataCleared { stream })),
+            (Media::MetadataCleared, None) => self.note(Anomaly::UnexpectedMedia),
+            (Media::Nothing, _) => self.note(Anomaly::UnusableMedia),
+        }
+        Ok(None)
+    }
+
+    fn handle_timer(&mut self, timer: Timer) -> Result<(), ProtocolError> {
+        let limits = &self.config.limits;
+        match timer {
+            Timer::Handshake | Timer::Command => return Err(ProtocolError::Timeout(timer)),
+            Timer::Idle => self.link.check_idle(limits)?,
+            Timer::Ping => {
+                self.link.ping();
+                self.link.start(Timer::Ping, limits.ping_interval);
+            }
+            Timer::Stall => self.link.check_stall(limits)?,
+            Timer::Close => {
+                self.link.output.clear();
+                self.advance(ConnectionStep::CloseTimeout);
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts the timers that belong to what is being done now, and stops the others.
+    fn restart_timers(&mut self) {
+        let limits = &self.config.limits;
+        let is_publishing = self.streams.any(StreamState::Publishing);
+        let is_playing = self.streams.any(StreamState::Playing);
+        self.link.timers.clear_all();
+        self.link.start(Timer::Stall, StallWatch::interval(limits));
+        if is_playing {
+            self.link.start(Timer::Ping, limits.ping_interval);
+        }
+        if self.is_paused() {
+            return; // the peer waits for us
+        }
+        if is_publishing {
+            self.link.heard = self.link.now;
+            self.link.start(Timer::Idle, limits.idle_timeout);
+        }
+        if !is_publishing && !is_playing {
+            self.link.start(Timer::Command, limits.command_timeout);
+        }
+    }
+
+    fn take_request(&mut self, now: Time, id: RequestId) -> Result<Request, StateError> {
+        self.link.tick(now);
+        self.request
+            .take_if(|request| request.id == id)
+            .ok_or(StateError::StaleRequest)
+    }
+
+    /// Asks the application, and reads nothing until it answers.
+    fn request(&mut self, kind: RequestKind) -> RequestId {
+        self.last_request += 1;
+        let id = RequestId(self.last_request);
+        self.request = Some(Request { id, kind });
+        self.restart_timers();
+        id
+    }
+
+    /// Takes `stream` through `step` and reports what that ends, with `cause`.
+    fn step(&mut self, stream: MessageStreamId, step: StreamStep, key: Option<&StreamKey>, cause: EndCause) -> Ended {
+        let ended = self.streams.step(stream, step, key.cloned());
+        match ended {
+            Ended::Publish => self.events.push_back(Event::PublishEnded { stream, cause }),
+            Ended::Play => self.events.push_back(Event::PlayEnded { stream, cause }),
+            Ended::Nothing => {}
+        }
+        ended
+    }
+
+    fn status(&mut self, stream: MessageStreamId, status: Status) {
+        self.link.stream_command(stream, &replies::on_status(&status));
+    }
+
+    fn note(&mut self, anomaly: Anomaly) {
+        self.anomalies += 1;
+        self.events.push_back(Event::Anomaly(anomaly));
+    }
+
+    /// Takes a step that cannot be wrong.
+    fn advance(&mut self, step: ConnectionStep) {
+        if let Ok(state) = self.state.after(step) {
+            self.state = state;
+        }
+    }
+
+    /// The peer's fault: everything ends, and later calls say why.
+    fn fail(&mut self, error: ProtocolError) {
+        let cause = match error {
+            ProtocolError::Timeout(timer) => EndCause::Timeout(timer),
+            _ => EndCause::ProtocolError,
+        };
+        self.failure.get_or_insert(error);
+        self.end(cause);
+    }
+
+    /// Ends whatever is under way and begins to close.
+    fn end(&mut self, cause: EndCause) {
+        if self.is_closing() {
+            return;
+        }
+        let streams: Vec<_> = self.streams.ids().collect();
+        for stream in streams {
+            self.step(stream, StreamStep::Stop, None, cause);
+        }
+        self.advance(ConnectionStep::Close);
+        self.request = None;
+        self.handshake = None;
+        self.aggregate = None;
+        self.early = Early::default();
+        self.link.timers.clear_all();
+        self.link.start(Timer::Close, self.config.limits.close_timeout);
+    }
+}

@@ -1,0 +1,111 @@
+//! The message streams of one connection.
+
+use crate::StreamKey;
+use crate::chunk::MessageStreamId;
+use crate::session::StateError;
+use crate::session::state::{Ended, StreamState, StreamStep};
+use alloc::vec::Vec;
+
+/// The message streams of one connection: rarely more than one, so a list.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    open: Vec<Stream>,
+    /// The ID that was given out last. IDs are never used twice: media under way for a deleted stream is nobody's.
+    last: u32,
+}
+
+#[derive(Debug)]
+struct Stream {
+    id: MessageStreamId,
+    state: StreamState,
+    /// What is requested, published or played there.
+    key: Option<StreamKey>,
+}
+
+impl Streams {
+    /// A new idle stream, unless `max` are open.
+    pub(super) fn create(&mut self, max: usize) -> Option<MessageStreamId> {
+        if self.open.len() >= max {
+            return None;
+        }
+        self.last += 1;
+        let id = MessageStreamId(self.last);
+        self.open.push(Stream {
+            id,
+            state: StreamState::Idle,
+            key: None,
+        });
+        Some(id)
+    }
+
+    pub(super) fn remove(&mut self, id: MessageStreamId) {
+        self.open.retain(|stream| stream.id != id);
+    }
+
+    /// The stream that a message for `id` is meant for: that one or, as some clients get it wrong, the only one.
+    pub(super) fn resolve(&self, id: MessageStreamId) -> Option<MessageStreamId> {
+        match self.open.as_slice() {
+            [only] => Some(only.id),
+            open => open.iter().find(|stream| stream.id == id).map(|stream| stream.id),
+        }
+    }
+
+    pub(super) fn any(&self, state: StreamState) -> bool {
+        self.open.iter().any(|stream| stream.state == state)
+    }
+
+    /// What the stream `id` publishes.
+    pub(super) fn published(&self, id: MessageStreamId) -> Result<&StreamKey, StateError> {
+        self.doing(id, StreamState::Publishing).ok_or(StateError::NotPublishing)
+    }
+
+    /// What the stream `id` plays.
+    pub(super) fn played(&self, id: MessageStreamId) -> Result<&StreamKey, StateError> {
+        self.doing(id, StreamState::Playing).ok_or(StateError::NotPlaying)
+    }
+
+    /// As [`resolve`](Self::resolve), if that stream is in `state`.
+    pub(super) fn resolve_if(&self, id: MessageStreamId, state: StreamState) -> Option<MessageStreamId> {
+        self.resolve(id).filter(|id| self.doing(*id, state).is_some())
+    }
+
+    /// The stream that publishes `key` or, without one, the only one that publishes.
+    pub(super) fn publisher(&self, key: Option<&StreamKey>) -> Option<MessageStreamId> {
+        let mut publishing = self.open.iter().filter(|s| s.state == StreamState::Publishing);
+        let is_it = |stream: &&Stream| stream.key.as_ref() == key;
+        let found = publishing.clone().find(is_it).or_else(|| {
+            let only = publishing.next();
+            only.filter(|_| publishing.next().is_none())
+        });
+        found.map(|stream| stream.id)
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = MessageStreamId> {
+        self.open.iter().map(|stream| stream.id)
+    }
+
+    /// Takes the stream `id` through `step` and says what that ended. Requests come with the `key` that they are for.
+    pub(super) fn step(&mut self, id: MessageStreamId, step: StreamStep, key: Option<StreamKey>) -> Ended {
+        let Some(stream) = self.open.iter_mut().find(|stream| stream.id == id) else {
+            return Ended::Nothing;
+        };
+        let (state, ended) = stream.state.after(step);
+        stream.state = state;
+        if state == StreamState::Idle {
+            stream.key = None;
+        } else if key.is_some() {
+            stream.key = key;
+        }
+        ended
+    }
+
+    fn doing(&self, id: MessageStreamId, state: StreamState) -> Option<&StreamKey> {
+        self.find(id)
+            .filter(|stream| stream.state == state)
+            .and_then(|stream| stream.key.as_ref())
+    }
+
+    fn find(&self, id: MessageStreamId) -> Option<&Stream> {
+        self.open.iter().find(|stream| stream.id == id)
+    }
+}

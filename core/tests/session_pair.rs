@@ -1,0 +1,254 @@
+//! A client and a server joined in memory, with latency and small buffers, in virtual time.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
+
+use bytes::{Buf, Bytes};
+use headwater_core::session::{
+    ClientEvent, ClientRequest, ClientSession, Event, MessageStreamId, ProtocolError, Purpose, ServerSession,
+    SessionConfig,
+};
+use headwater_core::{EndCause, Frame, Output, Time, Timestamp};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One direction of a connection: what is under way, and when it arrives.
+struct Wire {
+    latency: Duration,
+    /// The most bytes under way at once.
+    buffer: usize,
+    under_way: VecDeque<(Time, Vec<u8>)>,
+    is_broken: bool,
+}
+
+impl Wire {
+    fn new(latency: Duration, buffer: usize) -> Wire {
+        Wire {
+            latency,
+            buffer,
+            under_way: VecDeque::new(),
+            is_broken: false,
+        }
+    }
+
+    /// Takes from `output` what fits.
+    fn send(&mut self, now: Time, output: &mut Output) {
+        while output.has_remaining() && !self.is_broken {
+            let used: usize = self.under_way.iter().map(|(_, piece)| piece.len()).sum();
+            let len = output.chunk().len().min(self.buffer - used);
+            if len == 0 {
+                break;
+            }
+            let piece = output.copy_to_bytes(len).to_vec();
+            self.under_way.push_back((now + self.latency, piece));
+        }
+    }
+
+    fn next(&self) -> Option<Time> {
+        self.under_way.front().map(|(at, _)| *at)
+    }
+
+    fn receive(&mut self, now: Time) -> Option<Vec<u8>> {
+        let has_come = self.next().is_some_and(|at| at <= now);
+        has_come.then(|| self.under_way.pop_front())?.map(|(_, piece)| piece)
+    }
+}
+
+struct Pair {
+    client: ClientSession,
+    server: ServerSession,
+    now: Time,
+    up: Wire,
+    down: Wire,
+    /// What the server has not taken, because it is paused.
+    stash: Vec<u8>,
+    /// Whether requests are granted at once.
+    grants: bool,
+    client_events: Vec<ClientEvent>,
+    server_events: Vec<Event>,
+    server_error: Option<ProtocolError>,
+    client_error: Option<ProtocolError>,
+}
+
+impl Pair {
+    fn new(purpose: Purpose, latency: Duration, buffer: usize) -> Pair {
+        let config = Arc::new(SessionConfig::default());
+        let request = ClientRequest {
+            purpose,
+            app: "live".into(),
+            tc_url: "rtmp://localhost/live".into(),
+            name: "cam?token=t".into(),
+        };
+        Pair {
+            client: ClientSession::new(config.clone(), Time::ZERO, 1, request),
+            server: ServerSession::new(config, Time::ZERO, 2),
+            now: Time::ZERO,
+            up: Wire::new(latency, buffer),
+            down: Wire::new(latency, buffer),
+            stash: Vec::new(),
+            grants: true,
+            client_events: Vec::new(),
+            server_events: Vec::new(),
+            server_error: None,
+            client_error: None,
+        }
+    }
+
+    /// Lets time pass until `is_done`, from one delivery or deadline to the next.
+    fn drive(&mut self, what: &str, is_done: impl Fn(&Pair) -> bool) {
+        for _ in 0..100_000 {
+            self.exchange();
+            if is_done(self) {
+                return;
+            }
+            let moments = [
+                self.up.next(),
+                self.down.next(),
+                self.client.poll_timeout(),
+                self.server.poll_timeout(),
+            ];
+            let Some(next) = moments.into_iter().flatten().min() else {
+                panic!("nothing more happens before: {what}");
+            };
+            assert!(next >= self.now, "a deadline in the past");
+            self.now = next;
+        }
+        panic!("too many steps before: {what}");
+    }
+
+    /// Everything that happens at this moment.
+    fn exchange(&mut self) {
+        let now = self.now;
+        if self.client.poll_timeout().is_some_and(|at| at <= now) {
+            while let Some(event) = keep(self.client.handle_timeout(now), &mut self.client_error) {
+                self.client_events.push(event);
+            }
+        }
+        if self.server.poll_timeout().is_some_and(|at| at <= now) {
+            while let Some(event) = keep(self.server.handle_timeout(now), &mut self.server_error) {
+                self.server_events.push(event);
+            }
+        }
+        let mut received = Vec::new();
+        while let Some(piece) = self.down.receive(now) {
+            received.extend(piece);
+        }
+        let mut input = received.as_slice();
+        while let Some(event) = keep(self.client.handle_input(now, &mut input), &mut self.client_error) {
+            self.client_events.push(event);
+        }
+        while let Some(piece) = self.up.receive(now) {
+            self.stash.extend(piece);
+        }
+        self.serve();
+        self.up.send(now, self.client.output());
+        self.down.send(now, self.server.output());
+    }
+
+    fn serve(&mut self) {
+        let stash = std::mem::take(&mut self.stash);
+        let mut input = stash.as_slice();
+        while let Some(event) = keep(self.server.handle_input(self.now, &mut input), &mut self.server_error) {
+            if let Event::ConnectRequested { id, .. }
+            | Event::PublishRequested { id, .. }
+            | Event::PlayRequested { id, .. } = &event
+                && self.grants
+            {
+                self.server.accept(self.now, *id).unwrap();
+            }
+            self.server_events.push(event);
+        }
+        self.stash = input.to_vec();
+    }
+
+    fn has_started(&self) -> bool {
+        self.client_events.contains(&ClientEvent::Started)
+    }
+
+    fn received(&self) -> Vec<Frame> {
+        let of_server = self.server_events.iter().filter_map(|event| match event {
+            Event::Frame { frame, .. } => Some(frame.clone()),
+            _ => None,
+        });
+        let of_client = self.client_events.iter().filter_map(|event| match event {
+            ClientEvent::Frame(frame) => Some(frame.clone()),
+            _ => None,
+        });
+        of_server.chain(of_client).collect()
+    }
+
+    /// Ends that the server reported.
+    fn ends(&self) -> Vec<EndCause> {
+        let ends = self.server_events.iter().filter_map(|event| match event {
+            Event::PublishEnded { cause, .. } | Event::PlayEnded { cause, .. } => Some(*cause),
+            _ => None,
+        });
+        ends.collect()
+    }
+}
+
+fn keep<T>(result: Result<Option<T>, ProtocolError>, error: &mut Option<ProtocolError>) -> Option<T> {
+    result.unwrap_or_else(|failure| {
+        *error = Some(failure);
+        None
+    })
+}
+
+const STREAM: MessageStreamId = MessageStreamId(1);
+
+fn frames() -> Vec<Frame> {
+    let body = |head: &[u8], len: usize| Bytes::from([head, &vec![0x55; len]].concat());
+    let metadata = b"\x02\0\x0aonMetaData\x08\0\0\0\x01\0\x05width\0\x40\x94\0\0\0\0\0\0\0\0\x09";
+    vec![
+        Frame::data(Timestamp::ZERO, Bytes::from_static(metadata)),
+        Frame::video(Timestamp::ZERO, body(b"\x17\0\0\0\0", 40)),
+        Frame::audio(Timestamp::ZERO, body(b"\xAF\0", 2)),
+        Frame::video(Timestamp::ZERO, body(b"\x17\x01\0\0\0", 150_000)),
+        Frame::audio(Timestamp::from_millis(10), body(b"\xAF\x01", 300)),
+        Frame::video(Timestamp::from_millis(40), body(b"\x27\x01\0\0\0", 3_000)),
+    ]
+}
+
+const NETWORKS: [(Duration, usize); 4] = [
+    (Duration::ZERO, 1 << 20),
+    (Duration::from_millis(50), 1 << 20),
+    (Duration::from_millis(1), 1_000),
+    (Duration::from_micros(10), 7),
+];
+
+#[test]
+fn what_is_published_arrives() {
+    for (latency, buffer) in NETWORKS {
+        let mut pair = Pair::new(Purpose::Publish, latency, buffer);
+        pair.drive("publishing", Pair::has_started);
+        for frame in frames() {
+            pair.client.send_frame(&frame).unwrap();
+        }
+        pair.drive("all frames", |pair| pair.received().len() == frames().len());
+        assert_eq!(pair.received(), frames(), "{latency:?} {buffer}");
+        pair.client.close(pair.now);
+        pair.drive("the end", |pair| !pair.ends().is_empty());
+        assert_eq!(pair.ends(), [EndCause::Requested]);
+        assert_eq!(pair.client_events.last(), Some(&ClientEvent::Ended(EndCause::Closed)));
+        assert_eq!((pair.server_error, pair.client_error), (None, None));
+    }
+}
+
+#[test]
+fn what_is_sent_to_a_player_arrives() {
+    for (latency, buffer) in NETWORKS {
+        let mut pair = Pair::new(Purpose::Play, latency, buffer);
+        pair.drive("playing", Pair::has_started);
+        for frame in frames() {
+            pair.server.send_frame(STREAM, &frame).unwrap();
+        }
+        pair.drive("all frames", |pair| pair.received().len() == frames().len());
+        assert_eq!(pair.received(), frames(), "{latency:?} {buffer}");
+        pair.server.end_play(pair.now, STREAM, EndCause::Unpublished).unwrap();
+        pair.drive("the end", |pair| pair.client.is_closed() && pair.server.is_closed());
+        assert_eq!(pair.ends(), [EndCause::Unpublished]);
+        assert_eq!(
+            pair.client_events.last(),
+            Some(&ClientEvent::Ended(EndCause::Unpublished))
+        );
+    }
+}
