@@ -41,7 +41,7 @@ impl HttpError {
         match self {
             HttpError::Head(error) => error.status(),
             HttpError::MethodNotAllowed => Some(StatusCode::MethodNotAllowed),
-            HttpError::Target(StreamKeyError::NoName) => Some(StatusCode::NotFound),
+            HttpError::Target(StreamKeyError::NoName | StreamKeyError::BadComponent) => Some(StatusCode::NotFound),
             HttpError::Flv(FlvError::TagTooLarge { .. }) => Some(StatusCode::ContentTooLarge),
             HttpError::Timeout(Timer::Command | Timer::Idle) => Some(StatusCode::RequestTimeout),
             HttpError::Timeout(_) | HttpError::WebSocket(_) => None,

@@ -19,12 +19,13 @@ use core::time::Duration;
 /// One HTTP connection, seen from the server: requests one after the other, each to play or to publish a stream.
 ///
 /// ```text
-///            head                 accept_play, start_play           end_play
-///   reading ──────▶ requested ─────────────────────────▶ playing ─────────────▶ reading, or closing
-///      ▲                 │        accept_publish                   end of body
-///      └─────────────────┤─────────────────────────▶ publishing ─────────────▶ reading, or closing
-///           reject       └──▶ closing, if what the peer still sends is not to be read
+///   reading ── head ──▶ requested ── accept_play, start_play ──▶ playing ───── end_play ─────▶ reading
+///      ▲                    │ └───────── accept_publish ───────▶ publishing ── end of body ──▶ reading
+///      └────── reject ──────┘
 /// ```
+///
+/// Instead of reading the next request, it closes where HTTP/1.0, `Connection: close`, a WebSocket, or content that was
+/// not read leaves no other way.
 ///
 /// After any call that takes `&mut self`, take events until `Ok(None)`, flush the output, then read the deadline.
 ///
@@ -42,8 +43,8 @@ pub struct HttpSession {
     state: State,
     /// How what was going on ended; told before anything else happens.
     ended: Option<HttpEvent>,
-    /// Why nothing will ever happen again.
-    failed: Option<HttpError>,
+    /// What ended the connection without an answer.
+    failure: Option<HttpError>,
     last_request: u32,
     output: Output,
 }
@@ -59,7 +60,8 @@ enum State {
     },
     Playing(Player),
     Publishing(Box<Publisher>),
-    Closing(Linger),
+    /// Only output is left.
+    Closing,
     Closed,
 }
 
@@ -92,17 +94,6 @@ struct Publisher {
     keep_alive: bool,
 }
 
-/// What a closing connection waits for beside its output, until the deadline. If it were closed while input arrives that
-/// nobody reads, the peer's kernel would throw away our last words.
-#[derive(Debug)]
-enum Linger {
-    No,
-    /// For the peer to stop sending.
-    UntilEof,
-    /// For the second half of WebSocket's closing handshake.
-    UntilCloseFrame(websocket::Reader),
-}
-
 impl HttpSession {
     /// A session at the start of a connection that was accepted at `now`.
     #[must_use]
@@ -114,7 +105,7 @@ impl HttpSession {
             stall: StallWatch::default(),
             state: State::Closed,
             ended: None,
-            failed: None,
+            failure: None,
             last_request: 0,
             output: Output::new(),
         };
@@ -164,15 +155,14 @@ impl HttpSession {
             return Ok(Some(event));
         }
         match &self.state {
-            State::Closed => {}
-            State::Closing(_) => self.state = State::Closing(Linger::No),
+            State::Closing | State::Closed => {}
             State::Publishing(publisher) if publisher.body == Body::UntilClose && publisher.flv.is_at_tag_border() => {
                 self.end(EndCause::Eof);
-                self.answer(Answer::new(StatusCode::Ok, ""), Linger::No);
+                self.answer(Answer::new(StatusCode::Ok, ""));
             }
             State::Reading(_) | State::Requested { .. } | State::Playing(_) | State::Publishing(_) => {
                 self.end(EndCause::Eof);
-                self.start_closing(Linger::No);
+                self.start_closing();
             }
         }
         self.take_outcome()
@@ -185,11 +175,11 @@ impl HttpSession {
     pub fn handle_timeout(&mut self, now: Time) -> Result<Option<HttpEvent>, HttpError> {
         self.advance_clock(now);
         loop {
-            if let Some(event) = self.take_outcome()? {
+            if let Some(event) = self.ended.take() {
                 return Ok(Some(event));
             }
             let Some(timer) = self.timers.take_due(self.now) else {
-                return Ok(None);
+                return self.take_outcome();
             };
             if let Some(event) = self.fire(timer) {
                 return Ok(Some(event));
@@ -223,18 +213,21 @@ impl HttpSession {
         }
     }
 
-    /// Whether nothing is left but to send the output and close.
+    /// Whether only output is left, if that. Input is thrown away.
     #[must_use]
     pub fn is_closing(&self) -> bool {
-        matches!(self.state, State::Closing(_) | State::Closed)
+        matches!(self.state, State::Closing | State::Closed)
     }
 
-    /// Whether the connection is to be closed now.
+    /// Whether the connection can go: the output has left, or had its time.
+    ///
+    /// Whoever owns the socket shuts down its sending side and reads on for a moment: a peer that still sends may lose
+    /// the last words otherwise.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         match &self.state {
             State::Closed => true,
-            State::Closing(Linger::No) => self.output.is_empty(),
+            State::Closing => self.output.is_empty(),
             _ => false,
         }
     }
@@ -264,7 +257,7 @@ impl HttpSession {
     pub fn accept_play(&mut self, now: Time, id: RequestId) -> Result<(), StateError> {
         self.advance_clock(now);
         let request = self.take_request(id, |method| matches!(method, Method::Get | Method::Head))?;
-        let mut keep_alive = request.can_be_followed() && self.has_room();
+        let mut keep_alive = self.may_be_followed(&request);
         let envelope = match &request.websocket {
             Some(accept) => {
                 keep_alive = false;
@@ -283,7 +276,7 @@ impl HttpSession {
             }
         };
         if request.method == Method::Head {
-            self.finish(keep_alive, request.linger());
+            self.finish(keep_alive);
         } else {
             self.state = State::Playing(Player {
                 envelope,
@@ -355,15 +348,9 @@ impl HttpSession {
             return Err(StateError::NotPlaying);
         };
         player.envelope.end(&mut self.output);
-        let (keep_alive, linger) = match player.envelope {
-            Envelope::Message => {
-                let reader = mem::replace(&mut player.websocket, websocket::Reader::new());
-                (false, Linger::UntilCloseFrame(reader))
-            }
-            Envelope::Bare | Envelope::Chunk => (player.keep_alive, Linger::No),
-        };
+        let keep_alive = player.keep_alive;
         self.end(cause);
-        self.finish(keep_alive, linger);
+        self.finish(keep_alive);
         Ok(())
     }
 
@@ -397,7 +384,7 @@ impl HttpSession {
             return Err(StateError::NotPublishing);
         }
         self.end(cause);
-        self.answer(Answer::new(status, &cause.to_string()), Linger::UntilEof);
+        self.answer(Answer::new(status, &cause.to_string()));
         Ok(())
     }
 
@@ -430,18 +417,15 @@ impl HttpSession {
     pub fn close(&mut self, now: Time) {
         self.advance_clock(now);
         match &mut self.state {
-            State::Closing(_) | State::Closed => {}
-            State::Reading(_) => self.start_closing(Linger::No),
+            State::Closing | State::Closed => {}
+            State::Reading(_) => self.start_closing(),
             State::Playing(player) => {
                 player.keep_alive = false;
                 let _: Result<(), StateError> = self.end_play(now, EndCause::Closed);
             }
             State::Requested { .. } | State::Publishing(_) => {
                 self.end(EndCause::Closed);
-                self.answer(
-                    Answer::new(StatusCode::ServiceUnavailable, "the server is stopping"),
-                    Linger::UntilEof,
-                );
+                self.answer(Answer::new(StatusCode::ServiceUnavailable, "the server is stopping"));
             }
         }
     }
@@ -474,15 +458,7 @@ impl HttpSession {
                 Ok(Step::NeedInput)
             }
             State::Publishing(_) => self.read_content(input),
-            State::Closing(Linger::UntilCloseFrame(reader)) => match reader.read(input) {
-                Ok(None) => Ok(Step::NeedInput),
-                Ok(Some(Received::Ping(_))) => Ok(Step::Again),
-                Ok(Some(Received::Close(_))) | Err(_) => {
-                    self.state = State::Closing(Linger::No);
-                    Ok(Step::Again)
-                }
-            },
-            State::Closing(_) | State::Closed => {
+            State::Closing | State::Closed => {
                 *input = &[];
                 Ok(Step::NeedInput)
             }
@@ -492,9 +468,9 @@ impl HttpSession {
     fn handle_request(&mut self, mut request: Box<RequestHead>) -> Step {
         self.timers.clear(Timer::Command);
         if request.method == Method::Options {
-            let keep_alive = request.can_be_followed() && self.has_room();
+            let keep_alive = self.may_be_followed(&request);
             response::write_preflight(request.asks_private_network, keep_alive, &mut self.output);
-            self.finish(keep_alive, request.linger());
+            self.finish(keep_alive);
             return Step::Again;
         }
         let key = match request.method {
@@ -549,7 +525,7 @@ impl HttpSession {
             Some(Received::Close(code)) => {
                 websocket::write_close(code, &mut self.output);
                 self.end(EndCause::Requested);
-                self.start_closing(Linger::No);
+                self.start_closing();
                 Ok(Step::Again)
             }
         }
@@ -576,15 +552,12 @@ impl HttpSession {
                 })
             }
             Content::End if publisher.flv.is_at_tag_border() => {
-                let keep_alive = publisher.keep_alive;
+                let keep_alive = publisher.keep_alive && self.has_room();
                 self.end(EndCause::Requested);
-                self.answer(
-                    Answer {
-                        keep_alive,
-                        ..Answer::new(StatusCode::Ok, "")
-                    },
-                    Linger::No,
-                );
+                self.answer(Answer {
+                    keep_alive,
+                    ..Answer::new(StatusCode::Ok, "")
+                });
                 Ok(Step::Again)
             }
             Content::End => Err(HttpError::TruncatedTag),
@@ -595,7 +568,7 @@ impl HttpSession {
         match timer {
             // Nothing was asked, so nothing is answered.
             Timer::Command if matches!(&self.state, State::Reading(head) if head.is_empty()) => {
-                self.start_closing(Linger::No);
+                self.start_closing();
             }
             Timer::Command | Timer::Idle => return self.refuse(HttpError::Timeout(timer)),
             Timer::Ping => {
@@ -604,7 +577,10 @@ impl HttpSession {
                 }
                 self.timers.set(timer, self.now + self.limits.ping_interval);
             }
-            Timer::Stall if self.stall.look(&self.output) => return self.refuse(HttpError::Timeout(timer)),
+            Timer::Stall if self.stall.look(&self.output) => {
+                self.output.clear();
+                return self.refuse(HttpError::Timeout(timer));
+            }
             Timer::Stall => self.timers.set(timer, self.now + StallWatch::interval(&self.limits)),
             Timer::Close => {
                 self.output.clear();
@@ -619,9 +595,9 @@ impl HttpSession {
         self.now = self.now.max(now);
     }
 
-    /// The end that is still to be told, then the error, for ever.
+    /// The end that is still to be told; after it the failure, again and again.
     fn take_outcome(&mut self) -> Result<Option<HttpEvent>, HttpError> {
-        match (self.ended.take(), &self.failed) {
+        match (self.ended.take(), &self.failure) {
             (Some(event), _) => Ok(Some(event)),
             (None, Some(error)) => Err(error.clone()),
             (None, None) => Ok(None),
@@ -638,6 +614,12 @@ impl HttpSession {
         }
     }
 
+    /// Whether another request may follow one whose content, if any, is not read. Who asks on and on and reads no answers
+    /// is not asked to go on.
+    fn may_be_followed(&self, request: &RequestHead) -> bool {
+        request.keep_alive && request.body == Body::EMPTY && self.has_room()
+    }
+
     fn has_room(&self) -> bool {
         self.output.len() < self.limits.output_high_water
     }
@@ -648,7 +630,7 @@ impl HttpSession {
             State::Requested { request, .. } => request.method.is_push(),
             State::Playing(_) => false,
             State::Publishing(_) => true,
-            State::Reading(_) | State::Closing(_) | State::Closed => return,
+            State::Reading(_) | State::Closing | State::Closed => return,
         };
         self.ended = Some(if is_push {
             HttpEvent::PublishEnded { cause }
@@ -665,14 +647,12 @@ impl HttpSession {
         });
         if let HttpError::WebSocket(error) = &error {
             websocket::write_close(error.close_code(), &mut self.output);
-            self.start_closing(Linger::UntilEof);
+            self.start_closing();
         } else if let Some(status) = error.status() {
-            self.answer(Answer::new(status, &error.to_string()), Linger::UntilEof);
+            self.answer(Answer::new(status, &error.to_string()));
         } else {
-            self.output.clear();
-            self.timers.clear_all();
-            self.state = State::Closed;
-            self.failed = Some(error);
+            self.start_closing();
+            self.failure = Some(error);
             return None;
         }
         Some(HttpEvent::Refused(error))
@@ -682,25 +662,23 @@ impl HttpSession {
     fn answer_request(&mut self, request: &RequestHead, answer: Answer<'_>) {
         let answer = Answer {
             head_only: request.method == Method::Head,
-            keep_alive: request.can_be_followed(),
+            keep_alive: self.may_be_followed(request),
             ..answer
         };
-        self.answer(answer, request.linger());
+        self.answer(answer);
     }
 
-    fn answer(&mut self, mut answer: Answer<'_>, linger: Linger) {
-        // Who asks on and on and does not read the answers is not asked to go on.
-        answer.keep_alive &= self.has_room();
+    fn answer(&mut self, answer: Answer<'_>) {
         answer.write(&mut self.output);
-        self.finish(answer.keep_alive, linger);
+        self.finish(answer.keep_alive);
     }
 
     /// The response is written: the next request, or the end.
-    fn finish(&mut self, keep_alive: bool, linger: Linger) {
+    fn finish(&mut self, keep_alive: bool) {
         if keep_alive {
             self.read_request();
         } else {
-            self.start_closing(linger);
+            self.start_closing();
         }
     }
 
@@ -710,24 +688,9 @@ impl HttpSession {
         self.timers.set(Timer::Command, self.now + self.limits.command_timeout);
     }
 
-    fn start_closing(&mut self, linger: Linger) {
-        self.state = State::Closing(linger);
+    fn start_closing(&mut self) {
+        self.state = State::Closing;
         self.timers.clear_all();
         self.timers.set(Timer::Close, self.now + self.limits.close_timeout);
-    }
-}
-
-impl RequestHead {
-    /// Whether another request may follow although the content of this one is not read.
-    fn can_be_followed(&self) -> bool {
-        self.keep_alive && self.body == Body::EMPTY
-    }
-
-    fn linger(&self) -> Linger {
-        if self.body == Body::EMPTY {
-            Linger::No
-        } else {
-            Linger::UntilEof
-        }
     }
 }
