@@ -1,0 +1,155 @@
+//! Whole conversations, in memory, in virtual milliseconds.
+
+mod play;
+mod properties;
+mod publish;
+mod refuse;
+mod websocket;
+
+use super::*;
+use crate::flv::{FlvWriter, TagFlags};
+use crate::session::{RequestId, StateError};
+use crate::{EndCause, Frame, Limits, Output, Time, Timer, Timestamp};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::{Buf, Bytes};
+
+/// A session, the input that it left with its caller, and a clock.
+struct Server {
+    session: HttpSession,
+    stash: Vec<u8>,
+    now: Time,
+}
+
+impl Server {
+    fn new() -> Self {
+        Server::with(Limits::default())
+    }
+
+    fn with(limits: Limits) -> Self {
+        Server {
+            session: HttpSession::new(Arc::new(limits), Time::ZERO),
+            stash: Vec::new(),
+            now: Time::ZERO,
+        }
+    }
+
+    /// The next event, after `bytes` have arrived.
+    fn next(&mut self, bytes: &[u8]) -> Result<Option<HttpEvent>, HttpError> {
+        self.stash.extend_from_slice(bytes);
+        let mut input = &*self.stash;
+        let result = self.session.handle_input(self.now, &mut input);
+        let taken = self.stash.len() - input.len();
+        self.stash.drain(..taken);
+        if result == Ok(None) && !self.session.is_paused() {
+            assert!(self.stash.is_empty(), "left over, but not paused");
+        }
+        result
+    }
+
+    /// The request in `bytes`, which starts a play or a publish.
+    fn request(&mut self, bytes: &str) -> RequestId {
+        match self.next(bytes.as_bytes()) {
+            Ok(Some(HttpEvent::PlayRequested { id, .. } | HttpEvent::PublishRequested { id, .. })) => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What `bytes` lead to, and nothing more.
+    #[track_caller]
+    fn expect(&mut self, bytes: &[u8], events: &[HttpEvent]) {
+        let mut seen = Vec::new();
+        seen.extend(self.next(bytes).unwrap());
+        while let Some(event) = seen.last().and_then(|_| self.next(b"").unwrap()) {
+            seen.push(event);
+        }
+        assert_eq!(seen, events);
+    }
+
+    /// Lets time pass until the next deadline.
+    fn timeout(&mut self) -> Result<Option<HttpEvent>, HttpError> {
+        self.now = self.session.poll_timeout().expect("a deadline");
+        self.session.handle_timeout(self.now)
+    }
+
+    /// Lets `timer` run out, and the timers before it, none of which does anything that is told.
+    fn run_out(&mut self, timer: Timer) -> Result<Option<HttpEvent>, HttpError> {
+        for _ in 0..100 {
+            if self.session.next_timer() == Some(timer) {
+                return self.timeout();
+            }
+            assert_eq!(self.timeout(), Ok(None));
+        }
+        panic!("no {timer} timer");
+    }
+
+    fn sent(&mut self) -> Vec<u8> {
+        let out = self.session.output();
+        out.copy_to_bytes(out.len()).to_vec()
+    }
+
+    /// What was sent, up to the content.
+    fn sent_head(&mut self) -> String {
+        let sent = String::from_utf8(self.sent()).unwrap();
+        let (head, content) = sent.split_once("\r\n\r\n").unwrap();
+        assert_eq!(content, "");
+        String::from(head)
+    }
+
+    /// The status line that was sent.
+    fn sent_status(&mut self) -> String {
+        let sent = self.sent();
+        let line = sent.split(|byte| *byte == b'\r').next().unwrap();
+        String::from_utf8(line.to_vec()).unwrap()
+    }
+}
+
+const FLAGS: TagFlags = TagFlags {
+    audio: true,
+    video: true,
+};
+
+fn video(millis: u32, len: usize) -> Frame {
+    let mut payload = alloc::vec![7; len];
+    payload[..5].copy_from_slice(b"\x17\x01\0\0\0");
+    Frame::video(Timestamp::from_millis(millis), Bytes::from(payload))
+}
+
+fn audio(millis: u32) -> Frame {
+    Frame::audio(Timestamp::from_millis(millis), Bytes::from_static(b"\xAF\x01\x21"))
+}
+
+fn written(write: impl FnOnce(&mut Output)) -> Vec<u8> {
+    let mut out = Output::new();
+    write(&mut out);
+    out.copy_to_bytes(out.len()).to_vec()
+}
+
+/// An FLV stream of `frames`.
+fn flv(frames: &[Frame]) -> Vec<u8> {
+    written(|out| {
+        FlvWriter::header(FLAGS, out);
+        frames.iter().for_each(|frame| FlvWriter::frame(frame, out));
+    })
+}
+
+fn tag(frame: &Frame) -> Vec<u8> {
+    written(|out| FlvWriter::frame(frame, out))
+}
+
+fn chunk(content: &[u8]) -> Vec<u8> {
+    [alloc::format!("{:x}\r\n", content.len()).as_bytes(), content, b"\r\n"].concat()
+}
+
+/// A masked client frame of WebSocket.
+fn client_frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let len = u8::try_from(payload.len()).unwrap();
+    let mask = [1, 2, 3, 4];
+    let masked = payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask);
+    [0x80 | opcode, 0x80 | len]
+        .into_iter()
+        .chain(mask)
+        .chain(masked)
+        .collect()
+}

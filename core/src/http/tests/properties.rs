@@ -1,0 +1,272 @@
+//! What holds for every input, however it is cut, and for every order of calls.
+
+use super::*;
+use quickcheck::{Arbitrary, Gen, quickcheck};
+
+/// What a conversation led to: events, the error, and everything that was sent.
+type Outcome = (Vec<HttpEvent>, Option<HttpError>, Vec<u8>);
+
+/// Delivers `pieces` and the end of input to a session whose owner accepts everything, plays two frames to each player,
+/// and rejects what is called `live/no`.
+fn converse<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
+    let mut server = Server::new();
+    let mut outcome = Outcome::default();
+    for piece in pieces {
+        let mut piece = Some(piece);
+        loop {
+            let event = match server.next(piece.take().unwrap_or_default()) {
+                Ok(Some(event)) => event,
+                Ok(None) => break,
+                Err(error) => {
+                    outcome.1 = Some(error);
+                    break;
+                }
+            };
+            answer(&mut server, &event);
+            outcome.0.push(event);
+        }
+        outcome.2.extend(server.sent());
+    }
+    while let Ok(Some(event)) = server.session.handle_eof(server.now) {
+        outcome.0.push(event);
+    }
+    outcome.2.extend(server.sent());
+    outcome
+}
+
+fn answer(server: &mut Server, event: &HttpEvent) {
+    let (session, now) = (&mut server.session, server.now);
+    match event {
+        HttpEvent::PlayRequested { id, target, .. } | HttpEvent::PublishRequested { id, target }
+            if target.key.name() == "no" =>
+        {
+            session.reject(now, *id, StatusCode::NotFound, "no", None).unwrap();
+        }
+        HttpEvent::PlayRequested {
+            id,
+            transport,
+            head_only,
+            ..
+        } => {
+            session.accept_play(now, *id).unwrap();
+            if !head_only {
+                session.start_play(FLAGS).unwrap();
+                session.send_frame(&video(0, 300)).unwrap();
+                session.send_frame(&audio(23)).unwrap();
+                if *transport == Transport::Http {
+                    session.end_play(now, EndCause::Unpublished).unwrap();
+                }
+            }
+        }
+        HttpEvent::PublishRequested { id, .. } => session.accept_publish(now, *id).unwrap(),
+        _ => {}
+    }
+}
+
+fn conversations() -> Vec<Vec<u8>> {
+    let content = flv(&[video(0, 300), audio(23)]);
+    let chunks = [
+        &b"POST /live/x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"[..],
+        &chunk(&content[..100]),
+        &chunk(&content[100..]),
+        b"0\r\n\r\n",
+    ]
+    .concat();
+    let upgrade = b"GET /live/x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    alloc::vec![
+        [
+            &chunks[..],
+            b"GET /live/x HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"HEAD /live/x HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"GET /live/no HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"DELETE /live/x HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"\r\nGET /live/x HTTP/1.0\r\n\r\nignored",
+        ]
+        .concat(),
+        [&b"POST /live/x HTTP/1.1\r\nHost: h\r\n\r\n"[..], &content].concat(),
+        [
+            alloc::format!(
+                "PUT /live/x HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n",
+                content.len()
+            )
+            .as_bytes(),
+            &content,
+            b"PUT /live/no HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
+        ]
+        .concat(),
+        [
+            &upgrade[..],
+            &client_frame(0x9, b"ping"),
+            &client_frame(0x1, b"text"),
+            &client_frame(0x8, &[0x03, 0xe8]),
+            b"ignored",
+        ]
+        .concat(),
+        [&upgrade[..], &client_frame(0x9, b""), &[0x81, 0x00]].concat(),
+        [&chunks[..200], b"\r\nX"].concat(),
+        b"GET /live/x HTTP/1.1\r\nHost: h\r\n folded\r\n\r\n".to_vec(),
+        b"\x03RTMP".to_vec(),
+    ]
+}
+
+#[test]
+fn any_cut_of_a_conversation_leads_to_the_same() {
+    for bytes in conversations() {
+        let expected = converse([&*bytes]);
+        assert!(!expected.0.is_empty() || expected.1.is_some());
+        assert_eq!(converse(bytes.chunks(1)), expected, "byte by byte");
+        for cut in 0..bytes.len() {
+            let (front, back) = bytes.split_at(cut);
+            assert_eq!(
+                converse([front, back]),
+                expected,
+                "cut at {cut}: {}",
+                bytes.escape_ascii()
+            );
+        }
+    }
+}
+
+/// Something that a peer, the clock or the owner of a session does.
+#[derive(Debug, Clone)]
+enum Operation {
+    Input(Vec<u8>),
+    Eof,
+    Wait(u32),
+    Answer(bool),
+    Start,
+    Send(u16),
+    EndPlay,
+    EndPublish,
+    Close,
+    Drain(u16),
+}
+
+impl Arbitrary for Operation {
+    fn arbitrary(g: &mut Gen) -> Self {
+        let conversations = conversations();
+        match u8::arbitrary(g) % 16 {
+            0 => Operation::Eof,
+            1 => Operation::Wait(u32::arbitrary(g) % 20_000),
+            2..=4 => Operation::Answer(true),
+            5 => Operation::Answer(false),
+            6 => Operation::Start,
+            7 => Operation::Send(u16::arbitrary(g)),
+            8 => Operation::EndPlay,
+            9 => Operation::EndPublish,
+            10 if bool::arbitrary(g) => Operation::Close,
+            10 => Operation::Drain(u16::arbitrary(g)),
+            11 => Operation::Input(Vec::arbitrary(g)),
+            _ => {
+                let bytes = g.choose(&conversations).unwrap();
+                let len = usize::arbitrary(g) % bytes.len() + 1;
+                Operation::Input(if bool::arbitrary(g) {
+                    bytes.clone()
+                } else {
+                    bytes[..len].to_vec()
+                })
+            }
+        }
+    }
+}
+
+/// Counts starts and ends while operations are applied to a session.
+#[derive(Default)]
+struct Ledger {
+    waiting: Option<(RequestId, bool, bool)>,
+    /// Plays and publishes that have begun and not ended.
+    open: u32,
+}
+
+impl Ledger {
+    fn note(&mut self, result: Result<Option<HttpEvent>, HttpError>) -> bool {
+        match result {
+            Ok(Some(HttpEvent::PlayRequested { id, head_only, .. })) => self.begin(id, false, head_only),
+            Ok(Some(HttpEvent::PublishRequested { id, .. })) => self.begin(id, true, false),
+            Ok(Some(HttpEvent::PlayEnded { .. } | HttpEvent::PublishEnded { .. })) => {
+                self.open -= 1;
+                self.waiting = None;
+            }
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => return false,
+        }
+        true
+    }
+
+    fn begin(&mut self, id: RequestId, is_push: bool, head_only: bool) {
+        assert_eq!(self.open, 0, "one at a time");
+        self.open = 1;
+        self.waiting = Some((id, is_push, head_only));
+    }
+
+    fn apply(&mut self, server: &mut Server, operation: &Operation) {
+        let now = server.now;
+        match operation {
+            Operation::Input(bytes) => {
+                let mut bytes = Some(&**bytes);
+                while self.note(server.next(bytes.take().unwrap_or_default())) {}
+            }
+            Operation::Eof => while self.note(server.session.handle_eof(now)) {},
+            Operation::Wait(millis) => server.now = now + core::time::Duration::from_millis(u64::from(*millis)),
+            Operation::Answer(accept) => {
+                if let Some((id, is_push, head_only)) = self.waiting.take() {
+                    let answered = match (accept, is_push) {
+                        (false, _) => server.session.reject(now, id, StatusCode::NotFound, "no", None),
+                        (true, true) => server.session.accept_publish(now, id),
+                        (true, false) => server.session.accept_play(now, id),
+                    };
+                    assert_eq!(answered, Ok(()));
+                    if !accept || head_only {
+                        self.open -= 1;
+                    }
+                }
+            }
+            Operation::Start => drop(server.session.start_play(FLAGS)),
+            Operation::Send(len) => drop(server.session.send_frame(&video(0, 5 + usize::from(*len)))),
+            Operation::EndPlay => drop(server.session.end_play(now, EndCause::Unpublished)),
+            Operation::EndPublish => drop(
+                server
+                    .session
+                    .end_publish(now, StatusCode::Conflict, EndCause::Replaced),
+            ),
+            Operation::Close => server.session.close(now),
+            Operation::Drain(len) => {
+                let out = server.session.output();
+                out.advance(out.len().min(usize::from(*len)));
+            }
+        }
+        while self.note(server.next(b"")) {}
+        while self.note(server.session.handle_timeout(server.now)) {}
+    }
+}
+
+quickcheck! {
+    fn each_start_has_one_end_and_every_session_ends(operations: Vec<Operation>) -> bool {
+        let mut server = Server::with(Limits { max_output: 200_000, ..Limits::default() });
+        let mut ledger = Ledger::default();
+        for operation in &operations {
+            ledger.apply(&mut server, operation);
+            assert!(server.session.output_ref().len() < 300_000);
+        }
+        ledger.apply(&mut server, &Operation::Close);
+        let mut deadlines = 0;
+        while !server.session.is_closed() {
+            ledger.note(server.timeout());
+            deadlines += 1;
+            assert!(deadlines < 10, "deadlines do not lead to the end");
+        }
+        ledger.open == 0 && server.session.poll_timeout().is_none_or(|at| at > server.now)
+    }
+
+    fn any_bytes_lead_to_the_same_however_cut(pieces: Vec<Vec<u8>>, start: usize) -> bool {
+        let conversations = conversations();
+        let mut bytes = conversations[start % conversations.len()].clone();
+        bytes.truncate(start % (bytes.len() + 1));
+        let mut pieces: Vec<&[u8]> = pieces.iter().map(|piece| &**piece).collect();
+        pieces.insert(0, &bytes);
+        let whole = pieces.concat();
+        converse([&*whole]) == converse(pieces) && converse([&*whole]) == converse(whole.chunks(1))
+    }
+}
