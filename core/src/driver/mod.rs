@@ -1,0 +1,45 @@
+//! What every driver does between its sockets and the [`Server`](crate::server::Server), without a socket of its own.
+//!
+//! ```text
+//!   runtime                driver                       core
+//!  ┌─────────┐  readable  ┌────────┐  handle_input    ┌────────┐
+//!  │ waits   │───────────▶│ Shard  │─────────────────▶│ Server │
+//!  │ accepts │◀───────────│ queue  │◀─────────────────│        │
+//!  └─────────┘  interest  └────────┘  actions, output └────────┘
+//! ```
+//!
+//! A driver owns threads, sockets, a clock and a way to wait. Each of its threads holds one [`Shard`], tells it which
+//! socket is ready, and waits for what the shard then wants of that socket. How much is read and written at a time,
+//! in which order players are served, when a turn ends: all that is here, once, and tested with sockets that are made up.
+
+mod config;
+mod shard;
+
+pub use config::{Addresses, Config};
+pub use shard::{Interest, Shard, Socket};
+
+use core::time::Duration;
+
+/// Connections that wait in the kernel to be accepted. 4,096: a burst of viewers within the few milliseconds that an
+/// accept loop may be busy with something else. Linux cuts it to `net.core.somaxconn`, which has the same default.
+pub const BACKLOG: u32 = 4_096;
+
+/// Silence after which the kernel probes a peer. 60 s: NAT tables forget idle connections after minutes.
+pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+/// Time between two probes. 10 s: with [`KEEPALIVE_PROBES`] a dead peer is known half a minute after the first.
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// Probes without an answer after which the peer is dead. 3: one lost packet says little.
+pub const KEEPALIVE_PROBES: u32 = 3;
+/// How long sent bytes may stay unacknowledged before the kernel gives the peer up. 30 s; the default of Linux is
+/// about fifteen minutes, for which a dead player would hold its kernel buffers.
+pub const USER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Pause after an accept that failed for want of file descriptors or memory: only a connection that closes can help,
+/// and the listener stays readable meanwhile. 50 ms: too short for a viewer to notice, long enough not to spin.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Time between two log lines about failing accepts. 1 s: the first says it all.
+pub const ACCEPT_LOG_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long connections may take to end once the server was asked to stop. 5 s: below the 10 s after which container
+/// runtimes kill.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);

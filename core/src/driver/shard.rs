@@ -1,0 +1,502 @@
+//! One thread's part of the server: its state machine, its sockets, and the order in which they are served.
+
+use crate::server::{Action, ConnectionId, Listener, Refused, Server, ShardId, ShardMessage};
+use crate::{Output, Time};
+use bytes::Buf;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice};
+use std::net::SocketAddr;
+
+/// A socket that never blocks, as the driver's runtime lends it.
+///
+/// Each method takes `&self`: a driver's own handle on the same socket waits for its readiness meanwhile.
+pub trait Socket {
+    /// Reads into `scratch`; 0 means that the peer has closed its sending side.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WouldBlock`] if nothing is there yet. Any other error is the end of the connection.
+    fn read(&self, scratch: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes what the kernel takes of `slices`, one after the other.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WouldBlock`] if the kernel takes nothing now. Any other error is the end of the connection.
+    fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Tells the peer that nothing more will come. What was written before still arrives.
+    fn shutdown_write(&self);
+
+    /// What to wait for from now on. At first that is [`Interest::READ`]; called only when it changes.
+    fn set_interest(&self, interest: Interest);
+
+    /// The shard is done with this socket and drops it.
+    fn close(self);
+}
+
+/// What a shard waits for on one socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interest {
+    /// Call [`Shard::readable`] when the socket has bytes, or has them already.
+    pub read: bool,
+    /// Call [`Shard::writable`] when the kernel takes bytes again. Only a socket that has refused some is waited for:
+    /// usually a shard just writes.
+    pub write: bool,
+}
+
+impl Interest {
+    /// Bytes, an end or an error to read.
+    pub const READ: Interest = Interest {
+        read: true,
+        write: false,
+    };
+}
+
+/// A [`Server`] with the sockets of its connections.
+///
+/// After any call but a getter, call [`turn`](Self::turn) until it returns false, letting other work in between; it is
+/// what writes. Nothing here waits or blocks.
+///
+/// Cost: one entry per connection, and one scratch of 64 KiB that all of them read through, so that an idle connection
+/// owns no buffer.
+#[derive(Debug)]
+pub struct Shard<S> {
+    server: Server,
+    /// By [`ConnectionId::index`].
+    connections: Vec<Option<Connection<S>>>,
+    /// Connections with something to write, each at most once, served in turn.
+    run_queue: VecDeque<ConnectionId>,
+    scratch: Box<[u8]>,
+    is_shut_down: bool,
+}
+
+#[derive(Debug)]
+struct Connection<S> {
+    id: ConnectionId,
+    socket: S,
+    interest: Interest,
+    is_queued: bool,
+    is_blocked: bool,
+    has_ended: bool,
+}
+
+/// Bytes read at a time. 64 KiB: a keyframe in a few reads, and it stays in the second-level cache.
+const SCRATCH: usize = 64 << 10;
+/// Slices offered to one write. 64: as tokio and rustls do; with a header and a payload per frame that is 32 frames.
+const MAX_SLICES: usize = 64;
+/// Bytes written to one connection before the others get their share. 256 KiB: a player that joins gets its pictures
+/// in a few steps, and nobody waits longer than about 0.1 ms for it.
+const BURST: usize = 256 << 10;
+/// Bytes written in one turn, before the runtime looks for new input. 1 MiB: about 0.5 ms.
+const TURN: usize = 1 << 20;
+/// What a write costs beside its bytes, in bytes: a system call on a socket is about as long as copying 16 KiB.
+const WRITE_COST: usize = 16 << 10;
+
+impl<S: Socket> Shard<S> {
+    /// A shard without connections.
+    #[must_use]
+    pub fn new(server: Server) -> Self {
+        Shard {
+            server,
+            connections: Vec::new(),
+            run_queue: VecDeque::new(),
+            scratch: vec![0; SCRATCH].into(),
+            is_shut_down: false,
+        }
+    }
+
+    /// Takes in a connection.
+    ///
+    /// # Errors
+    /// [`Refused`] if the server wants no further connection: drop it.
+    pub fn accept(
+        &mut self,
+        now: Time,
+        listener: Listener,
+        peer: SocketAddr,
+        socket: S,
+    ) -> Result<ConnectionId, Refused> {
+        let id = self.server.accept(now, listener, peer)?;
+        let connection = Connection {
+            id,
+            socket,
+            interest: Interest::READ,
+            is_queued: false,
+            is_blocked: false,
+            has_ended: false,
+        };
+        if self.connections.len() <= id.index() {
+            self.connections.resize_with(id.index() + 1, || None);
+        }
+        if let Some(slot) = self.connections.get_mut(id.index()) {
+            *slot = Some(connection);
+        }
+        Ok(id)
+    }
+
+    /// The socket of `id` has something to read: reads once. Returns whether more may be there; other work should then
+    /// come first.
+    pub fn readable(&mut self, now: Time, id: ConnectionId) -> bool {
+        let Some(connection) = find(&mut self.connections, id) else {
+            return false;
+        };
+        if !connection.interest.read {
+            return false;
+        }
+        let filled = match connection.socket.read(&mut self.scratch) {
+            Ok(0) => {
+                connection.has_ended = true;
+                self.server.handle_eof(now, id);
+                false
+            }
+            Ok(len) => {
+                self.server
+                    .handle_input(now, id, self.scratch.get(..len).unwrap_or_default());
+                len == self.scratch.len()
+            }
+            Err(error) if is_temporary(&error) => false,
+            Err(_) => {
+                connection.has_ended = true;
+                self.server.handle_reset(now, id);
+                false
+            }
+        };
+        self.update_interest(id);
+        filled
+    }
+
+    /// The socket of `id` takes bytes again.
+    pub fn writable(&mut self, id: ConnectionId) {
+        if let Some(connection) = find(&mut self.connections, id) {
+            connection.is_blocked = false;
+            self.enqueue(id);
+        }
+    }
+
+    /// Another shard has sent `message`. Messages of one shard must arrive in the order in which it sent them.
+    pub fn handle_shard(&mut self, now: Time, from: ShardId, message: ShardMessage) {
+        self.server.handle_shard(now, from, message);
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        self.server.poll_timeout()
+    }
+
+    /// The time has come. Too early does nothing.
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.server.handle_timeout(now);
+    }
+
+    /// Ends every stream cleanly and takes no more connections. Done when [`is_drained`](Self::is_drained).
+    pub fn shutdown(&mut self, now: Time) {
+        self.is_shut_down = true;
+        self.server.shutdown(now);
+    }
+
+    /// Whether the shard was shut down and its last connection is closed.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.is_shut_down && self.server.is_drained()
+    }
+
+    /// Does what the server asks for: writes, closes, hands messages for other shards to `send`.
+    ///
+    /// Returns whether work is left. A turn ends after about half a millisecond, so that one burst cannot keep the
+    /// thread from its other sockets; what comes in meanwhile joins the queue, and frames that wait leave together.
+    pub fn turn(&mut self, now: Time, mut send: impl FnMut(ShardId, ShardMessage)) -> bool {
+        let mut budget = TURN;
+        loop {
+            while let Some(action) = self.server.poll_action() {
+                self.perform(action, &mut send);
+            }
+            if budget == 0 {
+                return !self.run_queue.is_empty();
+            }
+            let Some(id) = self.run_queue.pop_front() else {
+                return false;
+            };
+            budget = budget.saturating_sub(WRITE_COST + self.flush(now, id));
+        }
+    }
+
+    fn perform(&mut self, action: Action, send: &mut impl FnMut(ShardId, ShardMessage)) {
+        match action {
+            Action::Wake(id) => {
+                self.enqueue(id);
+                self.update_interest(id);
+            }
+            Action::Shutdown(id) => {
+                if let Some(connection) = find(&mut self.connections, id) {
+                    connection.socket.shutdown_write();
+                }
+            }
+            Action::Close(id) => {
+                let slot = self.connections.get_mut(id.index());
+                if let Some(connection) = slot.and_then(|slot| slot.take_if(|connection| connection.id == id)) {
+                    connection.socket.close();
+                }
+            }
+            Action::ToShard(shard, message) => send(shard, message),
+        }
+    }
+
+    /// Puts a connection at the end of the queue, unless it is there or waits for its socket.
+    fn enqueue(&mut self, id: ConnectionId) {
+        if let Some(connection) = find(&mut self.connections, id)
+            && !connection.is_blocked
+            && !connection.is_queued
+        {
+            connection.is_queued = true;
+            self.run_queue.push_back(id);
+        }
+    }
+
+    /// Writes what `id` has, up to a burst, and returns how much the kernel took.
+    fn flush(&mut self, now: Time, id: ConnectionId) -> usize {
+        let Some(connection) = find(&mut self.connections, id) else {
+            return 0;
+        };
+        connection.is_queued = false;
+        let mut sent = 0;
+        while sent < BURST {
+            let output = self.server.output(now, id);
+            if output.is_empty() {
+                break;
+            }
+            match write(&connection.socket, output) {
+                Ok(len) => sent += len,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    if error.kind() == ErrorKind::WouldBlock {
+                        connection.is_blocked = true;
+                    } else {
+                        connection.has_ended = true;
+                        self.server.handle_reset(now, id);
+                    }
+                    break;
+                }
+            }
+        }
+        if sent >= BURST {
+            self.enqueue(id);
+        }
+        self.update_interest(id);
+        sent
+    }
+
+    fn update_interest(&mut self, id: ConnectionId) {
+        if let Some(connection) = find(&mut self.connections, id) {
+            let interest = Interest {
+                read: !connection.has_ended && self.server.wants_input(id),
+                write: connection.is_blocked,
+            };
+            if connection.interest != interest {
+                connection.interest = interest;
+                connection.socket.set_interest(interest);
+            }
+        }
+    }
+}
+
+/// One write of what `output` has.
+fn write(socket: &impl Socket, output: &mut Output) -> io::Result<usize> {
+    let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+    let count = output.chunks_vectored(&mut slices);
+    let len = socket.write_vectored(slices.get(..count).unwrap_or_default())?;
+    if len == 0 {
+        return Err(ErrorKind::WriteZero.into());
+    }
+    output.advance(len);
+    Ok(len)
+}
+
+/// The connection `id`, unless it is closed and its place perhaps taken by another.
+fn find<S>(connections: &mut [Option<Connection<S>>], id: ConnectionId) -> Option<&mut Connection<S>> {
+    connections
+        .get_mut(id.index())?
+        .as_mut()
+        .filter(|connection| connection.id == id)
+}
+
+fn is_temporary(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server;
+    use quickcheck::quickcheck;
+    use std::cell::RefCell;
+    use std::rc::Rc;
+    use std::sync::Arc;
+
+    /// A socket that is made up.
+    #[derive(Debug, Default)]
+    struct Fake {
+        incoming: VecDeque<io::Result<Vec<u8>>>,
+        written: Vec<u8>,
+        /// How many bytes it takes until it refuses, each time it is asked; then it takes all.
+        rooms: VecDeque<usize>,
+        interest: Option<Interest>,
+        is_closed: bool,
+    }
+
+    impl Socket for Rc<RefCell<Fake>> {
+        fn read(&self, scratch: &mut [u8]) -> io::Result<usize> {
+            let bytes = self
+                .borrow_mut()
+                .incoming
+                .pop_front()
+                .unwrap_or_else(|| Err(ErrorKind::WouldBlock.into()))?;
+            scratch[..bytes.len()].copy_from_slice(&bytes);
+            Ok(bytes.len())
+        }
+
+        fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+            let mut fake = self.borrow_mut();
+            let room = fake.rooms.pop_front().unwrap_or(usize::MAX);
+            if room == 0 {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            let before = fake.written.len();
+            for byte in slices.iter().flat_map(|slice| slice.iter()).take(room) {
+                fake.written.push(*byte);
+            }
+            Ok(fake.written.len() - before)
+        }
+
+        fn shutdown_write(&self) {}
+
+        fn set_interest(&self, interest: Interest) {
+            self.borrow_mut().interest = Some(interest);
+        }
+
+        fn close(self) {
+            self.borrow_mut().is_closed = true;
+        }
+    }
+
+    type TestShard = Shard<Rc<RefCell<Fake>>>;
+
+    /// A request that is answered at once and leaves the connection open.
+    fn request() -> Vec<u8> {
+        b"OPTIONS /live/stream HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n\r\n".to_vec()
+    }
+
+    fn new_shard() -> TestShard {
+        Shard::new(Server::new(Arc::new(server::Config::default()), ShardId(0), 1, 7))
+    }
+
+    fn connect(shard: &mut TestShard, rooms: &[usize]) -> (ConnectionId, Rc<RefCell<Fake>>) {
+        let fake = Rc::new(RefCell::new(Fake {
+            rooms: rooms.iter().copied().collect(),
+            ..Fake::default()
+        }));
+        let peer = ([192, 0, 2, 1], 5).into();
+        let id = shard.accept(Time::ZERO, Listener::Http, peer, fake.clone()).unwrap();
+        (id, fake)
+    }
+
+    fn finish_turn(shard: &mut TestShard) {
+        while shard.turn(Time::ZERO, |_, _| ()) {}
+    }
+
+    fn receive(shard: &mut TestShard, id: ConnectionId, fake: &Rc<RefCell<Fake>>, what: io::Result<Vec<u8>>) {
+        fake.borrow_mut().incoming.push_back(what);
+        shard.readable(Time::ZERO, id);
+        finish_turn(shard);
+    }
+
+    /// What is written to a socket that takes so many bytes at a time, and becomes writable again whenever it was waited
+    /// for.
+    fn answer(rooms: &[usize]) -> Vec<u8> {
+        let mut shard = new_shard();
+        let (id, fake) = connect(&mut shard, rooms);
+        receive(&mut shard, id, &fake, Ok(request()));
+        while fake.borrow().interest.is_some_and(|interest| interest.write) {
+            shard.writable(id);
+            finish_turn(&mut shard);
+        }
+        fake.borrow().written.clone()
+    }
+
+    quickcheck! {
+        fn how_much_a_socket_takes_changes_nothing(rooms: Vec<u8>) -> bool {
+            let rooms: Vec<_> = rooms.into_iter().map(|room| usize::from(room % 16)).collect();
+            let whole = answer(&[]);
+            whole.starts_with(b"HTTP/1.1 204") && whole.ends_with(b"\r\n\r\n") && answer(&rooms) == whole
+        }
+    }
+
+    #[test]
+    fn a_socket_is_waited_for_only_while_it_refuses() {
+        let mut shard = new_shard();
+        let (id, fake) = connect(&mut shard, &[10, 0]);
+        assert_eq!(fake.borrow().interest, None, "reading is what a connection begins with");
+        receive(&mut shard, id, &fake, Ok(request()));
+        assert_eq!(
+            fake.borrow().interest,
+            Some(Interest {
+                read: true,
+                write: true
+            })
+        );
+        assert_eq!(fake.borrow().written.len(), 10);
+        shard.writable(id);
+        finish_turn(&mut shard);
+        assert_eq!(fake.borrow().interest, Some(Interest::READ));
+        assert_eq!(fake.borrow().written, answer(&[]));
+    }
+
+    #[test]
+    fn a_failed_socket_is_closed_and_no_other() {
+        let mut shard = new_shard();
+        let (id, fake) = connect(&mut shard, &[]);
+        let (other, other_fake) = connect(&mut shard, &[]);
+        receive(&mut shard, id, &fake, Err(ErrorKind::ConnectionReset.into()));
+        assert!(fake.borrow().is_closed);
+        receive(&mut shard, other, &other_fake, Ok(request()));
+        assert_eq!(other_fake.borrow().written, answer(&[]));
+        assert!(!other_fake.borrow().is_closed);
+    }
+
+    #[test]
+    fn a_late_word_about_a_closed_socket_is_not_taken_for_its_successor() {
+        let mut shard = new_shard();
+        let (id, fake) = connect(&mut shard, &[]);
+        receive(&mut shard, id, &fake, Err(ErrorKind::ConnectionReset.into()));
+        let (successor, successor_fake) = connect(&mut shard, &[]);
+        assert_eq!(successor.index(), id.index());
+        successor_fake.borrow_mut().incoming.push_back(Ok(request()));
+        assert!(!shard.readable(Time::ZERO, id));
+        shard.writable(id);
+        finish_turn(&mut shard);
+        assert_eq!(
+            successor_fake.borrow().incoming.len(),
+            1,
+            "it was read for its predecessor"
+        );
+    }
+
+    #[test]
+    fn a_shard_that_is_shut_down_takes_no_more_and_drains() {
+        let mut shard = new_shard();
+        let (_, fake) = connect(&mut shard, &[]);
+        shard.shutdown(Time::ZERO);
+        finish_turn(&mut shard);
+        while let Some(due) = shard.poll_timeout() {
+            shard.handle_timeout(due);
+            while shard.turn(due, |_, _| ()) {}
+        }
+        assert!(fake.borrow().is_closed);
+        assert!(shard.is_drained());
+        let late = Rc::new(RefCell::new(Fake::default()));
+        assert!(
+            shard
+                .accept(Time::ZERO, Listener::Http, ([192, 0, 2, 1], 5).into(), late)
+                .is_err()
+        );
+    }
+}
