@@ -6,6 +6,8 @@ extern crate alloc;
 
 pub mod amf;
 pub mod chunk;
+#[cfg(feature = "cli")]
+pub mod cli;
 #[cfg(feature = "server")]
 pub mod driver;
 pub mod end_cause;

@@ -1,0 +1,108 @@
+//! The command line, the log and the exit codes that the server binaries share.
+//!
+//! A binary is one call of [`main`] with its driver's function that binds and returns what then serves:
+//!
+//! ```no_run
+//! # use headwater_core::{cli, driver::{Addresses, Config}};
+//! # fn prepare(config: Config) -> std::io::Result<(Addresses, impl FnOnce() -> std::io::Result<()>)> {
+//! #     Err::<(Addresses, fn() -> _), _>(std::io::ErrorKind::Unsupported.into())
+//! # }
+//! fn main() -> std::process::ExitCode {
+//!     cli::main("headwater-tokio", prepare)
+//! }
+//! ```
+//!
+//! | exit code | meaning |
+//! |---|---|
+//! | 0 | asked to stop, and stopped; or `--help`, `--version` |
+//! | 1 | stopped by an error while running |
+//! | 2 | did not start: a bad value, or an address that cannot be listened on |
+
+mod log;
+mod options;
+mod value;
+
+pub use options::Options;
+
+use crate::driver::{Addresses, Config};
+use clap::{CommandFactory, FromArgMatches};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::process::ExitCode;
+
+/// Did not start.
+const EXIT_USAGE: u8 = 2;
+
+/// Reads the command line, starts the log, lets `prepare` bind, says where, and runs what it returned.
+///
+/// Whatever prevents the start is one line on standard error and exit code 2.
+pub fn main<R>(program: &'static str, prepare: impl FnOnce(Config) -> io::Result<(Addresses, R)>) -> ExitCode
+where
+    R: FnOnce() -> io::Result<()>,
+{
+    let command = Options::command().name(program).bin_name(program);
+    let options = match command
+        .try_get_matches()
+        .and_then(|found| Options::from_arg_matches(&found))
+    {
+        Ok(options) => options,
+        Err(error) if error.use_stderr() => return refuse(program, &value::one_line(&error.to_string())),
+        Err(help) => {
+            // A closed standard output (`--help | head`) is no reason to fail.
+            let _ = help.print();
+            return ExitCode::SUCCESS;
+        }
+    };
+    if let Err(reason) = log::init(&options) {
+        return refuse(program, &reason);
+    }
+    let config = options.config();
+    let workers = config.workers;
+    let (addresses, run) = match prepare(config) {
+        Ok(prepared) => prepared,
+        Err(error) => return refuse(program, &error.to_string()),
+    };
+    tracing::info!(rtmp = %addresses.rtmp, http = %addresses.http, workers, "listening");
+    tracing::info!("try: {}", example(addresses.rtmp));
+    match run() {
+        Ok(()) => {
+            tracing::info!("stopped");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn refuse(program: &str, reason: &str) -> ExitCode {
+    eprintln!("{program}: {reason}");
+    ExitCode::from(EXIT_USAGE)
+}
+
+/// A command that pushes a test picture and a tone to `rtmp`, to copy from the log.
+fn example(rtmp: SocketAddr) -> String {
+    let host = match rtmp.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) | IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
+            format!("localhost:{}", rtmp.port())
+        }
+        _ => rtmp.to_string(),
+    };
+    format!(
+        "ffmpeg -re -f lavfi -i testsrc2 -f lavfi -i sine -c:v libx264 -g 60 -pix_fmt yuv420p -c:a aac -f flv rtmp://{host}/live/stream1"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_names_a_host_that_can_be_reached() {
+        assert!(example(([0, 0, 0, 0], 1935).into()).ends_with("rtmp://localhost:1935/live/stream1"));
+        assert!(example(([192, 0, 2, 7], 1936).into()).ends_with("rtmp://192.0.2.7:1936/live/stream1"));
+        let unspecified = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 1935));
+        assert!(example(unspecified).ends_with("rtmp://localhost:1935/live/stream1"));
+    }
+}

@@ -1,0 +1,205 @@
+//! The flags.
+
+use super::value;
+use crate::driver::Config;
+use crate::server::{HttpAbsent, Takeover};
+use clap::{ArgAction, Parser, ValueEnum};
+use core::num::NonZeroU16;
+use core::time::Duration;
+use std::net::SocketAddr;
+
+/// A live streaming server for RTMP and HTTP-FLV.
+///
+/// Push with `ffmpeg ... -f flv rtmp://localhost/live/stream1`, or to http://localhost:8080/live/stream1; play either
+/// address with any player.
+#[derive(Debug, Clone, Parser)]
+#[command(version, max_term_width = 100, allow_negative_numbers = true)]
+#[non_exhaustive]
+pub struct Options {
+    /// Listen here for RTMP
+    #[arg(long, value_name = "IP:PORT", default_value = "0.0.0.0:1935")]
+    pub address: SocketAddr,
+
+    /// Listen here for HTTP-FLV
+    #[arg(long, value_name = "IP:PORT", default_value = "0.0.0.0:8080")]
+    pub http_address: SocketAddr,
+
+    /// Threads that share the connections [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub workers: Option<NonZeroU16>,
+
+    /// How much to log [default: the environment's RUST_LOG, else info]
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<LogLevel>,
+
+    /// How each log line looks
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// Send a joining player the pictures since the last keyframe at once
+    #[arg(long, value_name = "on|off", default_value = "on", action = ArgAction::Set, value_parser = value::on_off)]
+    pub gop_cache: bool,
+
+    /// Most bytes of them to keep per stream; K, M and G may follow
+    #[arg(long, value_name = "BYTES", default_value = "32M", value_parser = value::bytes)]
+    pub gop_max_bytes: usize,
+
+    /// Longest time of them to keep per stream
+    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = value::seconds)]
+    pub gop_max_duration: Duration,
+
+    /// Most frames of them to keep per stream
+    #[arg(long, value_name = "N", default_value_t = 8192)]
+    pub gop_max_frames: usize,
+
+    /// How long players stay when their publisher is gone, so that it may come back
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = value::seconds)]
+    pub grace: Duration,
+
+    /// Who may publish to a name that is being published already
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub takeover: WhenTakeover,
+
+    /// What an HTTP player gets when nobody publishes: an error at once, or the stream if it starts in time
+    #[arg(long, value_name = "404|wait:SECONDS", default_value = "404", value_parser = value::http_absent)]
+    pub http_absent: HttpAbsent,
+
+    /// Let frames wait this long for others and send them together: more delay for less work
+    #[arg(long, value_name = "MILLISECONDS", default_value = "0", value_parser = value::milliseconds)]
+    pub merge: Duration,
+}
+
+/// How much to log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum LogLevel {
+    Off,
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// How each log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object, for log collectors.
+    Json,
+}
+
+/// [`Takeover`] as the command line names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WhenTakeover {
+    /// Who comes back from the same address, or when the one before is silent
+    Auto,
+    /// Anyone
+    Always,
+    /// Nobody: the first stays
+    Never,
+}
+
+impl Options {
+    /// What the flags mean to a driver.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        let mut config = Config::default();
+        config.rtmp_address = self.address;
+        config.http_address = self.http_address;
+        config.workers = self.workers.unwrap_or(config.workers);
+        config.server.grace = self.grace;
+        config.server.http_absent = self.http_absent;
+        config.server.takeover = match self.takeover {
+            WhenTakeover::Auto => Takeover::Auto,
+            WhenTakeover::Always => Takeover::Always,
+            WhenTakeover::Never => Takeover::Never,
+        };
+        let channel = &mut config.server.channel;
+        channel.gop_cache = self.gop_cache;
+        channel.gop_max_bytes = self.gop_max_bytes;
+        channel.gop_max_duration = self.gop_max_duration;
+        channel.gop_max_frames = self.gop_max_frames;
+        channel.merge = self.merge;
+        config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::value::one_line;
+    use crate::hub::ChannelConfig;
+    use crate::server;
+    use clap::CommandFactory;
+
+    fn parse(flags: &str) -> Result<Options, String> {
+        Options::try_parse_from([""].into_iter().chain(flags.split_whitespace()))
+            .map_err(|error| one_line(&error.to_string()))
+    }
+
+    #[test]
+    fn is_consistent() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn without_flags_it_is_the_default_config() {
+        let config = parse("").unwrap().config();
+        let default = Config::default();
+        assert_eq!(config.rtmp_address, default.rtmp_address);
+        assert_eq!(config.http_address, default.http_address);
+        assert_eq!(config.workers, default.workers);
+        let (server, default) = (config.server, server::Config::default());
+        assert_eq!(server.grace, default.grace);
+        assert_eq!(server.takeover, default.takeover);
+        assert_eq!(server.http_absent, default.http_absent);
+        assert_eq!(server.channel, ChannelConfig::default());
+    }
+
+    #[test]
+    fn every_flag_arrives() {
+        let config = parse(
+            "--address [::1]:1 --http-address 127.0.0.1:2 --workers 3 --gop-cache off --gop-max-bytes 4K \
+             --gop-max-duration 1.5 --gop-max-frames 7 --grace 500ms --takeover never --http-absent wait:3 --merge 20",
+        )
+        .unwrap()
+        .config();
+        assert_eq!(config.rtmp_address, "[::1]:1".parse().unwrap());
+        assert_eq!(config.http_address, "127.0.0.1:2".parse().unwrap());
+        assert_eq!(config.workers.get(), 3);
+        let server = config.server;
+        assert_eq!(server.grace, Duration::from_millis(500));
+        assert_eq!(server.takeover, Takeover::Never);
+        assert_eq!(server.http_absent, HttpAbsent::Wait(Duration::from_secs(3)));
+        assert!(!server.channel.gop_cache);
+        assert_eq!(server.channel.gop_max_bytes, 4_096);
+        assert_eq!(server.channel.gop_max_duration, Duration::from_millis(1_500));
+        assert_eq!(server.channel.gop_max_frames, 7);
+        assert_eq!(server.channel.merge, Duration::from_millis(20));
+    }
+
+    #[test]
+    fn a_bad_value_is_one_line_that_names_the_flag_and_what_is_allowed() {
+        for (flags, expected) in [
+            ("--workers 0", "--workers"),
+            ("--workers many", "--workers"),
+            ("--address nowhere", "--address"),
+            ("--log-level loud", "off, error, warn, info, debug, trace"),
+            ("--log-format xml", "text, json"),
+            ("--gop-cache maybe", "on or off"),
+            ("--takeover perhaps", "auto, always, never"),
+            ("--http-absent 403", "404 or wait:SECONDS"),
+            ("--http-absent wait:long", "404 or wait:SECONDS"),
+            ("--merge soon", "--merge"),
+            ("--grace -1", "--grace"),
+            ("--worker 2", "--workers"),
+            ("stray", "stray"),
+        ] {
+            let line = parse(flags).unwrap_err();
+            assert!(line.contains(expected), "{flags}: {line}");
+            assert!(!line.contains('\n') && !line.contains("Usage"), "{flags}: {line}");
+        }
+    }
+}

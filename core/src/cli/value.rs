@@ -1,0 +1,122 @@
+//! How values are written.
+
+use crate::server::HttpAbsent;
+use core::time::Duration;
+
+pub(super) fn on_off(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("expected on or off"),
+    }
+}
+
+/// A number of bytes, with a binary unit if any.
+pub(super) fn bytes(text: &str) -> Result<usize, &'static str> {
+    let (number, shift) = match text.as_bytes().last() {
+        Some(b'K' | b'k') => (text.get(..text.len() - 1), 10),
+        Some(b'M' | b'm') => (text.get(..text.len() - 1), 20),
+        Some(b'G' | b'g') => (text.get(..text.len() - 1), 30),
+        _ => (Some(text), 0),
+    };
+    number
+        .and_then(|number| number.parse::<usize>().ok())
+        .and_then(|number| number.checked_mul(1 << shift))
+        .ok_or("expected a number of bytes such as 33554432, 32768K or 32M")
+}
+
+pub(super) fn seconds(text: &str) -> Result<Duration, &'static str> {
+    duration(text, 1.0).ok_or("expected a time such as 10, 0.5 or 500ms")
+}
+
+pub(super) fn milliseconds(text: &str) -> Result<Duration, &'static str> {
+    duration(text, 0.001).ok_or("expected a time such as 20, 20ms or 0.02s")
+}
+
+pub(super) fn http_absent(text: &str) -> Result<HttpAbsent, &'static str> {
+    match text.strip_prefix("wait:") {
+        Some(time) => duration(time, 1.0).map(HttpAbsent::Wait),
+        None => (text == "404").then_some(HttpAbsent::NotFound),
+    }
+    .ok_or("expected 404 or wait:SECONDS")
+}
+
+/// The longest time that can be said: a day. Longer ones are a slip of the unit.
+const LONGEST: f64 = 86_400.0;
+
+/// A time with its unit, or in `unit` seconds.
+fn duration(text: &str, unit: f64) -> Option<Duration> {
+    let (number, unit) = if let Some(number) = text.strip_suffix("ms") {
+        (number, 0.001)
+    } else if let Some(number) = text.strip_suffix('s') {
+        (number, 1.0)
+    } else {
+        (text, unit)
+    };
+    let seconds = number.parse::<f64>().ok()? * unit;
+    (0.0..=LONGEST)
+        .contains(&seconds)
+        .then(|| Duration::from_secs_f64(seconds))
+}
+
+/// An error message of clap without usage and advice to read the help, on one line.
+pub(super) fn one_line(message: &str) -> String {
+    message
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+        .trim_start_matches("error: ")
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_take_a_unit() {
+        assert_eq!(bytes("0"), Ok(0));
+        assert_eq!(bytes("1500"), Ok(1_500));
+        assert_eq!(bytes("2k"), Ok(2_048));
+        assert_eq!(bytes("32M"), Ok(32 << 20));
+        assert_eq!(bytes("1G"), Ok(1 << 30));
+        for bad in [
+            "",
+            "M",
+            "-1",
+            "1.5M",
+            "1MB",
+            "99999999999999999999",
+            "99999999999999999G",
+            "é",
+        ] {
+            assert!(bytes(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn times_take_a_unit() {
+        assert_eq!(seconds("10"), Ok(Duration::from_secs(10)));
+        assert_eq!(seconds("0.5s"), Ok(Duration::from_millis(500)));
+        assert_eq!(seconds("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(milliseconds("20"), Ok(Duration::from_millis(20)));
+        assert_eq!(milliseconds("0.02s"), Ok(Duration::from_millis(20)));
+        for bad in ["", "s", "ms", "-1", "1h", "nan", "inf", "1e300", "86401"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_absent_stream_is_404_or_waited_for() {
+        assert_eq!(http_absent("404"), Ok(HttpAbsent::NotFound));
+        assert_eq!(
+            http_absent("wait:2.5"),
+            Ok(HttpAbsent::Wait(Duration::from_millis(2_500)))
+        );
+        assert!(http_absent("wait:").is_err());
+        assert!(http_absent("").is_err());
+    }
+}
