@@ -1,1 +1,7 @@
-fn main() {}
+//! The server binary on tokio.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    headwater_core::cli::main("headwater-tokio", headwater_tokio::prepare)
+}

@@ -1,0 +1,137 @@
+//! How sockets are set up. Knows nothing of a runtime.
+
+use headwater_core::driver::{BACKLOG, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, USER_TIMEOUT};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+/// Listens on `address` with `count` listeners, and says which port it became.
+///
+/// On Linux each listener has a queue of its own and the kernel spreads connections over them. Elsewhere they are
+/// handles on one queue, from which whoever is first takes.
+pub(crate) fn listen(address: SocketAddr, count: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
+    let first = new_socket(address)?;
+    first.bind(&address.into())?;
+    // Only now: two sockets that both say so before they bind may share a port, and that another process has it
+    // would go unnoticed.
+    share_port(&first, count)?;
+    first.listen(backlog())?;
+    let first = TcpListener::from(first);
+    let address = first.local_addr()?;
+    let mut listeners = vec![first];
+    while listeners.len() < count {
+        let next = another(address, &listeners)?;
+        listeners.push(next);
+    }
+    Ok((address, listeners))
+}
+
+/// A connection as we want it: frames leave at once, and a peer that vanished is noticed.
+pub(crate) fn configure<'a>(stream: impl Into<SockRef<'a>>) -> io::Result<()> {
+    let stream = stream.into();
+    stream.set_tcp_nodelay(true)?;
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE);
+    #[cfg(any(
+        target_os = "linux",
+        target_os = "android",
+        target_vendor = "apple",
+        target_os = "freebsd",
+        windows
+    ))]
+    let keepalive = keepalive.with_interval(KEEPALIVE_INTERVAL);
+    #[cfg(any(
+        target_os = "linux",
+        target_os = "android",
+        target_vendor = "apple",
+        target_os = "freebsd"
+    ))]
+    let keepalive = keepalive.with_retries(KEEPALIVE_PROBES);
+    stream.set_tcp_keepalive(&keepalive)?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    stream.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    Ok(())
+}
+
+fn new_socket(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // So that a restart need not wait until old connections are forgotten. On Windows it would mean what
+    // SO_REUSEPORT means elsewhere.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+#[cfg(target_os = "linux")]
+fn share_port(first: &Socket, count: usize) -> io::Result<()> {
+    first.set_reuse_port(count > 1)
+}
+
+#[cfg(target_os = "linux")]
+fn another(address: SocketAddr, _: &[TcpListener]) -> io::Result<TcpListener> {
+    let socket = new_socket(address)?;
+    socket.set_reuse_port(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(backlog())?;
+    Ok(socket.into())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn share_port(_: &Socket, _: usize) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn another(_: SocketAddr, listeners: &[TcpListener]) -> io::Result<TcpListener> {
+    listeners
+        .first()
+        .map_or_else(|| Err(io::ErrorKind::NotFound.into()), TcpListener::try_clone)
+}
+
+fn backlog() -> i32 {
+    i32::try_from(BACKLOG).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{Ipv4Addr, TcpStream};
+
+    const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+    #[test]
+    fn all_listeners_share_one_port() {
+        let (address, listeners) = listen(ANY_PORT, 3).unwrap();
+        assert_eq!(listeners.len(), 3);
+        for listener in &listeners {
+            assert_eq!(listener.local_addr().unwrap(), address);
+        }
+        TcpStream::connect(address).unwrap();
+    }
+
+    #[test]
+    fn a_port_in_use_is_an_error_whoever_has_it() {
+        for first in [1, 2] {
+            let (address, _listeners) = listen(ANY_PORT, first).unwrap();
+            for second in [1, 2] {
+                let error = listen(address, second).unwrap_err();
+                assert_eq!(
+                    error.kind(),
+                    io::ErrorKind::AddrInUse,
+                    "{first} listeners, then {second}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_connection_is_set_up_to_send_at_once_and_to_notice_dead_peers() {
+        let (address, _listeners) = listen(ANY_PORT, 1).unwrap();
+        let stream = TcpStream::connect(address).unwrap();
+        configure(&stream).unwrap();
+        assert!(stream.nodelay().unwrap());
+        assert!(SockRef::from(&stream).keepalive().unwrap());
+        #[cfg(target_os = "linux")]
+        assert_eq!(SockRef::from(&stream).tcp_user_timeout().unwrap(), Some(USER_TIMEOUT));
+    }
+}
