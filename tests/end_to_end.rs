@@ -1,0 +1,418 @@
+//! Whole servers on the loopback interface, with ffmpeg as the outside judge.
+//!
+//! Each case is a function of the binary to test; the list at the end runs all of them on each binary that the enabled
+//! features bring, with one worker and with two.
+
+#![cfg(feature = "tokio")]
+
+mod support;
+
+use headwater_core::flv::{FlvItem, FlvReader};
+use headwater_core::{Frame, FrameClass, FrameKind, Limits};
+use std::fs;
+use std::io::Read;
+use std::net::Ipv4Addr;
+use std::thread;
+use std::time::{Duration, Instant};
+use support::clips::{self, Clip, FRAME_RATE, TYPICAL};
+use support::ffmpeg::{self, Recorder};
+use support::http::{self, coded};
+use support::process::Process;
+use support::server::{Runtime, Server};
+use support::{DEADLINE, relay};
+
+/// Ends streams as soon as their publisher leaves, so that a test need not wait for it.
+const NO_GRACE: [&str; 2] = ["--grace", "0"];
+
+/// Longest time that a server may take to end once it was told to.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+/// Each clip, pushed by each protocol and played by each, arrives whole: every packet, its times, and the codec
+/// configuration. The players are there before the publisher.
+fn every_clip_arrives_whole(runtime: Runtime) {
+    let server = runtime.start(&NO_GRACE);
+    let mut plays = Vec::new();
+    for clip in clips::ALL {
+        for push in ["rtmp", "http"] {
+            let stream = format!("live/{}-{push}", clip.name);
+            let players = [
+                ffmpeg::record(&server.rtmp_url(&stream)),
+                ffmpeg::record(&server.http_url(&format!("{stream}?wait=20"))),
+                ffmpeg::record(&server.http_url(&format!("{stream}.flv?wait=20"))),
+            ];
+            plays.push((clip, push, stream, players));
+        }
+    }
+    let publishers: Vec<_> = plays
+        .iter()
+        .map(|(clip, push, stream, _)| match *push {
+            "rtmp" => ffmpeg::publish(*clip, &server.rtmp_url(stream)),
+            _ => ffmpeg::publish(*clip, &server.http_url(stream)),
+        })
+        .collect();
+    for (publisher, (clip, push, _, players)) in publishers.into_iter().zip(plays) {
+        publisher.succeed(DEADLINE);
+        let published = clip.packets();
+        for player in players {
+            let what = format!("{} pushed by {push}, {}", clip.name, player.url());
+            player.finish().assert_same(&published, &what);
+        }
+    }
+}
+
+/// Who joins in the middle gets the pictures since the last keyframe at once, and everything after.
+fn a_late_player_starts_at_the_last_keyframe(runtime: Runtime) {
+    let server = runtime.start(&NO_GRACE);
+    let publisher = ffmpeg::publish(TYPICAL, &server.rtmp_url("live/late"));
+    let mut monitor = server.wait_until_live("live/late");
+    let in_second_gop = FRAME_RATE + FRAME_RATE / 2;
+    monitor.read_flv_until(|frames| coded(frames, FrameKind::Video).len() >= in_second_gop);
+
+    let start = Instant::now();
+    let mut native = server.get("/live/late.flv");
+    let first = native.read_flv_until(|frames| !coded(frames, FrameKind::Video).is_empty());
+    assert!(
+        start.elapsed() < Duration::from_millis(500),
+        "the first picture took {:?}",
+        start.elapsed()
+    );
+    assert_eq!(coded(&first, FrameKind::Video)[0].class, FrameClass::Keyframe);
+
+    let players = [&server.rtmp_url("live/late"), &server.http_url("live/late")].map(|url| ffmpeg::record(url));
+    publisher.succeed(DEADLINE);
+    let published = TYPICAL.packets();
+    for player in players {
+        let what = player.url().to_owned();
+        let missed = player.finish().assert_end_of(&published, &what);
+        assert!(
+            missed > 0 && missed.is_multiple_of(FRAME_RATE),
+            "{what}: starts at picture {missed}"
+        );
+    }
+}
+
+/// Without the cache a player waits for the next keyframe.
+fn without_the_cache_a_late_player_starts_at_the_next_keyframe(runtime: Runtime) {
+    let server = runtime.start(&["--grace", "0", "--gop-cache", "off"]);
+    let publisher = ffmpeg::publish(TYPICAL, &server.rtmp_url("live/late"));
+    let mut monitor = server.wait_until_live("live/late");
+    let seen = monitor.read_flv_until(|frames| coded(frames, FrameKind::Video).len() > FRAME_RATE / 4);
+    let live = coded(&seen, FrameKind::Video).last().unwrap().payload.clone();
+
+    let late = server.get("/live/late").read_flv();
+    publisher.succeed(DEADLINE);
+    let pictures = file_frames(TYPICAL, FrameKind::Video);
+    let position = |payload| pictures.iter().position(|frame| frame.payload == payload).unwrap();
+    let first = coded(&late, FrameKind::Video)[0];
+    assert_eq!(first.class, FrameClass::Keyframe);
+    assert!(
+        position(first.payload.clone()) > position(live),
+        "starts with a picture from before it came"
+    );
+}
+
+/// An HTTP player of a stream that is not there learns it at once, or after as long as it asked to wait.
+fn an_absent_stream_is_not_found(runtime: Runtime) {
+    let server = runtime.start(&[]);
+    let start = Instant::now();
+    let response = server.get("/live/nobody.flv");
+    assert_eq!(response.status, 404);
+    assert!(response.header("retry-after").is_some(), "{:?}", response.headers);
+    assert!(
+        start.elapsed() < Duration::from_millis(900),
+        "took {:?}",
+        start.elapsed()
+    );
+    assert_eq!(server.get("/live/nobody?wait=1").status, 404);
+    assert!(
+        start.elapsed() >= Duration::from_secs(1),
+        "did not wait: {:?}",
+        start.elapsed()
+    );
+}
+
+/// A second publisher from another address is refused by name, and the first does not notice.
+fn a_second_publisher_from_elsewhere_is_refused(runtime: Runtime) {
+    if !cfg!(target_os = "linux") {
+        eprintln!("SKIPPED: only Linux has 127.0.0.2 without being asked");
+        return;
+    }
+    let elsewhere = Ipv4Addr::new(127, 0, 0, 2);
+    let server = runtime.start(&NO_GRACE);
+    let player = ffmpeg::record(&server.rtmp_url("live/once"));
+    let first = ffmpeg::publish(TYPICAL, &server.rtmp_url("live/once"));
+    let _monitor = server.wait_until_live("live/once");
+
+    let address = relay::start(elsewhere, server.rtmp);
+    let mut second = ffmpeg::publish(TYPICAL, &format!("rtmp://{address}/live/once"));
+    assert!(!second.wait(DEADLINE).success(), "the second publisher was not refused");
+    second.wait_for_line("NetStream.Publish.BadName", Duration::ZERO);
+
+    let clip = fs::read(TYPICAL.path()).unwrap();
+    assert_eq!(http::post_from(elsewhere, server.http, "/live/once", &clip).status, 409);
+
+    first.succeed(DEADLINE);
+    player.finish().assert_same(&TYPICAL.packets(), "the first stream");
+}
+
+/// A publisher that comes back from the same address replaces itself, and the players stay.
+fn a_second_publisher_from_the_same_address_takes_over(runtime: Runtime) {
+    let server = runtime.start(&NO_GRACE);
+    let players = waiting_players(&server, "live/again");
+    let mut first = ffmpeg::publish(TYPICAL, &server.rtmp_url("live/again"));
+    read_pictures(&server, "live/again", FRAME_RATE / 2);
+    let second = ffmpeg::publish(TYPICAL, &server.http_url("live/again"));
+    assert!(!first.wait(DEADLINE).success(), "the first publisher was not told");
+    second.succeed(DEADLINE);
+    for player in players {
+        assert_continues(player);
+    }
+}
+
+/// A publisher that is killed and comes back within the grace time continues the stream for its players.
+fn players_stay_while_a_killed_publisher_comes_back(runtime: Runtime) {
+    let server = runtime.start(&["--grace", "3"]);
+    let players = waiting_players(&server, "live/killed");
+    let mut first = ffmpeg::publish(TYPICAL, &server.rtmp_url("live/killed"));
+    read_pictures(&server, "live/killed", FRAME_RATE / 2);
+    first.kill();
+    ffmpeg::publish(TYPICAL, &server.rtmp_url("live/killed")).succeed(DEADLINE);
+    for player in players {
+        assert_continues(player);
+    }
+}
+
+/// Names in any script, of any depth, with a query that is not part of them.
+fn streams_have_the_same_name_on_both_protocols(runtime: Runtime) {
+    let server = runtime.start(&NO_GRACE);
+    for (push, plays) in [
+        (
+            "live/直播",
+            [
+                "/live/%E7%9B%B4%E6%92%AD?wait=20",
+                "/live/%e7%9b%b4%e6%92%ad.flv?wait=20",
+            ],
+        ),
+        (
+            "live/a/b/name?token=x",
+            ["/live/a/b/name?wait=20", "/live/a/b/name.flv?token=y&wait=20"],
+        ),
+    ] {
+        let rtmp = ffmpeg::record(&server.rtmp_url(push));
+        let plays = plays.map(|path| {
+            let server = server.http;
+            thread::spawn(move || http::get(server, path).read_flv())
+        });
+        ffmpeg::publish(TYPICAL, &server.rtmp_url(push)).succeed(DEADLINE);
+        rtmp.finish().assert_same(&TYPICAL.packets(), push);
+        for play in plays {
+            assert_whole(&play.join().unwrap(), TYPICAL);
+        }
+    }
+}
+
+/// Everybody gets everything.
+fn a_hundred_players_share_a_stream(runtime: Runtime) {
+    let server = runtime.start(&NO_GRACE);
+    let plays: Vec<_> = (0..100).map(|_| play_in_background(&server, "live/shared")).collect();
+    ffmpeg::publish(TYPICAL, &server.rtmp_url("live/shared")).succeed(DEADLINE);
+    for play in plays {
+        assert_whole(&play.join().unwrap(), TYPICAL);
+    }
+}
+
+/// Streams do not mix.
+fn twenty_streams_at_once_stay_apart(runtime: Runtime) {
+    let server = runtime.start(&NO_GRACE);
+    let streams: Vec<_> = (0..20)
+        .map(|index| {
+            let clip = [TYPICAL, clips::WITHOUT_B_FRAMES, clips::VIDEO_ONLY][index % 3];
+            (format!("live/stream{index}"), clip)
+        })
+        .collect();
+    let plays: Vec<_> = streams
+        .iter()
+        .map(|(stream, _)| play_in_background(&server, stream))
+        .collect();
+    let publishers: Vec<_> = streams
+        .iter()
+        .map(|(stream, clip)| ffmpeg::publish(*clip, &server.rtmp_url(stream)))
+        .collect();
+    for ((publisher, play), (_, clip)) in publishers.into_iter().zip(plays).zip(&streams) {
+        publisher.succeed(DEADLINE);
+        assert_whole(&play.join().unwrap(), *clip);
+    }
+}
+
+/// Told to stop in the middle of everything, the server ends each stream properly and is gone within its time.
+fn a_termination_ends_every_play_cleanly(runtime: Runtime) {
+    let mut server = runtime.start(&[]);
+    let recorders = [&server.rtmp_url("live/end"), &server.http_url("live/end?wait=20")].map(|url| ffmpeg::record(url));
+    let plays: Vec<_> = (0..48).map(|_| play_in_background(&server, "live/end")).collect();
+    let _publisher = ffmpeg::publish(TYPICAL, &server.rtmp_url("live/end"));
+    read_pictures(&server, "live/end", FRAME_RATE / 2);
+    let (status, took) = server.terminate();
+    assert!(status.success(), "the server ended with {status}");
+    assert!(took < STOP_WITHIN, "the server took {took:?} to end");
+    for play in plays {
+        let frames = play.join().unwrap();
+        assert!(!coded(&frames, FrameKind::Video).is_empty());
+    }
+    for recorder in recorders {
+        recorder.finish();
+    }
+}
+
+/// With nobody there it ends at once.
+fn an_idle_server_ends_at_once(runtime: Runtime) {
+    let mut server = runtime.start(&[]);
+    let (status, took) = server.terminate();
+    assert!(status.success(), "the server ended with {status}");
+    assert!(took < Duration::from_secs(1), "the server took {took:?} to end");
+}
+
+/// What prevents the start is said in one line, with its own exit code.
+fn a_port_in_use_is_one_line_and_exit_code_2(runtime: Runtime) {
+    let server = runtime.start(&[]);
+    let (rtmp, http) = (server.rtmp.to_string(), server.http.to_string());
+    for (flags, expected) in [
+        (["--address", &rtmp, "--http-address", "127.0.0.1:0"], &*rtmp),
+        (["--address", "127.0.0.1:0", "--http-address", &http], &http),
+        (["--address", "127.0.0.1:0", "--workers", "none"], "--workers"),
+    ] {
+        let mut process = Process::spawn("the second server", runtime.command().args(flags));
+        assert_eq!(process.wait(DEADLINE).code(), Some(2));
+        let log = process.log();
+        assert_eq!(log.lines().count(), 1, "{log}");
+        assert!(log.contains(expected), "{log}");
+    }
+}
+
+/// A player of each protocol that waits for its publisher.
+fn waiting_players(server: &Server, stream: &str) -> [Recorder; 2] {
+    [server.rtmp_url(stream), server.http_url(&format!("{stream}?wait=20"))].map(|url| ffmpeg::record(&url))
+}
+
+/// A native HTTP player that waits for its publisher; everything it gets until the body properly ends.
+fn play_in_background(server: &Server, stream: &str) -> thread::JoinHandle<Vec<Frame>> {
+    let (server, path) = (server.http, format!("/{stream}?wait=20"));
+    thread::spawn(move || http::get(server, &path).read_flv())
+}
+
+/// Returns once `count` pictures of `stream` have come through.
+fn read_pictures(server: &Server, stream: &str, count: usize) {
+    let mut monitor = server.wait_until_live(stream);
+    let frames = monitor.read_flv_until(|frames| coded(frames, FrameKind::Video).len() >= count);
+    assert!(coded(&frames, FrameKind::Video).len() >= count, "{stream} ended early");
+}
+
+/// Asserts that `player` got the beginning of the clip, then all of it, with times that never go back.
+fn assert_continues(player: Recorder) {
+    let what = player.url().to_owned();
+    let received = player.finish();
+    let published = TYPICAL.packets();
+    let missed = |packets: &[_]| published.video().len().checked_sub(packets.len());
+    let (again, start) = received
+        .video()
+        .split_at(received.video().len() - published.video().len());
+    assert_eq!(missed(start), Some(0));
+    for (name, part) in [("before", again), ("after", start)] {
+        for (index, (received, packet)) in part.iter().zip(published.video()).enumerate() {
+            assert_eq!(
+                received.content, packet.content,
+                "{what}: picture {index} {name} the return"
+            );
+        }
+    }
+    assert!(
+        again.len() >= FRAME_RATE / 2,
+        "{what}: {} pictures before the return",
+        again.len()
+    );
+    received.assert_monotonic(&what);
+}
+
+/// Asserts that `frames` has each picture and sound of `clip`.
+fn assert_whole(frames: &[Frame], clip: Clip) {
+    for kind in [FrameKind::Video, FrameKind::Audio] {
+        let received = coded(frames, kind);
+        let published = file_frames(clip, kind);
+        assert_eq!(received.len(), published.len(), "{}: frames of {kind:?}", clip.name);
+        for (index, (received, frame)) in received.iter().zip(&published).enumerate() {
+            assert!(
+                received.payload == frame.payload,
+                "{}: {kind:?} frame {index} differs",
+                clip.name
+            );
+        }
+    }
+}
+
+/// Pictures or sounds of a clip, read from its file.
+fn file_frames(clip: Clip, kind: FrameKind) -> Vec<Frame> {
+    let mut file = Vec::new();
+    fs::File::open(clip.path())
+        .and_then(|mut clip| clip.read_to_end(&mut file))
+        .unwrap();
+    let mut reader = FlvReader::new(&Limits::default());
+    let mut input = &file[..];
+    let mut frames = Vec::new();
+    while let Some(item) = reader.handle_input(&mut input).unwrap() {
+        if let FlvItem::Frame(frame) = item {
+            frames.push(frame);
+        }
+    }
+    coded(&frames, kind).into_iter().cloned().collect()
+}
+
+/// Makes a test of each case for one binary and number of workers.
+macro_rules! tests_of {
+    ($module:ident, $binary:expr, $workers:expr, [$($case:ident)*]) => {
+        mod $module {
+            $(
+                #[test]
+                fn $case() {
+                    if crate::support::ffmpeg::is_available() {
+                        super::$case(crate::support::server::Runtime { binary: $binary, workers: $workers });
+                    }
+                }
+            )*
+        }
+    };
+}
+
+/// Runs the cases on every binary.
+macro_rules! on_every_runtime {
+    ($cases:tt) => {
+        #[cfg(feature = "tokio")]
+        tests_of!(
+            tokio_with_one_worker,
+            env!("CARGO_BIN_EXE_headwater-tokio"),
+            1,
+            $cases
+        );
+        #[cfg(feature = "tokio")]
+        tests_of!(
+            tokio_with_two_workers,
+            env!("CARGO_BIN_EXE_headwater-tokio"),
+            2,
+            $cases
+        );
+    };
+}
+
+on_every_runtime!([
+    every_clip_arrives_whole
+    a_late_player_starts_at_the_last_keyframe
+    without_the_cache_a_late_player_starts_at_the_next_keyframe
+    an_absent_stream_is_not_found
+    a_second_publisher_from_elsewhere_is_refused
+    a_second_publisher_from_the_same_address_takes_over
+    players_stay_while_a_killed_publisher_comes_back
+    streams_have_the_same_name_on_both_protocols
+    a_hundred_players_share_a_stream
+    twenty_streams_at_once_stay_apart
+    a_termination_ends_every_play_cleanly
+    an_idle_server_ends_at_once
+    a_port_in_use_is_one_line_and_exit_code_2
+]);

@@ -1,0 +1,111 @@
+//! ffmpeg as publisher, player and judge.
+
+use super::DEADLINE;
+use super::clips::{Clip, tempfile};
+use super::packets::Packets;
+use super::process::Process;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Whether ffmpeg is there. If not, says so, or fails if `HEADWATER_REQUIRE_FFMPEG` is set.
+pub fn is_available() -> bool {
+    let found = Command::new("ffmpeg")
+        .arg("-version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !found {
+        assert!(
+            std::env::var_os("HEADWATER_REQUIRE_FFMPEG").is_none(),
+            "ffmpeg not found"
+        );
+        eprintln!("SKIPPED: ffmpeg not found");
+    }
+    found
+}
+
+pub fn command() -> Command {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-nostdin", "-hide_banner", "-loglevel", "warning", "-y"]);
+    command
+}
+
+/// Runs a command that takes a moment.
+pub fn run(command: &mut Command) {
+    Process::spawn("ffmpeg", command).succeed(DEADLINE);
+}
+
+/// Publishes a clip, as fast as it plays.
+pub fn publish(clip: Clip, url: &str) -> Process {
+    let mut command = command();
+    command
+        .arg("-re")
+        .arg("-i")
+        .arg(clip.path())
+        .args(["-c", "copy", "-f", "flv", url]);
+    Process::spawn(&format!("the publisher of {url}"), &mut command)
+}
+
+/// A player that notes what it gets.
+pub struct Recorder {
+    process: Process,
+    notes: PathBuf,
+    url: String,
+}
+
+/// Starts to play `url`, and returns once the player has asked for it.
+pub fn record(url: &str) -> Recorder {
+    let notes = tempfile(Path::new(env!("CARGO_TARGET_TMPDIR")));
+    let process = Process::spawn(
+        &format!("the player of {url}"),
+        recorder(url).args(["-loglevel", "debug"]).arg(&notes),
+    );
+    process.wait_for_line(
+        if url.starts_with("rtmp") {
+            "Sending play command"
+        } else {
+            "request: GET"
+        },
+        DEADLINE,
+    );
+    Recorder {
+        process,
+        notes,
+        url: url.to_owned(),
+    }
+}
+
+/// The packets of a file.
+pub fn packets(path: &str) -> Packets {
+    let notes = tempfile(Path::new(env!("CARGO_TARGET_TMPDIR")));
+    run(recorder(path).arg(&notes));
+    take(&notes)
+}
+
+fn recorder(input: &str) -> Command {
+    let mut command = command();
+    command.args([
+        "-i", input, "-map", "0:v?", "-map", "0:a?", "-c", "copy", "-copyts", "-f", "framemd5",
+    ]);
+    command
+}
+
+fn take(notes: &Path) -> Packets {
+    let text = fs::read_to_string(notes).unwrap();
+    fs::remove_file(notes).unwrap();
+    Packets::parse(&text)
+}
+
+impl Recorder {
+    /// What it got, once the stream has ended. It must have ended well.
+    pub fn finish(self) -> Packets {
+        self.process.succeed(DEADLINE);
+        take(&self.notes)
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}

@@ -1,0 +1,139 @@
+//! A child process with its log, for which a test waits with a deadline.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A child process. Dropping it kills it; if the test has failed, its log is printed.
+pub struct Process {
+    name: String,
+    child: Child,
+    log: Arc<Log>,
+}
+
+/// What the process wrote to standard error so far.
+#[derive(Default)]
+struct Log {
+    state: Mutex<LogState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct LogState {
+    lines: Vec<String>,
+    is_closed: bool,
+}
+
+/// Lines of a log printed for a failed test.
+const SHOWN_LINES: usize = 60;
+
+impl Process {
+    pub fn spawn(name: &str, command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
+        let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+        let log = Arc::new(Log::default());
+        thread::spawn({
+            let log = log.clone();
+            move || {
+                let mut line = Vec::new();
+                while stderr.read_until(b'\n', &mut line).is_ok_and(|len| len > 0) {
+                    let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+                    log.update(|state| state.lines.push(text));
+                    line.clear();
+                }
+                log.update(|state| state.is_closed = true);
+            }
+        });
+        Process {
+            name: name.to_owned(),
+            child,
+            log,
+        }
+    }
+
+    /// The first line that contains `text`, once it is there.
+    pub fn wait_for_line(&self, text: &str, within: Duration) -> String {
+        self.log
+            .wait(within, |state| {
+                state.lines.iter().find(|line| line.contains(text)).cloned()
+            })
+            .unwrap_or_else(|| panic!("{} did not say {text:?} within {within:?}", self.name))
+    }
+
+    /// How it ended, once it has. It must not leave its standard error to a child.
+    pub fn wait(&mut self, within: Duration) -> ExitStatus {
+        let is_closed = self.log.wait(within, |state| state.is_closed.then_some(()));
+        assert!(is_closed.is_some(), "{} did not end within {within:?}", self.name);
+        self.child.wait().expect("a child can be waited for")
+    }
+
+    /// Waits for its end and expects success.
+    pub fn succeed(mut self, within: Duration) {
+        let status = self.wait(within);
+        assert!(status.success(), "{} ended with {status}", self.name);
+    }
+
+    /// Ends it without a chance to say goodbye.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("a child can be killed");
+        self.child.wait().expect("a child can be waited for");
+    }
+
+    /// Sends a signal by its name, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("sh")
+            .args(["-c", &format!("kill -{name} {}", self.child.id())])
+            .status()
+            .expect("sh can be started");
+        assert!(status.success(), "cannot send SIG{name} to {}", self.name);
+    }
+
+    pub fn log(&self) -> String {
+        self.log.state.lock().unwrap().lines.join("\n")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Fail if it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            let lines = self
+                .log
+                .state
+                .lock()
+                .map(|state| state.lines.clone())
+                .unwrap_or_default();
+            let shown = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
+            eprintln!("--- {} said:\n{}\n---", self.name, shown.join("\n"));
+        }
+    }
+}
+
+impl Log {
+    fn update(&self, change: impl FnOnce(&mut LogState)) {
+        change(&mut self.state.lock().unwrap());
+        self.changed.notify_all();
+    }
+
+    /// What `find` finds, as soon as it does.
+    fn wait<T>(&self, within: Duration, mut find: impl FnMut(&LogState) -> Option<T>) -> Option<T> {
+        let deadline = Instant::now() + within;
+        let mut state = self.state.lock().unwrap();
+        loop {
+            if let Some(found) = find(&state) {
+                return Some(found);
+            }
+            let left = deadline.checked_duration_since(Instant::now())?;
+            state = self.changed.wait_timeout(state, left).unwrap().0;
+        }
+    }
+}

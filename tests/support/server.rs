@@ -1,0 +1,93 @@
+//! A server binary under test.
+
+use super::DEADLINE;
+use super::http::{self, Response};
+use super::process::Process;
+use std::net::SocketAddr;
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+/// Which binary to test, and with how many workers.
+#[derive(Clone, Copy)]
+pub struct Runtime {
+    pub binary: &'static str,
+    pub workers: u16,
+}
+
+/// A running server on free ports of the loopback interface.
+pub struct Server {
+    process: Process,
+    pub rtmp: SocketAddr,
+    pub http: SocketAddr,
+}
+
+impl Runtime {
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(self.binary);
+        command.env_remove("RUST_LOG");
+        command
+    }
+
+    /// Starts it with further `flags`, and returns once it listens.
+    pub fn start(&self, flags: &[&str]) -> Server {
+        let workers = self.workers.to_string();
+        let mut command = self.command();
+        command
+            .args([
+                "--address",
+                "127.0.0.1:0",
+                "--http-address",
+                "127.0.0.1:0",
+                "--log-level",
+                "debug",
+            ])
+            .args(["--workers", &workers])
+            .args(flags);
+        let process = Process::spawn("the server", &mut command);
+        let line = process.wait_for_line("listening", DEADLINE);
+        Server {
+            rtmp: address(&line, "rtmp="),
+            http: address(&line, "http="),
+            process,
+        }
+    }
+}
+
+impl Server {
+    pub fn rtmp_url(&self, stream: &str) -> String {
+        format!("rtmp://{}/{stream}", self.rtmp)
+    }
+
+    pub fn http_url(&self, stream: &str) -> String {
+        format!("http://{}/{stream}", self.http)
+    }
+
+    pub fn get(&self, path: &str) -> Response {
+        http::get(self.http, path)
+    }
+
+    /// Returns once `stream` has a publisher, with a player of it.
+    pub fn wait_until_live(&self, stream: &str) -> Response {
+        let response = self.get(&format!("/{stream}?wait=20"));
+        assert_eq!(response.status, 200, "{stream} did not go live");
+        response
+    }
+
+    /// Asks it to stop, and returns how it ended and how long that took.
+    pub fn terminate(&mut self) -> (ExitStatus, Duration) {
+        let start = Instant::now();
+        self.process.signal("TERM");
+        (self.process.wait(DEADLINE), start.elapsed())
+    }
+
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+}
+
+/// The address after `label` in the line that says where the server listens.
+fn address(line: &str, label: &str) -> SocketAddr {
+    line.split_whitespace()
+        .find_map(|word| word.strip_prefix(label)?.parse().ok())
+        .unwrap_or_else(|| panic!("no {label} in {line:?}"))
+}
