@@ -232,10 +232,10 @@ impl HttpSession {
         }
     }
 
-    /// Whether a play has started and its output has room, so that a frame should be sent.
+    /// Whether a play was accepted and its output has room, so that it should be started or go on.
     #[must_use]
     pub fn can_send(&self) -> bool {
-        matches!(&self.state, State::Playing(player) if player.progress != Progress::Accepted) && self.has_room()
+        matches!(self.state, State::Playing(_)) && self.has_room()
     }
 
     /// Bytes to write to the socket.
