@@ -1,18 +1,17 @@
 //! The client's side of the conversation.
 
-use super::link::{Link, Received};
+use super::link::Link;
+use super::machine::{Machine, Reports};
 use super::media::Media;
 use super::state::ClientState;
 use super::{Anomaly, Level, ProtocolError, SessionConfig, SessionStats, StateError, StatusCode, calls};
 use crate::amf::{AmfLimits, amf0};
 use crate::chunk::{Message, MessageStreamId, MessageTypeId};
 use crate::handshake::ClientHandshake;
-use crate::message::aggregate::Parts;
 use crate::message::{Command, Control, UserControl};
 use crate::timers::StallWatch;
 use crate::{EndCause, Frame, FrameClass, Output, Time, Timer};
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::time::Duration;
@@ -32,11 +31,7 @@ pub struct ClientSession {
     link: Link,
     /// What the server answered to `createStream`.
     stream: MessageStreamId,
-    events: VecDeque<ClientEvent>,
-    aggregate: Option<Box<Parts>>,
-    failure: Option<ProtocolError>,
-    bytes_received: u64,
-    anomalies: u64,
+    reports: Reports<ClientEvent>,
 }
 
 /// What a client connects for.
@@ -104,11 +99,7 @@ impl ClientSession {
             handshake: Some(handshake),
             link,
             stream: MessageStreamId::CONTROL,
-            events: VecDeque::new(),
-            aggregate: None,
-            failure: None,
-            bytes_received: 0,
-            anomalies: 0,
+            reports: Reports::new(),
             config,
         }
     }
@@ -120,32 +111,7 @@ impl ClientSession {
     /// [`ProtocolError`] once the peer broke the protocol; as
     /// [`ServerSession::handle_input`](super::ServerSession::handle_input).
     pub fn handle_input(&mut self, now: Time, input: &mut &[u8]) -> Result<Option<ClientEvent>, ProtocolError> {
-        self.link.tick(now);
-        if !input.is_empty() {
-            self.link.heard = self.link.now;
-        }
-        loop {
-            if let Some(event) = self.next_event() {
-                return Ok(Some(event));
-            }
-            if let Some(failure) = &self.failure {
-                return Err(failure.clone());
-            }
-            if self.is_closing() {
-                *input = &[];
-            }
-            if input.is_empty() && self.aggregate.is_none() {
-                return Ok(None);
-            }
-            let offered = input.len();
-            let result = self.read(input);
-            self.bytes_received += (offered - input.len()) as u64;
-            match result {
-                Ok(None) => {}
-                Ok(event) => return Ok(event),
-                Err(error) => self.fail(error),
-            }
-        }
+        self.step_input(now, input)
     }
 
     /// The peer will send no more. Call it until `Ok(None)`, after all input.
@@ -153,12 +119,7 @@ impl ClientSession {
     /// # Errors
     /// None; the result has the form of [`handle_input`](Self::handle_input).
     pub fn handle_eof(&mut self, now: Time) -> Result<Option<ClientEvent>, ProtocolError> {
-        self.link.tick(now);
-        if let Some(event) = self.next_event() {
-            return Ok(Some(event));
-        }
-        self.end(ClientEvent::Ended(EndCause::Eof));
-        Ok(self.next_event())
+        Ok(self.step_eof(now))
     }
 
     /// Does what is due at `now`. Call it until `Ok(None)`, not before [`poll_timeout`](Self::poll_timeout).
@@ -166,16 +127,7 @@ impl ClientSession {
     /// # Errors
     /// [`ProtocolError::Timeout`] if the peer let a deadline pass.
     pub fn handle_timeout(&mut self, now: Time) -> Result<Option<ClientEvent>, ProtocolError> {
-        self.link.tick(now);
-        while let Some(timer) = self.link.timers.take_due(self.link.now) {
-            if let Err(error) = self.handle_timer(timer) {
-                self.fail(error);
-            }
-        }
-        if let Some(event) = self.next_event() {
-            return Ok(Some(event));
-        }
-        self.failure.clone().map_or(Ok(None), Err)
+        self.step_timeout(now)
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout). O(1), and it holds still while media flows.
@@ -206,38 +158,35 @@ impl ClientSession {
         if self.request.purpose != Purpose::Publish || self.state != ClientState::Started {
             return Err(StateError::NotPublishing);
         }
-        let limits = &self.config.limits;
         if frame.class == FrameClass::Metadata {
             let payload = calls::set_data_frame(&frame.payload);
             let frame = Frame {
                 payload,
                 ..frame.clone()
             };
-            return self.link.send_frame(self.stream, &frame, limits);
+            return self.link.send_frame(self.stream, &frame);
         }
-        self.link.send_frame(self.stream, frame, limits)
+        self.link.send_frame(self.stream, frame)
     }
 
     /// Stops publishing or playing, and closes the connection once the server was told.
     pub fn close(&mut self, now: Time) {
         self.link.tick(now);
-        self.end(ClientEvent::Ended(EndCause::Closed));
+        self.finish(ClientEvent::Ended(EndCause::Closed));
     }
 
     /// Whether the session is over: only output is left, if that. Input is discarded.
     #[must_use]
-    pub const fn is_closing(&self) -> bool {
-        matches!(self.state, ClientState::Closing | ClientState::Closed)
+    pub fn is_closing(&self) -> bool {
+        Machine::is_closing(self)
     }
 
-    /// Whether the connection can go: the session is closing and the output has left, or had its time.
+    /// Whether the connection can go: the session is closing, every event was taken, and the output has left or had its
+    /// time.
     #[must_use]
-    pub const fn is_closed(&self) -> bool {
-        match self.state {
-            ClientState::Closing => self.link.output.is_empty(),
-            ClientState::Closed => true,
-            _ => false,
-        }
+    pub fn is_closed(&self) -> bool {
+        let is_silent = self.state == ClientState::Closed || self.link.output.is_empty();
+        self.is_closing() && is_silent && self.reports.events.is_empty()
     }
 
     /// Whether more frames should be sent: the server agreed, and less output waits than
@@ -262,63 +211,10 @@ impl ClientSession {
     #[must_use]
     pub const fn stats(&self) -> SessionStats {
         SessionStats {
-            bytes_received: self.bytes_received,
+            bytes_received: self.link.bytes_received,
             bytes_sent: self.link.output.sent(),
-            anomalies: self.anomalies,
+            anomalies: self.reports.anomalies,
         }
-    }
-
-    fn next_event(&mut self) -> Option<ClientEvent> {
-        let event = self.events.pop_front();
-        if self.events.is_empty() {
-            self.events = VecDeque::new();
-        }
-        event
-    }
-
-    fn read(&mut self, input: &mut &[u8]) -> Result<Option<ClientEvent>, ProtocolError> {
-        if let Some(aggregate) = &mut self.aggregate {
-            return Ok(match aggregate.next() {
-                Some(part) => self.handle_media(part),
-                None => {
-                    self.aggregate = None;
-                    None
-                }
-            });
-        }
-        if let Some(handshake) = &mut self.handshake {
-            if handshake.handle_input(input, &mut self.link.output)? {
-                self.handshake = None;
-                self.connect();
-            }
-            return Ok(None);
-        }
-        let received = self.link.receive(input)?;
-        self.link.check_output(&self.config.limits)?;
-        match received {
-            Some(Received::Message(message)) => return Ok(self.handle_message(message)),
-            Some(Received::Pong(round_trip)) => self.events.push_back(ClientEvent::PongReceived { round_trip }),
-            Some(Received::PingFlood) => self.note(Anomaly::PingFlood),
-            None => {}
-        }
-        Ok(None)
-    }
-
-    fn handle_message(&mut self, message: Message) -> Option<ClientEvent> {
-        match message.type_id {
-            MessageTypeId::AUDIO | MessageTypeId::VIDEO | MessageTypeId::DATA_AMF0 | MessageTypeId::DATA_AMF3 => {
-                return self.handle_media(message);
-            }
-            MessageTypeId::COMMAND_AMF0 | MessageTypeId::COMMAND_AMF3 => {
-                match Command::parse(&message, AmfLimits::from(&self.config.limits)) {
-                    Ok(command) => self.handle_command(command),
-                    Err(_) => self.note(Anomaly::MalformedCommand),
-                }
-            }
-            MessageTypeId::AGGREGATE => self.aggregate = Some(Box::new(Parts::new(message))),
-            type_id => self.note(Anomaly::UnknownMessage(type_id)),
-        }
-        None
     }
 
     fn handle_media(&mut self, message: Message) -> Option<ClientEvent> {
@@ -355,7 +251,7 @@ impl ClientSession {
                 self.refused(command.arguments);
             }
             (_, b"onStatus") => self.handle_status(command.arguments),
-            (_, b"close") => self.end(ClientEvent::Ended(EndCause::Requested)),
+            (_, b"close") => self.finish(ClientEvent::Ended(EndCause::Requested)),
             _ => {}
         }
     }
@@ -368,13 +264,13 @@ impl ClientSession {
                 if self.state == ClientState::Starting =>
             {
                 self.state = ClientState::Started;
-                self.events.push_back(ClientEvent::Started);
+                self.reports.events.push_back(ClientEvent::Started);
                 self.restart_timers();
             }
             Some(StatusCode::PlayUnpublishNotify | StatusCode::PlayStop | StatusCode::PlayComplete) => {
-                self.end(ClientEvent::Ended(EndCause::Unpublished));
+                self.finish(ClientEvent::Ended(EndCause::Unpublished));
             }
-            Some(StatusCode::UnpublishSuccess) => self.end(ClientEvent::Ended(EndCause::Requested)),
+            Some(StatusCode::UnpublishSuccess) => self.finish(ClientEvent::Ended(EndCause::Requested)),
             _ if status.level == Level::Error.as_str().as_bytes() => self.refused(arguments),
             _ => {}
         }
@@ -383,7 +279,7 @@ impl ClientSession {
     fn refused(&mut self, arguments: amf0::Reader<'_>) {
         let status = Info::parse(arguments);
         let text = |bytes| String::from_utf8_lossy(bytes).into();
-        self.end(ClientEvent::Refused {
+        self.finish(ClientEvent::Refused {
             code: text(status.code),
             description: text(status.description),
         });
@@ -422,6 +318,82 @@ impl ClientSession {
         }
     }
 
+    fn restart_timers(&mut self) {
+        let limits = &self.config.limits;
+        self.link.timers.clear_all();
+        self.link.start(Timer::Stall, StallWatch::interval(limits));
+        match (self.state, self.request.purpose) {
+            (ClientState::Started, Purpose::Play) => self.link.start(Timer::Idle, limits.idle_timeout),
+            (ClientState::Started, Purpose::Publish) => {}
+            _ => self.link.start(Timer::Command, limits.command_timeout),
+        }
+    }
+
+    /// Reports the end once, and begins to close.
+    fn finish(&mut self, event: ClientEvent) {
+        if self.is_closing() {
+            return;
+        }
+        if matches!(self.state, ClientState::Starting | ClientState::Started) {
+            if self.request.purpose == Purpose::Publish {
+                self.link.command(&calls::fc_unpublish(&self.request.name));
+            }
+            self.link.command(&calls::delete_stream(self.stream));
+        }
+        self.reports.events.push_back(event);
+        self.state = ClientState::Closing;
+        self.handshake = None;
+        self.link.timers.clear_all();
+        self.link.start(Timer::Close, self.config.limits.close_timeout);
+    }
+}
+
+impl Machine for ClientSession {
+    type Event = ClientEvent;
+
+    fn link(&mut self) -> &mut Link {
+        &mut self.link
+    }
+
+    fn reports(&mut self) -> &mut Reports<ClientEvent> {
+        &mut self.reports
+    }
+
+    fn is_paused(&self) -> bool {
+        false
+    }
+
+    fn is_closing(&self) -> bool {
+        matches!(self.state, ClientState::Closing | ClientState::Closed)
+    }
+
+    fn handle_handshake(&mut self, input: &mut &[u8]) -> Result<bool, ProtocolError> {
+        let Some(handshake) = &mut self.handshake else {
+            return Ok(false);
+        };
+        if handshake.handle_input(input, &mut self.link.output)? {
+            self.handshake = None;
+            self.connect();
+        }
+        Ok(true)
+    }
+
+    fn handle_message(&mut self, message: Message) -> Result<Option<ClientEvent>, ProtocolError> {
+        match message.type_id {
+            MessageTypeId::AUDIO | MessageTypeId::VIDEO | MessageTypeId::DATA_AMF0 | MessageTypeId::DATA_AMF3 => {
+                return Ok(self.handle_media(message));
+            }
+            MessageTypeId::COMMAND_AMF0 | MessageTypeId::COMMAND_AMF3 => {
+                match Command::parse(&message, AmfLimits::from(&self.config.limits)) {
+                    Ok(command) => self.handle_command(command),
+                    Err(_) => self.note(Anomaly::MalformedCommand),
+                }
+            }
+            type_id => self.note(Anomaly::UnknownMessage(type_id)),
+        }
+        Ok(None)
+    }
+
     fn handle_timer(&mut self, timer: Timer) -> Result<(), ProtocolError> {
         let limits = &self.config.limits;
         match timer {
@@ -437,48 +409,16 @@ impl ClientSession {
         Ok(())
     }
 
-    fn restart_timers(&mut self) {
-        let limits = &self.config.limits;
-        self.link.timers.clear_all();
-        self.link.start(Timer::Stall, StallWatch::interval(limits));
-        match (self.state, self.request.purpose) {
-            (ClientState::Started, Purpose::Play) => self.link.start(Timer::Idle, limits.idle_timeout),
-            (ClientState::Started, Purpose::Publish) => {}
-            _ => self.link.start(Timer::Command, limits.command_timeout),
-        }
+    fn end(&mut self, cause: EndCause) {
+        self.finish(ClientEvent::Ended(cause));
     }
 
-    fn note(&mut self, anomaly: Anomaly) {
-        self.anomalies += 1;
-        self.events.push_back(ClientEvent::Anomaly(anomaly));
+    fn anomaly(anomaly: Anomaly) -> ClientEvent {
+        ClientEvent::Anomaly(anomaly)
     }
 
-    fn fail(&mut self, error: ProtocolError) {
-        let cause = match error {
-            ProtocolError::Timeout(timer) => EndCause::Timeout(timer),
-            _ => EndCause::ProtocolError,
-        };
-        self.failure.get_or_insert(error);
-        self.end(ClientEvent::Ended(cause));
-    }
-
-    /// Reports the end once, and begins to close.
-    fn end(&mut self, event: ClientEvent) {
-        if self.is_closing() {
-            return;
-        }
-        if matches!(self.state, ClientState::Starting | ClientState::Started) {
-            if self.request.purpose == Purpose::Publish {
-                self.link.command(&calls::fc_unpublish(&self.request.name));
-            }
-            self.link.command(&calls::delete_stream(self.stream));
-        }
-        self.events.push_back(event);
-        self.state = ClientState::Closing;
-        self.handshake = None;
-        self.aggregate = None;
-        self.link.timers.clear_all();
-        self.link.start(Timer::Close, self.config.limits.close_timeout);
+    fn pong(round_trip: Duration) -> ClientEvent {
+        ClientEvent::PongReceived { round_trip }
     }
 }
 

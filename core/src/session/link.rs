@@ -2,9 +2,11 @@
 
 use super::{MessageStreamId, ProtocolError, SessionConfig, StateError};
 use crate::chunk::{ChunkDecoder, ChunkEncoder, ChunkStreamId, Message, MessageTypeId};
+use crate::message::aggregate::Parts;
 use crate::message::{Control, UserControl};
 use crate::timers::{StallWatch, Timers};
 use crate::{Frame, FrameKind, Limits, Output, Time, Timer, Timestamp};
+use alloc::boxed::Box;
 use bytes::Bytes;
 use core::time::Duration;
 
@@ -17,8 +19,13 @@ pub(super) struct Link {
     pub(super) now: Time,
     /// When the peer last sent a byte.
     pub(super) heard: Time,
+    /// Bytes taken from the peer, those of the handshake included.
+    pub(super) bytes_received: u64,
+    max_output: usize,
     decoder: ChunkDecoder,
     encoder: ChunkEncoder,
+    /// An aggregate message under way.
+    aggregate: Option<Box<Parts>>,
     /// Bytes that the peer sends between two acknowledgements.
     ack_every: u32,
     /// The count of received bytes that the next acknowledgement is due at.
@@ -34,7 +41,7 @@ pub(super) struct Link {
 /// What [`Link::receive`] leaves to the session.
 #[derive(Debug)]
 pub(super) enum Received {
-    /// Anything but a control message.
+    /// Anything but a control message. Aggregates come as what they hold.
     Message(Message),
     /// The peer answered our ping.
     Pong(Duration),
@@ -54,8 +61,11 @@ impl Link {
             timers: Timers::new(),
             now,
             heard: now,
+            bytes_received: 0,
+            max_output: config.limits.max_output,
             decoder: ChunkDecoder::new(&config.limits),
             encoder: ChunkEncoder::new(),
+            aggregate: None,
             ack_every,
             ack_at: u64::from(ack_every),
             window_ack_size: config.window_ack_size,
@@ -70,6 +80,24 @@ impl Link {
         self.now = self.now.max(now);
     }
 
+    /// As [`tick`](Self::tick), when the peer may have sent something.
+    pub(super) fn hear(&mut self, now: Time, has_sent: bool) {
+        self.tick(now);
+        if has_sent {
+            self.heard = self.now;
+        }
+    }
+
+    /// Stops and returns a timer that has run out.
+    pub(super) fn take_due(&mut self) -> Option<Timer> {
+        self.timers.take_due(self.now)
+    }
+
+    /// Whether [`receive`](Self::receive) has something to give without input.
+    pub(super) const fn has_more(&self) -> bool {
+        self.aggregate.is_some()
+    }
+
     /// Sets `timer` to run out after `span`.
     pub(super) fn start(&mut self, timer: Timer, span: Duration) {
         self.timers.set(timer, self.now + span);
@@ -80,8 +108,16 @@ impl Link {
     ///
     /// An acknowledgement is written exactly when the byte count that it is due at has come in, so that the output does
     /// not depend on how the input was cut.
+    ///
+    /// # Errors
+    /// If the framing is broken, or more replies wait than may.
     pub(super) fn receive(&mut self, input: &mut &[u8]) -> Result<Option<Received>, ProtocolError> {
         loop {
+            if let Some(part) = self.aggregate.as_mut().and_then(|parts| parts.next()) {
+                return Ok(Some(Received::Message(part)));
+            }
+            self.aggregate = None;
+            self.check_output()?;
             let until_ack = self.ack_at.saturating_sub(self.decoder.bytes_received());
             let until_ack = usize::try_from(until_ack).unwrap_or(usize::MAX);
             let (mut now, later) = input.split_at_checked(until_ack).unwrap_or((*input, &[]));
@@ -92,6 +128,9 @@ impl Link {
                 self.acknowledge();
             }
             match result? {
+                Some(message) if message.type_id == MessageTypeId::AGGREGATE => {
+                    self.aggregate = Some(Box::new(Parts::new(message)));
+                }
                 Some(message) => {
                     if let Some(received) = self.handle_control(message) {
                         return Ok(Some(received));
@@ -196,16 +235,11 @@ impl Link {
 
     /// Sends a frame. This is the hot path: nothing is allocated once the output has grown, payloads of 256 bytes and
     /// more are not copied.
-    pub(super) fn send_frame(
-        &mut self,
-        stream: MessageStreamId,
-        frame: &Frame,
-        limits: &Limits,
-    ) -> Result<(), StateError> {
-        if self.output.len() >= limits.max_output {
+    pub(super) fn send_frame(&mut self, stream: MessageStreamId, frame: &Frame) -> Result<(), StateError> {
+        if self.output.len() >= self.max_output {
             return Err(StateError::OutputFull {
                 waiting: self.output.len(),
-                max: limits.max_output,
+                max: self.max_output,
             });
         }
         let csid = match frame.kind {
@@ -248,13 +282,11 @@ impl Link {
         Ok(())
     }
 
-    /// # Errors
-    /// If more replies wait than may.
-    pub(super) fn check_output(&self, limits: &Limits) -> Result<(), ProtocolError> {
-        if self.output.len() > limits.max_output {
+    fn check_output(&self) -> Result<(), ProtocolError> {
+        if self.output.len() > self.max_output {
             return Err(ProtocolError::OutputFull {
                 waiting: self.output.len(),
-                max: limits.max_output,
+                max: self.max_output,
             });
         }
         Ok(())

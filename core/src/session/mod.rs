@@ -7,6 +7,7 @@ mod connect;
 mod error;
 mod event;
 mod link;
+mod machine;
 mod media;
 mod replies;
 mod server;

@@ -4,6 +4,7 @@ use super::{Base, RequestKind, ServerSession};
 use crate::amf::{AmfError, AmfLimits, amf0};
 use crate::chunk::{Message, MessageStreamId};
 use crate::message::{Command, UserControl};
+use crate::session::machine::Machine;
 use crate::session::state::{ConnectionStep, Ended, StreamState, StreamStep};
 use crate::session::{
     Anomaly, Connect, Event, PlayControl, PlayStart, ProtocolError, PublishKind, Status, StatusCode, Target, replies,
@@ -68,7 +69,7 @@ impl ServerSession {
             is_enhanced: connect.capabilities.is_enhanced,
         });
         let connect = Box::new(connect);
-        self.events.push_back(Event::ConnectRequested { id, connect });
+        self.reports.events.push_back(Event::ConnectRequested { id, connect });
         Ok(())
     }
 
@@ -165,7 +166,7 @@ impl ServerSession {
         }
         self.step(stream, StreamStep::Publish, Some(&target.key), EndCause::Requested);
         let id = self.request(RequestKind::Publish(stream));
-        self.events.push_back(Event::PublishRequested {
+        self.reports.events.push_back(Event::PublishRequested {
             id,
             stream,
             target: Box::new(target),
@@ -213,7 +214,7 @@ impl ServerSession {
         };
         self.step(stream, StreamStep::Play, Some(&target.key), EndCause::Requested);
         let id = self.request(RequestKind::Play { stream, reset });
-        self.events.push_back(Event::PlayRequested {
+        self.reports.events.push_back(Event::PlayRequested {
             id,
             stream,
             target: Box::new(target),
@@ -305,7 +306,7 @@ impl ServerSession {
             }
             PlayControl::ReceiveAudio(false) | PlayControl::ReceiveVideo(false) => {}
         }
-        self.events.push_back(Event::PlayControl { stream, control });
+        self.reports.events.push_back(Event::PlayControl { stream, control });
     }
 
     /// A live stream has one position. Saying so as an error would make ffmpeg give up.

@@ -6,7 +6,8 @@ mod streams;
 
 use self::early::Early;
 use self::streams::Streams;
-use super::link::{Link, Received};
+use super::link::Link;
+use super::machine::{Machine, Reports};
 use super::media::Media;
 use super::state::{ConnectionState, ConnectionStep, Ended, StreamState, StreamStep};
 use super::{
@@ -14,14 +15,13 @@ use super::{
 };
 use crate::chunk::{Message, MessageTypeId};
 use crate::handshake::ServerHandshake;
-use crate::message::aggregate::Parts;
 use crate::message::{Control, LimitType, UserControl};
 use crate::timers::StallWatch;
 use crate::{EndCause, Frame, Output, StreamKey, Time, Timer};
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 /// One RTMP connection, seen from the server: bytes and times in, events and bytes out.
 ///
@@ -46,14 +46,8 @@ pub struct ServerSession {
     last_request: u32,
     /// `app` and `tcUrl`: names are relative to them.
     base: Option<Box<Base>>,
-    /// Events to be taken before more is read.
-    events: VecDeque<Event>,
     early: Early,
-    /// An aggregate message under way.
-    aggregate: Option<Box<Parts>>,
-    failure: Option<ProtocolError>,
-    bytes_received: u64,
-    anomalies: u64,
+    reports: Reports<Event>,
 }
 
 /// What a session has done so far.
@@ -110,12 +104,8 @@ impl ServerSession {
             request: None,
             last_request: 0,
             base: None,
-            events: VecDeque::new(),
             early: Early::default(),
-            aggregate: None,
-            failure: None,
-            bytes_received: 0,
-            anomalies: 0,
+            reports: Reports::new(),
             config,
         }
     }
@@ -129,32 +119,7 @@ impl ServerSession {
     /// [`ProtocolError`] once the peer broke the protocol and all streams have been reported as ended. The session is
     /// closing then, and every later call returns the same error.
     pub fn handle_input(&mut self, now: Time, input: &mut &[u8]) -> Result<Option<Event>, ProtocolError> {
-        self.link.tick(now);
-        if !input.is_empty() {
-            self.link.heard = self.link.now;
-        }
-        loop {
-            if let Some(event) = self.next_event() {
-                return Ok(Some(event));
-            }
-            if let Some(failure) = &self.failure {
-                return Err(failure.clone());
-            }
-            if self.is_closing() {
-                *input = &[];
-            }
-            if self.is_paused() || (input.is_empty() && self.aggregate.is_none()) {
-                return Ok(None);
-            }
-            let offered = input.len();
-            let result = self.read(input);
-            self.bytes_received += (offered - input.len()) as u64;
-            match result {
-                Ok(None) => {}
-                Ok(event) => return Ok(event),
-                Err(error) => self.fail(error),
-            }
-        }
+        self.step_input(now, input)
     }
 
     /// The peer will send no more. Call it until `Ok(None)`, after all input.
@@ -162,12 +127,7 @@ impl ServerSession {
     /// # Errors
     /// None; the result has the form of [`handle_input`](Self::handle_input).
     pub fn handle_eof(&mut self, now: Time) -> Result<Option<Event>, ProtocolError> {
-        self.link.tick(now);
-        if let Some(event) = self.next_event() {
-            return Ok(Some(event));
-        }
-        self.end(EndCause::Eof);
-        Ok(self.next_event())
+        Ok(self.step_eof(now))
     }
 
     /// Does what is due at `now`. Call it until `Ok(None)`, not before [`poll_timeout`](Self::poll_timeout); earlier
@@ -176,16 +136,7 @@ impl ServerSession {
     /// # Errors
     /// [`ProtocolError::Timeout`] if the peer let a deadline pass; as [`handle_input`](Self::handle_input).
     pub fn handle_timeout(&mut self, now: Time) -> Result<Option<Event>, ProtocolError> {
-        self.link.tick(now);
-        while let Some(timer) = self.link.timers.take_due(self.link.now) {
-            if let Err(error) = self.handle_timer(timer) {
-                self.fail(error);
-            }
-        }
-        if let Some(event) = self.next_event() {
-            return Ok(Some(event));
-        }
-        self.failure.clone().map_or(Ok(None), Err)
+        self.step_timeout(now)
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout). O(1), and it holds still while media flows.
@@ -209,8 +160,8 @@ impl ServerSession {
     /// Whether a request waits for [`accept`](Self::accept) or [`reject`](Self::reject). Input stays with the caller
     /// until then, and the peer's silence is not held against it.
     #[must_use]
-    pub const fn is_paused(&self) -> bool {
-        self.request.is_some()
+    pub fn is_paused(&self) -> bool {
+        Machine::is_paused(self)
     }
 
     /// Grants the request `id` and tells the peer.
@@ -241,7 +192,8 @@ impl ServerSession {
                 self.link.user_control(UserControl::StreamBegin(stream));
                 self.status(stream, Status::new(StatusCode::PublishStart, "Started publishing."));
                 let early = self.early.release();
-                self.events
+                self.reports
+                    .events
                     .extend(early.into_iter().map(|frame| Event::Frame { stream, frame }));
             }
             RequestKind::Play { stream, reset } => {
@@ -285,7 +237,7 @@ impl ServerSession {
     /// [`StateError::FrameTooLarge`]. Nothing is sent then.
     pub fn send_frame(&mut self, stream: MessageStreamId, frame: &Frame) -> Result<(), StateError> {
         self.streams.played(stream)?;
-        self.link.send_frame(stream, frame, &self.config.limits)
+        self.link.send_frame(stream, frame)
     }
 
     /// Tells the player on `stream` that the publisher it waited for is there.
@@ -344,18 +296,16 @@ impl ServerSession {
 
     /// Whether the session is over: only output is left, if that. Input is discarded.
     #[must_use]
-    pub const fn is_closing(&self) -> bool {
-        matches!(self.state, ConnectionState::Closing | ConnectionState::Closed)
+    pub fn is_closing(&self) -> bool {
+        Machine::is_closing(self)
     }
 
-    /// Whether the connection can go: the session is closing and the output has left, or had its time.
+    /// Whether the connection can go: the session is closing, every event was taken, and the output has left or had its
+    /// time.
     #[must_use]
-    pub const fn is_closed(&self) -> bool {
-        match self.state {
-            ConnectionState::Closing => self.link.output.is_empty(),
-            ConnectionState::Closed => true,
-            _ => false,
-        }
+    pub fn is_closed(&self) -> bool {
+        let is_silent = self.state == ConnectionState::Closed || self.link.output.is_empty();
+        self.is_closing() && is_silent && self.reports.events.is_empty()
     }
 
     /// Whether more frames should be sent: less output waits than
@@ -380,66 +330,9 @@ impl ServerSession {
     #[must_use]
     pub const fn stats(&self) -> SessionStats {
         SessionStats {
-            bytes_received: self.bytes_received,
+            bytes_received: self.link.bytes_received,
             bytes_sent: self.link.output.sent(),
-            anomalies: self.anomalies,
-        }
-    }
-
-    /// The next event that waits. Few do, so the queue needs no memory most of the time.
-    fn next_event(&mut self) -> Option<Event> {
-        let event = self.events.pop_front();
-        if self.events.is_empty() {
-            self.events = VecDeque::new();
-        }
-        event
-    }
-
-    /// Reads on, up to the end of `input` or to the next message that concerns the session. A frame, of which there are
-    /// many, is given back; other events wait in the queue.
-    fn read(&mut self, input: &mut &[u8]) -> Result<Option<Event>, ProtocolError> {
-        if let Some(aggregate) = &mut self.aggregate {
-            return match aggregate.next() {
-                Some(part) => self.handle_media(part),
-                None => {
-                    self.aggregate = None;
-                    Ok(None)
-                }
-            };
-        }
-        if let Some(handshake) = &mut self.handshake {
-            if handshake.handle_input(input, &mut self.link.output)? {
-                self.handshake = None;
-                self.advance(ConnectionStep::HandshakeDone);
-                self.restart_timers();
-            }
-            return Ok(None);
-        }
-        let received = self.link.receive(input)?;
-        self.link.check_output(&self.config.limits)?;
-        match received {
-            Some(Received::Message(message)) => return self.handle_message(message),
-            Some(Received::Pong(round_trip)) => self.events.push_back(Event::PongReceived { round_trip }),
-            Some(Received::PingFlood) => self.note(Anomaly::PingFlood),
-            None => {}
-        }
-        Ok(None)
-    }
-
-    fn handle_message(&mut self, message: Message) -> Result<Option<Event>, ProtocolError> {
-        match message.type_id {
-            MessageTypeId::AUDIO | MessageTypeId::VIDEO | MessageTypeId::DATA_AMF0 | MessageTypeId::DATA_AMF3 => {
-                self.handle_media(message)
-            }
-            MessageTypeId::COMMAND_AMF0 | MessageTypeId::COMMAND_AMF3 => self.handle_command(message),
-            MessageTypeId::AGGREGATE => {
-                self.aggregate = Some(Box::new(Parts::new(message)));
-                Ok(None)
-            }
-            type_id => {
-                self.note(Anomaly::UnknownMessage(type_id));
-                Ok(None)
-            }
+            anomalies: self.reports.anomalies,
         }
     }
 
@@ -457,24 +350,6 @@ impl ServerSession {
             (Media::Nothing, _) => self.note(Anomaly::UnusableMedia),
         }
         Ok(None)
-    }
-
-    fn handle_timer(&mut self, timer: Timer) -> Result<(), ProtocolError> {
-        let limits = &self.config.limits;
-        match timer {
-            Timer::Handshake | Timer::Command => return Err(ProtocolError::Timeout(timer)),
-            Timer::Idle => self.link.check_idle(limits)?,
-            Timer::Ping => {
-                self.link.ping();
-                self.link.start(Timer::Ping, limits.ping_interval);
-            }
-            Timer::Stall => self.link.check_stall(limits)?,
-            Timer::Close => {
-                self.link.output.clear();
-                self.advance(ConnectionStep::CloseTimeout);
-            }
-        }
-        Ok(())
     }
 
     /// Starts the timers that belong to what is being done now, and stops the others.
@@ -519,8 +394,8 @@ impl ServerSession {
     fn step(&mut self, stream: MessageStreamId, step: StreamStep, key: Option<&StreamKey>, cause: EndCause) -> Ended {
         let ended = self.streams.step(stream, step, key.cloned());
         match ended {
-            Ended::Publish => self.events.push_back(Event::PublishEnded { stream, cause }),
-            Ended::Play => self.events.push_back(Event::PlayEnded { stream, cause }),
+            Ended::Publish => self.reports.events.push_back(Event::PublishEnded { stream, cause }),
+            Ended::Play => self.reports.events.push_back(Event::PlayEnded { stream, cause }),
             Ended::Nothing => {}
         }
         ended
@@ -530,31 +405,78 @@ impl ServerSession {
         self.link.stream_command(stream, &replies::on_status(&status));
     }
 
-    fn note(&mut self, anomaly: Anomaly) {
-        self.anomalies += 1;
-        self.events.push_back(Event::Anomaly(anomaly));
-    }
-
     /// Takes a step that cannot be wrong.
     fn advance(&mut self, step: ConnectionStep) {
         if let Ok(state) = self.state.after(step) {
             self.state = state;
         }
     }
+}
 
-    /// The peer's fault: everything ends, and later calls say why.
-    fn fail(&mut self, error: ProtocolError) {
-        let cause = match error {
-            ProtocolError::Timeout(timer) => EndCause::Timeout(timer),
-            _ => EndCause::ProtocolError,
-        };
-        self.failure.get_or_insert(error);
-        self.end(cause);
+impl Machine for ServerSession {
+    type Event = Event;
+
+    fn link(&mut self) -> &mut Link {
+        &mut self.link
     }
 
-    /// Ends whatever is under way and begins to close.
+    fn reports(&mut self) -> &mut Reports<Event> {
+        &mut self.reports
+    }
+
+    fn is_paused(&self) -> bool {
+        self.request.is_some()
+    }
+
+    fn is_closing(&self) -> bool {
+        matches!(self.state, ConnectionState::Closing | ConnectionState::Closed)
+    }
+
+    fn handle_handshake(&mut self, input: &mut &[u8]) -> Result<bool, ProtocolError> {
+        let Some(handshake) = &mut self.handshake else {
+            return Ok(false);
+        };
+        if handshake.handle_input(input, &mut self.link.output)? {
+            self.handshake = None;
+            self.advance(ConnectionStep::HandshakeDone);
+            self.restart_timers();
+        }
+        Ok(true)
+    }
+
+    fn handle_message(&mut self, message: Message) -> Result<Option<Event>, ProtocolError> {
+        match message.type_id {
+            MessageTypeId::AUDIO | MessageTypeId::VIDEO | MessageTypeId::DATA_AMF0 | MessageTypeId::DATA_AMF3 => {
+                self.handle_media(message)
+            }
+            MessageTypeId::COMMAND_AMF0 | MessageTypeId::COMMAND_AMF3 => self.handle_command(message),
+            type_id => {
+                self.note(Anomaly::UnknownMessage(type_id));
+                Ok(None)
+            }
+        }
+    }
+
+    fn handle_timer(&mut self, timer: Timer) -> Result<(), ProtocolError> {
+        let limits = &self.config.limits;
+        match timer {
+            Timer::Handshake | Timer::Command => return Err(ProtocolError::Timeout(timer)),
+            Timer::Idle => self.link.check_idle(limits)?,
+            Timer::Ping => {
+                self.link.ping();
+                self.link.start(Timer::Ping, limits.ping_interval);
+            }
+            Timer::Stall => self.link.check_stall(limits)?,
+            Timer::Close => {
+                self.link.output.clear();
+                self.advance(ConnectionStep::CloseTimeout);
+            }
+        }
+        Ok(())
+    }
+
     fn end(&mut self, cause: EndCause) {
-        if self.is_closing() {
+        if Machine::is_closing(self) {
             return;
         }
         let streams: Vec<_> = self.streams.ids().collect();
@@ -564,9 +486,16 @@ impl ServerSession {
         self.advance(ConnectionStep::Close);
         self.request = None;
         self.handshake = None;
-        self.aggregate = None;
         self.early = Early::default();
         self.link.timers.clear_all();
         self.link.start(Timer::Close, self.config.limits.close_timeout);
+    }
+
+    fn anomaly(anomaly: Anomaly) -> Event {
+        Event::Anomaly(anomaly)
+    }
+
+    fn pong(round_trip: Duration) -> Event {
+        Event::PongReceived { round_trip }
     }
 }
