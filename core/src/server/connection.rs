@@ -199,19 +199,18 @@ impl Connection {
 
     /// When to look at it next.
     pub(super) fn due(&self) -> Time {
-        let roles = self.roles.iter().filter_map(|role| match role.activity {
-            Activity::Seeking { until, .. } | Activity::Playing { until, .. } => until,
-            Activity::Claiming { .. } | Activity::Publishing { .. } => None,
-        });
-        let linger = match self.phase {
-            Phase::Lingering { until } => Some(until),
-            Phase::Open | Phase::Closed => None,
-        };
-        roles
-            .chain(linger)
-            .chain(self.protocol.poll_timeout())
-            .min()
-            .unwrap_or(Time::NEVER)
+        match self.phase {
+            Phase::Open => {
+                let waits = self.roles.iter().filter_map(|role| match role.activity {
+                    Activity::Seeking { until, .. } | Activity::Playing { until, .. } => until,
+                    Activity::Claiming { .. } | Activity::Publishing { .. } => None,
+                });
+                waits.chain(self.protocol.poll_timeout()).min().unwrap_or(Time::NEVER)
+            }
+            // What the protocol is still due for nobody asks it any more.
+            Phase::Lingering { until } => until,
+            Phase::Closed => Time::NEVER,
+        }
     }
 }
 
