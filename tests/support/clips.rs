@@ -77,9 +77,9 @@ impl Clip {
         path
     }
 
-    /// Its packets, as [`ffmpeg::record`] would report them.
+    /// Its packets, as a player reports them that was there from the beginning.
     pub fn packets(&self) -> Packets {
-        ffmpeg::packets(self.path().to_str().unwrap())
+        ffmpeg::packets(self.path().to_str().unwrap()).as_played()
     }
 
     fn command(&self) -> Command {

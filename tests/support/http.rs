@@ -154,10 +154,14 @@ impl Read for Body {
     }
 }
 
-/// Pictures and sound, without headers and metadata.
+/// Pictures or sounds, without headers and metadata.
 pub fn coded(frames: &[Frame], kind: FrameKind) -> Vec<&Frame> {
     frames
         .iter()
-        .filter(|frame| frame.kind == kind && !matches!(frame.class, FrameClass::SequenceHeader | FrameClass::Metadata))
+        .filter(|frame| frame.kind == kind && !is_header(frame))
         .collect()
+}
+
+pub fn is_header(frame: &Frame) -> bool {
+    matches!(frame.class, FrameClass::SequenceHeader | FrameClass::Metadata)
 }
