@@ -4,11 +4,10 @@ use super::ConnectionId;
 use crate::Time;
 use alloc::collections::BinaryHeap;
 use core::cmp::Reverse;
-use core::time::Duration;
 
-/// Deadlines of connections are rounded up to multiples of this, so that thousands of idle ones cause at most 20
+/// Deadlines of connections are rounded up to multiples of 50 ms, so that thousands of idle ones cause at most 20
 /// wake-ups a second. None of them is about less than a second.
-const GRAIN: Duration = Duration::from_millis(50);
+const GRAIN_MICROS: u64 = 50_000;
 
 /// The deadlines of all connections of a shard.
 ///
@@ -22,8 +21,7 @@ pub(super) struct Deadlines {
 impl Deadlines {
     /// Makes sure that `id` comes up at `due`. `armed` is when it would come up without this, and is brought up to date.
     pub(super) fn arm(&mut self, id: ConnectionId, armed: &mut Time, due: Time) {
-        let grain = GRAIN.as_micros() as u64;
-        let due = Time::from_micros(due.as_micros().div_ceil(grain).saturating_mul(grain));
+        let due = Time::from_micros(due.as_micros().div_ceil(GRAIN_MICROS).saturating_mul(GRAIN_MICROS));
         if due < *armed {
             *armed = due;
             self.heap.push(Reverse((due, id)));

@@ -91,13 +91,13 @@ impl Directory {
                     }
                 }
             }
-            Body::Release { epoch } if epoch == entry.epoch && entry.state == State::Live(from) => {
-                // With a contender, `Contested` is on its way and settles who is next.
-                if entry.contender.is_none() {
-                    let until = now + self.grace;
-                    entry.state = State::Grace { until };
-                    self.deadlines.insert((until, key.clone()));
-                }
+            // With a contender, `Contested` is on its way and settles who is next.
+            Body::Release { epoch }
+                if epoch == entry.epoch && entry.state == State::Live(from) && entry.contender.is_none() =>
+            {
+                let until = now + self.grace;
+                entry.state = State::Grace { until };
+                self.deadlines.insert((until, key.clone()));
             }
             Body::Subscribe { ticket } => {
                 entry.subscribers.insert(from);

@@ -127,6 +127,7 @@ impl Server {
             }
         }
         self.resume(now, id);
+        self.settle(now, id);
     }
 
     /// Lets a player in. `until`: how long it waits for a publisher to come.

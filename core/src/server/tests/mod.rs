@@ -1,0 +1,4 @@
+//! The rules of the server, seen from its clients.
+
+mod streams;
+mod world;

@@ -1,0 +1,320 @@
+//! Who gets which frames, with one shard and with several.
+
+use super::world::World;
+use crate::server::{Config, HttpAbsent, Listener, Takeover};
+use alloc::{format, vec, vec::Vec};
+use core::time::Duration;
+
+/// Runs a case with everybody on one shard, and with publisher and players on any two of three.
+fn on_any_shards(change: impl Fn(&mut Config), case: impl Fn(World, usize, usize)) {
+    case(World::new(1, &change), 0, 0);
+    for publisher in 0..3 {
+        for player in 0..3 {
+            let mut world = World::new(3, &change);
+            world.random = 1 + publisher as u64 * 3 + player as u64;
+            case(world, publisher, player);
+        }
+    }
+}
+
+#[test]
+fn a_joiner_gets_headers_the_gop_and_live_frames() {
+    on_any_shards(
+        |_| {},
+        |mut world, there, here| {
+            let publisher = world.http_push(there, "/live/x", 1);
+            world.push(publisher, "V A K0 a5 P40");
+            let player = world.http_play(here, "/live/x.flv");
+            assert_eq!(world.status(player), "HTTP/1.1 200 OK");
+            assert_eq!(world.seen(player), "A0 V0 K0 a5 P40");
+            world.push(publisher, "a60 P80");
+            assert_eq!(world.seen(player), "A0 V0 K0 a5 P40 a60 P80");
+            let second = world.http_play(here, "/live/x");
+            assert_eq!(world.seen(second), "A0 V0 K0 a5 P40 a60 P80");
+        },
+    );
+}
+
+#[test]
+fn an_absent_stream_is_404_at_once() {
+    on_any_shards(
+        |_| {},
+        |mut world, _, here| {
+            let player = world.http_play(here, "/live/x");
+            assert_eq!(world.status(player), "HTTP/1.1 404 Not Found");
+            world.pass(Duration::from_secs(3));
+            assert!(world.clients[player].is_closed);
+            assert_eq!(world.servers[here].stats().streams, 0);
+        },
+    );
+}
+
+#[test]
+fn who_asks_to_wait_gets_the_stream_when_it_comes() {
+    on_any_shards(
+        |_| {},
+        |mut world, there, here| {
+            let player = world.http_play(here, "/live/x?wait=10");
+            assert_eq!(world.status(player), "");
+            world.pass(Duration::from_secs(9));
+            let publisher = world.http_push(there, "/live/x", 1);
+            world.push(publisher, "V A K0 a5");
+            assert_eq!(world.seen(player), "V0 A0 K0 a5".replace("V0 A0", "A0 V0"));
+        },
+    );
+}
+
+#[test]
+fn a_wait_has_an_end() {
+    on_any_shards(
+        |config| config.http_absent = HttpAbsent::Wait(Duration::from_secs(5)),
+        |mut world, _, here| {
+            let player = world.http_play(here, "/live/x");
+            world.pass(Duration::from_millis(4_900));
+            assert_eq!(world.status(player), "");
+            world.pass(Duration::from_millis(200));
+            assert_eq!(world.status(player), "HTTP/1.1 404 Not Found");
+        },
+    );
+}
+
+#[test]
+fn players_stay_while_their_publisher_comes_back_on_any_shard() {
+    for back in 0..3 {
+        on_any_shards(
+            |_| {},
+            |mut world, there, here| {
+                let back = back % world.servers.len();
+                let publisher = world.http_push(there, "/live/x", 1);
+                world.push(publisher, "V A K0 a5 P40");
+                let player = world.http_play(here, "/live/x");
+                world.reset(publisher);
+                world.pass(Duration::from_secs(4));
+                assert!(!world.clients[player].is_shut_down);
+                let joined_in_grace = world.http_play(here, "/live/x");
+                let publisher = world.http_push(back, "/live/x", 1);
+                world.push(publisher, "V A K0 a5");
+                assert_eq!(world.seen(player), "A0 V0 K0 a5 P40 K4040 a4045");
+                assert!(
+                    world.seen(joined_in_grace).ends_with("K4040 a4045"),
+                    "{}",
+                    world.seen(joined_in_grace)
+                );
+            },
+        );
+    }
+}
+
+#[test]
+fn after_the_grace_time_players_get_a_clean_end_and_the_name_is_free() {
+    on_any_shards(
+        |_| {},
+        |mut world, there, here| {
+            let publisher = world.http_push(there, "/live/x", 1);
+            world.push(publisher, "V A K0 a5");
+            let player = world.http_play(here, "/live/x");
+            world.finish(publisher);
+            world.pass(Duration::from_millis(9_900));
+            assert!(!world.clients[player].is_shut_down);
+            world.pass(Duration::from_millis(200));
+            assert!(world.clients[player].is_shut_down);
+            let late = world.http_play(here, "/live/x");
+            assert_eq!(world.status(late), "HTTP/1.1 404 Not Found");
+            world.pass(Duration::from_secs(5));
+            assert!(
+                world
+                    .servers
+                    .iter()
+                    .all(|server| server.stats().streams == 0 && server.is_drained())
+            );
+        },
+    );
+}
+
+#[test]
+fn an_encoder_that_comes_back_from_the_same_address_takes_over_at_once() {
+    on_any_shards(
+        |_| {},
+        |mut world, there, here| {
+            let first = world.http_push(there, "/live/x", 1);
+            world.push(first, "V A K0 a5 P40");
+            let player = world.http_play(here, "/live/x");
+            let second = world.http_push(here, "/live/x", 1);
+            assert!(world.clients[first].is_shut_down);
+            world.push(second, "V A K0 a5");
+            assert_eq!(world.seen(player), "A0 V0 K0 a5 P40 K50 a55");
+        },
+    );
+}
+
+#[test]
+fn a_stranger_is_refused_unless_the_publisher_has_fallen_silent() {
+    on_any_shards(
+        |_| {},
+        |mut world, there, here| {
+            let first = world.http_push(there, "/live/x", 1);
+            world.push(first, "V A K0 a5");
+            let second = world.http_push(here, "/live/x", 2);
+            assert_eq!(world.status(second), "HTTP/1.1 409 Conflict");
+            assert!(!world.clients[first].is_shut_down);
+            world.pass(Duration::from_secs(5));
+            let third = world.http_push(here, "/live/x", 3);
+            assert_eq!(world.status(third), "");
+            assert!(world.clients[first].is_shut_down);
+        },
+    );
+}
+
+#[test]
+fn takeover_can_be_always_or_never() {
+    for (takeover, wins) in [(Takeover::Always, true), (Takeover::Never, false)] {
+        on_any_shards(
+            |config| config.takeover = takeover,
+            |mut world, there, here| {
+                let host = if wins { 2 } else { 1 };
+                let first = world.http_push(there, "/live/x", 1);
+                world.push(first, "V A K0 a5");
+                let second = world.http_push(here, "/live/x", host);
+                assert_eq!(world.clients[first].is_shut_down, wins);
+                assert_eq!(world.status(second).contains("409"), !wins);
+            },
+        );
+    }
+}
+
+#[test]
+fn a_publisher_that_says_nothing_is_cut_off() {
+    let mut world = World::new(1, |_| {});
+    let publisher = world.http_push(0, "/live/x", 1);
+    world.push(publisher, "V A K0 a5");
+    world.pass(Duration::from_secs(29));
+    assert!(!world.clients[publisher].is_closed);
+    world.pass(Duration::from_secs(5));
+    assert!(world.clients[publisher].is_closed);
+}
+
+#[test]
+fn who_connects_and_says_nothing_does_not_pile_up() {
+    let mut world = World::new(1, |_| {});
+    for _ in 0..100 {
+        world.connect(0, Listener::Http, 5);
+        world.connect(0, Listener::Rtmp, 5);
+    }
+    world.pass(Duration::from_secs(14));
+    assert!(world.servers[0].is_drained());
+}
+
+#[test]
+fn a_player_that_takes_nothing_is_closed_and_costs_nobody_else() {
+    let mut world = World::new(1, |_| {});
+    let publisher = world.http_push(0, "/live/x", 1);
+    world.push(publisher, "V A K0 a5");
+    let good = world.http_play(0, "/live/x");
+    let bad = world.http_play(0, "/live/x");
+    world.clients[bad].window = 0;
+    for second in 1..40u32 {
+        world.push(publisher, &format!("K{0} a{0}", second * 1_000));
+        world.pass(Duration::from_secs(1));
+    }
+    assert!(world.clients[bad].is_closed);
+    assert!(world.seen(good).ends_with("K39000 a39000"));
+    assert_eq!(world.seen(good).split(' ').count(), 4 + 39 * 2);
+}
+
+#[test]
+fn shutdown_ends_streams_cleanly_and_drains() {
+    on_any_shards(
+        |_| {},
+        |mut world, there, here| {
+            let publisher = world.http_push(there, "/live/x", 1);
+            world.push(publisher, "V A K0 a5");
+            let player = world.http_play(here, "/live/x");
+            let waiter = world.http_play(here, "/live/y?wait=30");
+            world.shutdown();
+            assert!(world.clients[player].is_shut_down && world.clients[publisher].is_shut_down);
+            assert_eq!(world.status(waiter), "HTTP/1.1 503 Service Unavailable");
+            world.pass(Duration::from_secs(3));
+            assert!(world.servers.iter().all(|server| server.is_drained()));
+        },
+    );
+}
+
+#[test]
+fn idle_connections_cause_few_wakeups() {
+    let mut world = World::new(1, |_| {});
+    let publisher = world.http_push(0, "/live/x", 1);
+    world.push(publisher, "A a0 a20 a40 a60 a80 a100 a120 a140 a160 a180 a200");
+    for step in 0..200 {
+        world.http_play(0, "/live/x");
+        world.pass(Duration::from_millis(3 + step % 5));
+    }
+    let (mut wakeups, end) = (0, world.now + Duration::from_secs(10));
+    while let Some(due) = world.servers[0].poll_timeout().filter(|due| *due <= end) {
+        world.now = due;
+        world.servers[0].handle_timeout(due);
+        wakeups += 1;
+    }
+    assert!(wakeups <= 200, "{wakeups}");
+}
+
+#[test]
+fn shards_agree_whatever_overtakes_what() {
+    for seed in 1..500u64 {
+        let mut world = World::new(3, |config| config.grace = Duration::from_secs(2));
+        world.random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        world.delivers = false;
+        let (mut publishers, mut players) = (vec![], vec![]);
+        for _ in 0..60 {
+            let shard = usize::try_from(world.pick() % 3).unwrap();
+            match world.pick() % 10 {
+                0 => publishers.push(world.http_push(shard, "/live/x", u8::try_from(shard).unwrap())),
+                1 => players.push(world.http_play(shard, "/live/x?wait=5")),
+                2 if !publishers.is_empty() => {
+                    let pick = usize::try_from(world.pick()).unwrap_or(0) % publishers.len();
+                    let publisher = publishers.swap_remove(pick);
+                    if !world.clients[publisher].is_closed {
+                        world.reset(publisher);
+                    }
+                }
+                3 if !players.is_empty() => {
+                    let pick = usize::try_from(world.pick()).unwrap_or(0) % players.len();
+                    let player = players.swap_remove(pick);
+                    if !world.clients[player].is_closed {
+                        world.finish(player);
+                    }
+                }
+                4 => world.pass(Duration::from_millis(300)),
+                5 if !publishers.is_empty() => {
+                    let pick = usize::try_from(world.pick()).unwrap_or(0) % publishers.len();
+                    world.push(publishers[pick], "V A K0 a5 P40");
+                }
+                _ => {
+                    world.deliver_one();
+                    world.settle();
+                }
+            }
+        }
+        // The dust settles: one more publisher reaches one more player, wherever both are.
+        world.delivers = true;
+        world.settle();
+        world.pass(Duration::from_secs(6));
+        let player = world.http_play(1, "/live/x?wait=5");
+        let publisher = world.http_push(2, "/live/x", 77);
+        world.push(publisher, "V A K0 P40 a45");
+        let seen = world.seen(player);
+        assert!(
+            seen.contains('K') && seen.rsplit(' ').next().is_some_and(|last| last.starts_with('a')),
+            "seed {seed}: {:?} {}",
+            world.status(player),
+            world.seen(player)
+        );
+        for client in 0..world.clients.len() {
+            if !world.clients[client].is_closed {
+                world.reset(client);
+            }
+        }
+        world.pass(Duration::from_secs(6));
+        let left: Vec<_> = world.servers.iter().map(|server| server.stats().streams).collect();
+        assert_eq!(left, [0, 0, 0], "seed {seed}");
+    }
+}

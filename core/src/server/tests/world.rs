@@ -1,0 +1,309 @@
+//! Whole servers with their clients, in memory and in virtual time.
+
+use crate::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
+use crate::server::{Action, Config, ConnectionId, Listener, Server, ShardId, ShardMessage};
+use crate::{Frame, FrameClass, FrameKind, Limits, Output, Time, Timestamp};
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use alloc::{format, vec};
+use bytes::{Buf, Bytes};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::time::Duration;
+
+/// Some servers that are the shards of one, and everybody who is connected to them.
+pub(super) struct World {
+    pub(super) now: Time,
+    pub(super) servers: Vec<Server>,
+    /// What shards have sent each other and not received yet, by sender and receiver.
+    links: BTreeMap<(u16, u16), VecDeque<ShardMessage>>,
+    pub(super) clients: Vec<Client>,
+    /// Picks which link delivers next.
+    pub(super) random: u64,
+    /// Whether links deliver on their own. Off, they wait for `deliver_one`.
+    pub(super) delivers: bool,
+}
+
+/// One end of a connection in the hands of the test.
+pub(super) struct Client {
+    shard: usize,
+    id: ConnectionId,
+    /// What the server has sent.
+    pub(super) received: Vec<u8>,
+    /// How much more it will take.
+    pub(super) window: usize,
+    pub(super) is_shut_down: bool,
+    pub(super) is_closed: bool,
+}
+
+impl World {
+    pub(super) fn new(shards: u16, change: impl FnOnce(&mut Config)) -> World {
+        let mut config = Config::default();
+        change(&mut config);
+        let config = Arc::new(config);
+        World {
+            now: Time::from_millis(1_000),
+            servers: (0..shards)
+                .map(|shard| Server::new(config.clone(), ShardId(shard), shards, 7))
+                .collect(),
+            links: BTreeMap::new(),
+            clients: Vec::new(),
+            random: 1,
+            delivers: true,
+        }
+    }
+
+    /// Connects to a shard, from an address that ends with `host`.
+    pub(super) fn connect(&mut self, shard: usize, listener: Listener, host: u8) -> usize {
+        let peer = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, host)), 40_000);
+        let id = self.servers[shard].accept(self.now, listener, peer).unwrap();
+        self.clients.push(Client {
+            shard,
+            id,
+            received: vec![],
+            window: usize::MAX,
+            is_shut_down: false,
+            is_closed: false,
+        });
+        self.settle();
+        self.clients.len() - 1
+    }
+
+    pub(super) fn send(&mut self, client: usize, bytes: &[u8]) {
+        let Client {
+            shard, id, is_closed, ..
+        } = self.clients[client];
+        if !is_closed {
+            self.servers[shard].handle_input(self.now, id, bytes);
+            self.settle();
+        }
+    }
+
+    /// The client closes its side.
+    pub(super) fn finish(&mut self, client: usize) {
+        let Client { shard, id, .. } = self.clients[client];
+        self.servers[shard].handle_eof(self.now, id);
+        self.settle();
+    }
+
+    /// The client's connection is gone without a word.
+    pub(super) fn reset(&mut self, client: usize) {
+        let Client { shard, id, .. } = self.clients[client];
+        self.servers[shard].handle_reset(self.now, id);
+        self.settle();
+    }
+
+    /// Lets time pass, stopping at every deadline.
+    pub(super) fn pass(&mut self, span: Duration) {
+        let end = self.now + span;
+        for _ in 0..100_000 {
+            let due = self
+                .servers
+                .iter()
+                .filter_map(Server::poll_timeout)
+                .min()
+                .filter(|due| *due <= end);
+            self.now = due.unwrap_or(end).max(self.now);
+            for server in &mut self.servers {
+                server.handle_timeout(self.now);
+            }
+            self.settle();
+            if due.is_none() {
+                return;
+            }
+        }
+        panic!(
+            "deadlines never end: {:?}",
+            self.servers.iter().map(Server::poll_timeout).collect::<Vec<_>>()
+        );
+    }
+
+    pub(super) fn shutdown(&mut self) {
+        for server in &mut self.servers {
+            server.shutdown(self.now);
+        }
+        self.settle();
+    }
+
+    /// Does what drivers do until there is nothing more to do.
+    pub(super) fn settle(&mut self) {
+        for _ in 0..1_000_000 {
+            let acted = (0..self.servers.len()).fold(false, |acted, shard| self.act(shard) | acted);
+            if !acted && !(self.delivers && self.deliver_one()) {
+                return;
+            }
+        }
+        panic!("the servers never come to rest");
+    }
+
+    /// Delivers one message between shards, over a link picked at random.
+    pub(super) fn deliver_one(&mut self) -> bool {
+        let waiting: Vec<_> = self
+            .links
+            .iter()
+            .filter(|(_, queue)| !queue.is_empty())
+            .map(|(link, _)| *link)
+            .collect();
+        if waiting.is_empty() {
+            return false;
+        }
+        let pick = usize::try_from(self.pick() % waiting.len() as u64).unwrap();
+        let (from, to) = waiting[pick];
+        let message = self.links.get_mut(&(from, to)).and_then(VecDeque::pop_front).unwrap();
+        self.servers[usize::from(to)].handle_shard(self.now, ShardId(from), message);
+        true
+    }
+
+    /// The next number of a fixed random sequence (xorshift).
+    pub(super) fn pick(&mut self) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random
+    }
+
+    fn act(&mut self, shard: usize) -> bool {
+        let Some(action) = self.servers[shard].poll_action() else {
+            return false;
+        };
+        match action {
+            Action::Wake(id) => self.write(shard, id),
+            Action::Shutdown(id) => {
+                if let Some(client) = self.find(shard, id) {
+                    client.is_shut_down = true;
+                }
+            }
+            Action::Close(id) => {
+                if let Some(client) = self.find(shard, id) {
+                    client.is_closed = true;
+                }
+            }
+            Action::ToShard(to, message) => {
+                let from = u16::try_from(shard).unwrap();
+                self.links.entry((from, to.0)).or_default().push_back(message);
+            }
+        }
+        true
+    }
+
+    fn find(&mut self, shard: usize, id: ConnectionId) -> Option<&mut Client> {
+        self.clients
+            .iter_mut()
+            .find(|client| client.shard == shard && client.id == id && !client.is_closed)
+    }
+
+    /// Writes what the client takes.
+    fn write(&mut self, shard: usize, id: ConnectionId) {
+        let now = self.now;
+        let server = &mut self.servers[shard];
+        let Some(client) = self
+            .clients
+            .iter_mut()
+            .find(|client| client.shard == shard && client.id == id && !client.is_closed)
+        else {
+            return;
+        };
+        loop {
+            let output = server.output(now, id);
+            if output.is_empty() || client.window == 0 {
+                return;
+            }
+            let taken = output.chunk().len().min(client.window);
+            client.received.extend_from_slice(&output.chunk()[..taken]);
+            client.window -= taken;
+            output.advance(taken);
+        }
+    }
+}
+
+/// HTTP clients.
+impl World {
+    /// A player that has sent its request.
+    pub(super) fn http_play(&mut self, shard: usize, path: &str) -> usize {
+        let client = self.connect(shard, Listener::Http, 9);
+        self.send(client, format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes());
+        client
+    }
+
+    /// A publisher that has sent its request and the FLV header.
+    pub(super) fn http_push(&mut self, shard: usize, path: &str, host: u8) -> usize {
+        let client = self.connect(shard, Listener::Http, host);
+        let mut output = Output::new();
+        FlvWriter::header(
+            TagFlags {
+                audio: true,
+                video: true,
+            },
+            &mut output,
+        );
+        self.send(client, format!("POST {path} HTTP/1.0\r\n\r\n").as_bytes());
+        self.send(client, &drain(&mut output));
+        client
+    }
+
+    /// Sends frames such as `"V A K0 a5 P40"` as FLV tags, letting time pass as their times say.
+    pub(super) fn push(&mut self, client: usize, script: &str) {
+        let mut output = Output::new();
+        for frame in frames(script) {
+            FlvWriter::frame(&frame, &mut output);
+        }
+        self.send(client, &drain(&mut output));
+    }
+
+    /// The status line of the response.
+    pub(super) fn status(&self, client: usize) -> String {
+        let text = String::from_utf8_lossy(&self.clients[client].received);
+        text.lines().next().unwrap_or_default().into()
+    }
+
+    /// The frames that an HTTP player has received, in the notation of `push`.
+    pub(super) fn seen(&self, client: usize) -> String {
+        let received = &self.clients[client].received;
+        let Some(head) = received.windows(4).position(|window| window == b"\r\n\r\n") else {
+            return String::new();
+        };
+        let mut reader = FlvReader::new(&Limits::default());
+        let mut input = &received[head + 4..];
+        let mut words = vec![];
+        while let Some(item) = reader.handle_input(&mut input).unwrap() {
+            if let FlvItem::Frame(frame) = item {
+                words.push(name(&frame));
+            }
+        }
+        words.join(" ")
+    }
+}
+
+pub(super) fn drain(output: &mut Output) -> Vec<u8> {
+    output.copy_to_bytes(output.remaining()).to_vec()
+}
+
+/// `V` video header, `A` audio header, `K` keyframe, `P` inter frame, `a` audio, each followed by its time.
+pub(super) fn frames(script: &str) -> impl Iterator<Item = Frame> {
+    script.split_whitespace().map(|word| {
+        let (letter, time) = word.split_at(1);
+        let (kind, head): (_, &[u8]) = match letter {
+            "V" => (FrameKind::Video, &[0x17, 0, 0, 0, 0, 1]),
+            "A" => (FrameKind::Audio, &[0xAF, 0, 0x12, 0x10]),
+            "K" => (FrameKind::Video, &[0x17, 1, 0, 0, 0, 0, 0, 0, 2, 0x65, 0]),
+            "P" => (FrameKind::Video, &[0x27, 1, 0, 0, 0, 0, 0, 0, 2, 0x41, 0]),
+            "a" => (FrameKind::Audio, &[0xAF, 1, 0x21]),
+            other => panic!("no such frame: {other}"),
+        };
+        let time = Timestamp::from_millis(time.parse().unwrap_or(0));
+        Frame::new(kind, time, Bytes::copy_from_slice(head))
+    })
+}
+
+pub(super) fn name(frame: &Frame) -> String {
+    let letter = match (frame.kind, frame.class) {
+        (FrameKind::Data, _) => "M",
+        (FrameKind::Video, FrameClass::SequenceHeader) => "V",
+        (FrameKind::Audio, FrameClass::SequenceHeader) => "A",
+        (FrameKind::Audio, _) => "a",
+        (_, FrameClass::Keyframe) => "K",
+        _ => "P",
+    };
+    format!("{letter}{}", frame.timestamp)
+}
