@@ -74,6 +74,10 @@ impl Timers {
             .map(|(timer, at)| (at, timer));
     }
 
+    pub(crate) fn is_set(&self, timer: Timer) -> bool {
+        self.deadlines.get(timer as usize).is_some_and(|at| *at != Time::NEVER)
+    }
+
     pub(crate) fn clear(&mut self, timer: Timer) {
         self.set(timer, Time::NEVER);
     }
@@ -143,6 +147,7 @@ mod tests {
         timers.set(Timer::Close, Time::from_millis(30));
         timers.clear(Timer::Close);
         assert_eq!(timers.first(), Some((Time::from_millis(10), Timer::Idle)));
+        assert!(timers.is_set(Timer::Ping) && !timers.is_set(Timer::Close));
         assert_eq!(timers.take_due(Time::from_millis(9)), None);
         assert_eq!(timers.take_due(Time::from_millis(50)), Some(Timer::Idle));
         assert_eq!(timers.take_due(Time::from_millis(50)), Some(Timer::Ping));

@@ -4,9 +4,9 @@
 use bytes::{Buf, Bytes};
 use headwater_core::session::{
     ClientEvent, ClientRequest, ClientSession, Event, MessageStreamId, ProtocolError, Purpose, ServerSession,
-    SessionConfig,
+    SessionConfig, Status, StatusCode,
 };
-use headwater_core::{EndCause, Frame, Output, Time, Timestamp};
+use headwater_core::{EndCause, Frame, Output, Time, Timer, Timestamp};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,8 +61,8 @@ struct Pair {
     down: Wire,
     /// What the server has not taken, because it is paused.
     stash: Vec<u8>,
-    /// Whether requests are granted at once.
-    grants: bool,
+    /// What requests to publish or play are answered with, unless they are granted.
+    refusal: Option<Status>,
     client_events: Vec<ClientEvent>,
     server_events: Vec<Event>,
     server_error: Option<ProtocolError>,
@@ -85,7 +85,7 @@ impl Pair {
             up: Wire::new(latency, buffer),
             down: Wire::new(latency, buffer),
             stash: Vec::new(),
-            grants: true,
+            refusal: None,
             client_events: Vec::new(),
             server_events: Vec::new(),
             server_error: None,
@@ -148,12 +148,13 @@ impl Pair {
         let stash = std::mem::take(&mut self.stash);
         let mut input = stash.as_slice();
         while let Some(event) = keep(self.server.handle_input(self.now, &mut input), &mut self.server_error) {
-            if let Event::ConnectRequested { id, .. }
-            | Event::PublishRequested { id, .. }
-            | Event::PlayRequested { id, .. } = &event
-                && self.grants
-            {
-                self.server.accept(self.now, *id).unwrap();
+            match &event {
+                Event::ConnectRequested { id, .. } => self.server.accept(self.now, *id).unwrap(),
+                Event::PublishRequested { id, .. } | Event::PlayRequested { id, .. } => match &self.refusal {
+                    Some(status) => self.server.reject(self.now, *id, status.clone()).unwrap(),
+                    None => self.server.accept(self.now, *id).unwrap(),
+                },
+                _ => {}
             }
             self.server_events.push(event);
         }
@@ -162,6 +163,12 @@ impl Pair {
 
     fn has_started(&self) -> bool {
         self.client_events.contains(&ClientEvent::Started)
+    }
+
+    /// Whether `frame` was the last thing that happened at the other end.
+    fn is_through(&self, frame: &Frame) -> bool {
+        matches!(self.server_events.last(), Some(Event::Frame { frame: last, .. }) if last == frame)
+            || matches!(self.client_events.last(), Some(ClientEvent::Frame(last)) if last == frame)
     }
 
     fn received(&self) -> Vec<Frame> {
@@ -223,7 +230,8 @@ fn what_is_published_arrives() {
         for frame in frames() {
             pair.client.send_frame(&frame).unwrap();
         }
-        pair.drive("all frames", |pair| pair.received().len() == frames().len());
+        let last = frames().pop().unwrap();
+        pair.drive("all frames", |pair| pair.is_through(&last));
         assert_eq!(pair.received(), frames(), "{latency:?} {buffer}");
         pair.client.close(pair.now);
         pair.drive("the end", |pair| !pair.ends().is_empty());
@@ -241,7 +249,8 @@ fn what_is_sent_to_a_player_arrives() {
         for frame in frames() {
             pair.server.send_frame(STREAM, &frame).unwrap();
         }
-        pair.drive("all frames", |pair| pair.received().len() == frames().len());
+        let last = frames().pop().unwrap();
+        pair.drive("all frames", |pair| pair.is_through(&last));
         assert_eq!(pair.received(), frames(), "{latency:?} {buffer}");
         pair.server.end_play(pair.now, STREAM, EndCause::Unpublished).unwrap();
         pair.drive("the end", |pair| pair.client.is_closed() && pair.server.is_closed());
@@ -251,4 +260,87 @@ fn what_is_sent_to_a_player_arrives() {
             Some(&ClientEvent::Ended(EndCause::Unpublished))
         );
     }
+}
+
+#[test]
+fn a_client_learns_why_it_was_refused() {
+    for (latency, buffer) in NETWORKS {
+        let mut pair = Pair::new(Purpose::Publish, latency, buffer);
+        pair.refusal = Some(Status::new(StatusCode::PublishBadName, "Already publishing."));
+        pair.drive("the end", |pair| pair.client.is_closed() && pair.server.is_closed());
+        let refused = ClientEvent::Refused {
+            code: "NetStream.Publish.BadName".into(),
+            description: "Already publishing.".into(),
+        };
+        assert_eq!(pair.client_events, [refused]);
+        assert_eq!(pair.ends(), []);
+    }
+}
+
+#[test]
+fn a_player_that_stops_reading_is_let_go() {
+    let mut pair = Pair::new(Purpose::Play, Duration::from_millis(5), 1 << 20);
+    pair.drive("playing", Pair::has_started);
+    pair.down.is_broken = true;
+    let frozen = pair.now;
+    for frame in frames() {
+        pair.server.send_frame(STREAM, &frame).unwrap();
+    }
+    pair.drive("a stall", |pair| pair.server_error.is_some());
+    assert_eq!(pair.server_error, Some(ProtocolError::Timeout(Timer::Stall)));
+    assert_eq!(pair.ends(), [EndCause::Timeout(Timer::Stall)]);
+    let endured = pair.now.since(frozen);
+    assert!((15..=23).contains(&endured.as_secs()), "{endured:?}");
+    pair.drive("the end", |pair| pair.server.is_closed());
+}
+
+#[test]
+fn a_player_that_keeps_up_is_never_let_go() {
+    let mut pair = Pair::new(Purpose::Play, Duration::from_millis(5), 2_000);
+    pair.drive("playing", Pair::has_started);
+    let end = pair.now + Duration::from_secs(300);
+    while pair.now < end {
+        for frame in frames() {
+            pair.server.send_frame(STREAM, &frame).unwrap();
+        }
+        pair.drive("everything sent", |pair| pair.server.output_ref().is_empty());
+    }
+    assert_eq!(pair.server_error, None);
+}
+
+#[test]
+fn sixty_days_of_a_sparse_stream() {
+    // Timestamps need the extended field after 4 h 39 min and wrap after 49.7 days.
+    let gap = Duration::from_secs(20 * 60);
+    let mut pair = Pair::new(Purpose::Play, Duration::from_millis(20), 1 << 20);
+    pair.drive("playing", Pair::has_started);
+    let mut timestamp = Timestamp::ZERO;
+    for sent in 1..=60 * 24 * 3 {
+        timestamp = timestamp.wrapping_add(gap.as_millis().try_into().unwrap());
+        let frame = Frame::audio(timestamp, Bytes::from_static(b"\xAF\x01\x21"));
+        pair.server.send_frame(STREAM, &frame).unwrap();
+        let until = pair.now + gap;
+        pair.drive("a ping", |pair| pair.now >= until);
+        assert_eq!(
+            pair.client_events.last(),
+            Some(&ClientEvent::Frame(frame)),
+            "after {sent} frames"
+        );
+    }
+    assert_eq!(pair.client_error, None);
+    assert_eq!(pair.server_error, None);
+    let has_pongs = |event: &Event| matches!(event, Event::PongReceived { round_trip } if round_trip.as_millis() == 40);
+    assert!(pair.server_events.iter().any(has_pongs));
+}
+
+#[test]
+fn a_server_that_says_nothing_is_given_up() {
+    let mut pair = Pair::new(Purpose::Play, Duration::ZERO, 1 << 20);
+    pair.down.is_broken = true;
+    pair.drive("a timeout", |pair| pair.client_error.is_some());
+    assert_eq!(pair.client_error, Some(ProtocolError::Timeout(Timer::Handshake)));
+    assert_eq!(
+        pair.client_events,
+        [ClientEvent::Ended(EndCause::Timeout(Timer::Handshake))]
+    );
 }

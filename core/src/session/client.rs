@@ -9,7 +9,6 @@ use crate::amf::{AmfLimits, amf0};
 use crate::chunk::{Message, MessageStreamId, MessageTypeId};
 use crate::handshake::ClientHandshake;
 use crate::message::{Command, Control, UserControl};
-use crate::timers::StallWatch;
 use crate::{EndCause, Frame, FrameClass, Output, Time, Timer};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -320,10 +319,14 @@ impl ClientSession {
 
     fn restart_timers(&mut self) {
         let limits = &self.config.limits;
-        self.link.timers.clear_all();
-        self.link.start(Timer::Stall, StallWatch::interval(limits));
+        for timer in [Timer::Handshake, Timer::Command, Timer::Idle] {
+            self.link.timers.clear(timer);
+        }
         match (self.state, self.request.purpose) {
-            (ClientState::Started, Purpose::Play) => self.link.start(Timer::Idle, limits.idle_timeout),
+            // A stream may be silent for long, but its server pings.
+            (ClientState::Started, Purpose::Play) => {
+                self.link.start(Timer::Idle, limits.idle_timeout + limits.ping_interval);
+            }
             (ClientState::Started, Purpose::Publish) => {}
             _ => self.link.start(Timer::Command, limits.command_timeout),
         }
@@ -398,9 +401,9 @@ impl Machine for ClientSession {
         let limits = &self.config.limits;
         match timer {
             Timer::Handshake | Timer::Command => return Err(ProtocolError::Timeout(timer)),
-            Timer::Idle => self.link.check_idle(limits)?,
+            Timer::Idle => self.link.check_idle(limits.idle_timeout + limits.ping_interval)?,
             Timer::Ping => {}
-            Timer::Stall => self.link.check_stall(limits)?,
+            Timer::Stall => self.link.check_stall()?,
             Timer::Close => {
                 self.link.output.clear();
                 self.state = ClientState::Closed;

@@ -102,3 +102,74 @@ impl Connect {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::amf::AmfLimits;
+    use alloc::vec::Vec;
+
+    fn parse(write: impl FnOnce(&mut amf0::Writer<&mut Vec<u8>>)) -> Result<Connect, usize> {
+        let mut body = Vec::new();
+        write(&mut amf0::Writer::new(&mut body));
+        Connect::parse(amf0::Reader::new(&body, AmfLimits::default()), &Limits::default())
+    }
+
+    #[test]
+    fn what_is_absent_is_empty() {
+        for connect in [
+            parse(|_| {}),
+            parse(|writer| {
+                writer.null();
+            }),
+            parse(|writer| {
+                writer.object_start().key("app").number(1.0).object_end();
+            }),
+        ] {
+            assert_eq!(connect, Ok(Connect::default()));
+        }
+    }
+
+    #[test]
+    fn names_are_found_in_any_case_and_the_first_counts() {
+        let connect = parse(|writer| {
+            writer.object_start();
+            writer.key("app").string("live").key("app").string("other");
+            writer
+                .key("tcurl")
+                .string("rtmp://h/live")
+                .key("flashver")
+                .string(b"x\xFF");
+            writer.key("objectEncoding").number(3.0).object_end();
+        })
+        .unwrap();
+        assert_eq!((&*connect.app, &*connect.tc_url), ("live", "rtmp://h/live"));
+        assert_eq!((&*connect.flash_ver, connect.object_encoding), ("x\u{FFFD}", 3));
+        assert!(!connect.capabilities.is_enhanced);
+    }
+
+    #[test]
+    fn reads_what_a_client_says_about_enhanced_rtmp() {
+        let capabilities = parse(|writer| {
+            writer.object_start();
+            writer
+                .key("capsEx")
+                .number(7.0)
+                .key("videoFunction")
+                .number(-1.0)
+                .object_end();
+        })
+        .unwrap()
+        .capabilities;
+        assert!(capabilities.is_enhanced && capabilities.can_reconnect() && capabilities.can_mod_ex());
+        assert_eq!(capabilities.video_function, 0, "out of range");
+    }
+
+    #[test]
+    fn refuses_strings_that_are_not_worth_keeping() {
+        let connect = parse(|writer| {
+            writer.object_start().key("app").string([b'a'; 4_097]).object_end();
+        });
+        assert_eq!(connect, Err(4_097));
+    }
+}

@@ -5,7 +5,7 @@ use crate::chunk::{ChunkDecoder, ChunkEncoder, ChunkStreamId, Message, MessageTy
 use crate::message::aggregate::Parts;
 use crate::message::{Control, UserControl};
 use crate::timers::{StallWatch, Timers};
-use crate::{Frame, FrameKind, Limits, Output, Time, Timer, Timestamp};
+use crate::{Frame, FrameKind, Output, Time, Timer, Timestamp};
 use alloc::boxed::Box;
 use bytes::Bytes;
 use core::time::Duration;
@@ -36,6 +36,8 @@ pub(super) struct Link {
     pinged: Option<Time>,
     pongs: Allowance,
     stall: StallWatch,
+    /// The time from one look at the output to the next.
+    stall_interval: Duration,
 }
 
 /// What [`Link::receive`] leaves to the session.
@@ -72,6 +74,7 @@ impl Link {
             pinged: None,
             pongs: Allowance::default(),
             stall: StallWatch::default(),
+            stall_interval: StallWatch::interval(&config.limits),
         }
     }
 
@@ -96,6 +99,11 @@ impl Link {
     /// Whether [`receive`](Self::receive) has something to give without input.
     pub(super) const fn has_more(&self) -> bool {
         self.aggregate.is_some()
+    }
+
+    /// Bytes of memory that belong to this, but for itself and the output.
+    pub(super) fn held_memory(&self) -> usize {
+        self.decoder.held_memory() + self.aggregate.as_ref().map_or(0, |_| size_of::<Parts>())
     }
 
     /// Sets `timer` to run out after `span`.
@@ -231,6 +239,7 @@ impl Link {
             .encoder
             .encode_media(csid, msid, type_id, Timestamp::ZERO, payload, &mut self.output);
         debug_assert!(sent.is_ok(), "what we say ourselves is short");
+        self.watch_output();
     }
 
     /// Sends a frame. This is the hot path: nothing is allocated once the output has grown, payloads of 256 bytes and
@@ -248,6 +257,7 @@ impl Link {
             FrameKind::Data => ChunkStreamId::DATA,
         };
         let type_id = MessageTypeId(frame.kind.type_id());
+        self.watch_output();
         self.encoder
             .encode_media(csid, stream, type_id, frame.timestamp, &frame.payload, &mut self.output)
             .map_err(|_| StateError::FrameTooLarge {
@@ -255,26 +265,35 @@ impl Link {
             })
     }
 
-    /// Starts the stall timer anew; call it when the timer ran out.
+    /// Starts the stall timer if it stands. It runs while there is output, so that an idle connection has no deadline.
+    fn watch_output(&mut self) {
+        if !self.timers.is_set(Timer::Stall) {
+            self.start(Timer::Stall, self.stall_interval);
+        }
+    }
+
+    /// Takes a look at the output; call it when the stall timer ran out.
     ///
     /// # Errors
     /// If the peer takes nothing of what waits for it.
-    pub(super) fn check_stall(&mut self, limits: &Limits) -> Result<(), ProtocolError> {
+    pub(super) fn check_stall(&mut self) -> Result<(), ProtocolError> {
         if self.stall.look(&self.output) {
             return Err(ProtocolError::Timeout(Timer::Stall));
         }
-        self.start(Timer::Stall, StallWatch::interval(limits));
+        if !self.output.is_empty() {
+            self.watch_output();
+        }
         Ok(())
     }
 
-    /// Starts the idle timer anew, from when the peer was last heard; call it when the timer ran out.
+    /// Starts the idle timer anew, `span` from when the peer was last heard; call it when the timer ran out.
     ///
     /// It is not moved for each byte that comes in, so that the deadline holds still while media flows.
     ///
     /// # Errors
     /// If the peer has been silent for all of that time.
-    pub(super) fn check_idle(&mut self, limits: &Limits) -> Result<(), ProtocolError> {
-        let deadline = self.heard + limits.idle_timeout;
+    pub(super) fn check_idle(&mut self, span: Duration) -> Result<(), ProtocolError> {
+        let deadline = self.heard + span;
         if deadline <= self.now {
             return Err(ProtocolError::Timeout(Timer::Idle));
         }

@@ -38,6 +38,11 @@ impl Early {
         Ok(false)
     }
 
+    pub(super) fn held_memory(&self) -> usize {
+        let payloads: usize = self.kept.iter().map(|frame| frame.payload.len()).sum();
+        self.kept.capacity() * size_of::<Frame>() + payloads
+    }
+
     /// Gives out what was kept, in the order of arrival, and starts over.
     pub(super) fn release(&mut self) -> Vec<Frame> {
         core::mem::take(self).kept

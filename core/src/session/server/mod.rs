@@ -16,7 +16,6 @@ use super::{
 use crate::chunk::{Message, MessageTypeId};
 use crate::handshake::ServerHandshake;
 use crate::message::{Control, LimitType, UserControl};
-use crate::timers::StallWatch;
 use crate::{EndCause, Frame, Output, StreamKey, Time, Timer};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -32,7 +31,7 @@ use core::time::Duration;
 /// [`accept`](Self::accept) or [`reject`](Self::reject): to connect, to publish, to play. Everything else is answered
 /// here. What was accepted ends exactly once, with [`Event::PublishEnded`] or [`Event::PlayEnded`].
 ///
-/// Memory: about 1 KiB while a stream is played, with an empty output.
+/// Memory: about 1 KiB while a stream is played, with an empty output; see [`held_memory`](Self::held_memory).
 #[derive(Debug)]
 pub struct ServerSession {
     config: Arc<SessionConfig>,
@@ -326,6 +325,22 @@ impl ServerSession {
         &self.link.output
     }
 
+    /// Bytes of memory held, but for the output: see [`Output::held_memory`].
+    #[must_use]
+    pub fn held_memory(&self) -> usize {
+        let base = self
+            .base
+            .as_ref()
+            .map_or(0, |base| size_of::<Base>() + base.app.len() + base.tc_url.len());
+        let events = self.reports.events.capacity() * size_of::<Event>();
+        size_of::<Self>()
+            + self.link.held_memory()
+            + self.streams.held_memory()
+            + self.early.held_memory()
+            + base
+            + events
+    }
+
     /// What has been done so far. O(1).
     #[must_use]
     pub const fn stats(&self) -> SessionStats {
@@ -357,8 +372,9 @@ impl ServerSession {
         let limits = &self.config.limits;
         let is_publishing = self.streams.any(StreamState::Publishing);
         let is_playing = self.streams.any(StreamState::Playing);
-        self.link.timers.clear_all();
-        self.link.start(Timer::Stall, StallWatch::interval(limits));
+        for timer in [Timer::Handshake, Timer::Command, Timer::Idle, Timer::Ping] {
+            self.link.timers.clear(timer);
+        }
         if is_playing {
             self.link.start(Timer::Ping, limits.ping_interval);
         }
@@ -461,12 +477,12 @@ impl Machine for ServerSession {
         let limits = &self.config.limits;
         match timer {
             Timer::Handshake | Timer::Command => return Err(ProtocolError::Timeout(timer)),
-            Timer::Idle => self.link.check_idle(limits)?,
+            Timer::Idle => self.link.check_idle(limits.idle_timeout)?,
             Timer::Ping => {
                 self.link.ping();
                 self.link.start(Timer::Ping, limits.ping_interval);
             }
-            Timer::Stall => self.link.check_stall(limits)?,
+            Timer::Stall => self.link.check_stall()?,
             Timer::Close => {
                 self.link.output.clear();
                 self.advance(ConnectionStep::CloseTimeout);

@@ -30,6 +30,7 @@ impl Streams {
         }
         self.last += 1;
         let id = MessageStreamId(self.last);
+        self.open.reserve_exact(1);
         self.open.push(Stream {
             id,
             state: StreamState::Idle,
@@ -97,6 +98,10 @@ impl Streams {
             stream.key = key;
         }
         ended
+    }
+
+    pub(super) const fn held_memory(&self) -> usize {
+        self.open.capacity() * size_of::<Stream>()
     }
 
     fn doing(&self, id: MessageStreamId, state: StreamState) -> Option<&StreamKey> {
