@@ -130,12 +130,12 @@ impl Link {
             let until_ack = usize::try_from(until_ack).unwrap_or(usize::MAX);
             let (mut now, later) = input.split_at_checked(until_ack).unwrap_or((*input, &[]));
             let offered = now.len();
-            let result = self.decoder.decode(&mut now);
+            let message = self.decoder.decode(&mut now)?;
             *input = input.get(offered - now.len()..).unwrap_or_default();
             if self.decoder.bytes_received() >= self.ack_at {
                 self.acknowledge();
             }
-            match result? {
+            match message {
                 Some(message) if message.type_id == MessageTypeId::AGGREGATE => {
                     self.aggregate = Some(Box::new(Parts::new(message)));
                 }

@@ -88,3 +88,51 @@ fn info(writer: &mut Writer<&mut BytesMut>, status: &Status) {
     writer.key("code").string(status.code.as_str());
     writer.key("description").string(&*status.description);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::amf::amf0::Reader;
+    use crate::amf::{AmfLimits, Value};
+    use alloc::vec::Vec;
+
+    fn values(body: &[u8]) -> Vec<Value> {
+        let mut reader = Reader::new(body, AmfLimits::default());
+        core::iter::from_fn(|| (!reader.is_empty()).then(|| reader.value().unwrap())).collect()
+    }
+
+    #[test]
+    fn the_answer_to_create_stream_has_its_bytes() {
+        let expected = b"\x02\0\x07_result\0\x40\x10\0\0\0\0\0\0\x05\0\x3F\xF0\0\0\0\0\0\0";
+        assert_eq!(number(4.0, 1.0), &expected[..]);
+    }
+
+    #[test]
+    fn the_answer_to_connect_echoes_the_object_encoding() {
+        let values = values(&connected(1.0, 3, false));
+        let [_, _, properties, info] = values.as_slice() else {
+            panic!("{values:?}");
+        };
+        assert_eq!(properties.get("fmsVer").and_then(Value::as_str), Some("FMS/3,0,1,123"));
+        assert_eq!(properties.get("capsEx"), None);
+        assert_eq!(info.get("level").and_then(Value::as_str), Some("status"));
+        assert_eq!(info.get("objectEncoding").and_then(Value::as_f64), Some(3.0));
+    }
+
+    #[test]
+    fn every_status_has_a_level_and_a_description() {
+        let values = values(&on_status(&Status::new(
+            StatusCode::PublishBadName,
+            "Already publishing.",
+        )));
+        let [name, transaction_id, command_object, info] = values.as_slice() else {
+            panic!("{values:?}");
+        };
+        assert_eq!(name.as_str(), Some("onStatus"));
+        assert_eq!((transaction_id, command_object), (&Value::Number(0.0), &Value::Null));
+        let member = |key| info.get(key).and_then(Value::as_str);
+        assert_eq!(member("level"), Some("error"));
+        assert_eq!(member("code"), Some("NetStream.Publish.BadName"));
+        assert_eq!(member("description"), Some("Already publishing."));
+    }
+}

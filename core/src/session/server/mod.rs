@@ -399,7 +399,7 @@ impl ServerSession {
 
     /// Asks the application, and reads nothing until it answers.
     fn request(&mut self, kind: RequestKind) -> RequestId {
-        self.last_request += 1;
+        self.last_request = self.last_request.wrapping_add(1);
         let id = RequestId(self.last_request);
         self.request = Some(Request { id, kind });
         self.restart_timers();

@@ -28,7 +28,7 @@ impl Streams {
         if self.open.len() >= max {
             return None;
         }
-        self.last += 1;
+        self.last = self.last.wrapping_add(1).max(1);
         let id = MessageStreamId(self.last);
         self.open.reserve_exact(1);
         self.open.push(Stream {
