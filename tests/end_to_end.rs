@@ -18,7 +18,7 @@ use support::ffmpeg::{self, Recorder};
 use support::http::{self, coded, is_header};
 use support::process::Process;
 use support::server::{Runtime, Server};
-use support::{DEADLINE, relay};
+use support::{DEADLINE, relay, rtmp};
 
 /// Ends streams as soon as their publisher leaves, so that a test need not wait for it.
 const NO_GRACE: [&str; 2] = ["--grace", "0"];
@@ -198,10 +198,7 @@ fn streams_have_the_same_name_on_both_protocols(runtime: Runtime) {
         ),
     ] {
         let rtmp = ffmpeg::record(&server.rtmp_url(push));
-        let plays = plays.map(|path| {
-            let server = server.http;
-            thread::spawn(move || http::get(server, path).read_flv())
-        });
+        let plays = plays.map(|path| play_http(&server, path));
         ffmpeg::publish(TYPICAL, &server.rtmp_url(push)).succeed(DEADLINE);
         rtmp.finish().assert_same(&TYPICAL.packets(), push);
         for play in plays {
@@ -213,7 +210,7 @@ fn streams_have_the_same_name_on_both_protocols(runtime: Runtime) {
 /// Everybody gets everything.
 fn a_hundred_players_share_a_stream(runtime: Runtime) {
     let server = runtime.start(&NO_GRACE);
-    let plays: Vec<_> = (0..100).map(|_| play_in_background(&server, "live/shared")).collect();
+    let plays = play_both(&server, "live/shared", 100);
     ffmpeg::publish(TYPICAL, &server.rtmp_url("live/shared")).succeed(DEADLINE);
     for play in plays {
         assert_whole(&play.join().unwrap(), TYPICAL);
@@ -231,15 +228,17 @@ fn twenty_streams_at_once_stay_apart(runtime: Runtime) {
         .collect();
     let plays: Vec<_> = streams
         .iter()
-        .map(|(stream, _)| play_in_background(&server, stream))
+        .map(|(stream, _)| play_both(&server, stream, 2))
         .collect();
     let publishers: Vec<_> = streams
         .iter()
         .map(|(stream, clip)| ffmpeg::publish(*clip, &server.rtmp_url(stream)))
         .collect();
-    for ((publisher, play), (_, clip)) in publishers.into_iter().zip(plays).zip(&streams) {
+    for ((publisher, plays), (_, clip)) in publishers.into_iter().zip(plays).zip(&streams) {
         publisher.succeed(DEADLINE);
-        assert_whole(&play.join().unwrap(), *clip);
+        for play in plays {
+            assert_whole(&play.join().unwrap(), *clip);
+        }
     }
 }
 
@@ -247,7 +246,7 @@ fn twenty_streams_at_once_stay_apart(runtime: Runtime) {
 fn a_termination_ends_every_play_cleanly(runtime: Runtime) {
     let mut server = runtime.start(&[]);
     let recorders = [&server.rtmp_url("live/end"), &server.http_url("live/end?wait=20")].map(|url| ffmpeg::record(url));
-    let plays: Vec<_> = (0..48).map(|_| play_in_background(&server, "live/end")).collect();
+    let plays = play_both(&server, "live/end", 48);
     let _publisher = ffmpeg::publish(TYPICAL, &server.rtmp_url("live/end"));
     read_pictures(&server, "live/end", FRAME_RATE / 2);
     let (status, took) = server.terminate();
@@ -292,10 +291,25 @@ fn waiting_players(server: &Server, stream: &str) -> [Recorder; 2] {
     [server.rtmp_url(stream), server.http_url(&format!("{stream}?wait=20"))].map(|url| ffmpeg::record(&url))
 }
 
-/// A native HTTP player that waits for its publisher; everything it gets until the body properly ends.
-fn play_in_background(server: &Server, stream: &str) -> thread::JoinHandle<Vec<Frame>> {
-    let (server, path) = (server.http, format!("/{stream}?wait=20"));
-    thread::spawn(move || http::get(server, &path).read_flv())
+/// A player that waits for its publisher; it returns what it got until the stream has properly ended.
+type Play = thread::JoinHandle<Vec<Frame>>;
+
+fn play_http(server: &Server, path: &str) -> Play {
+    let stream = http::send_get(server.http, path);
+    thread::spawn(move || http::read_response(stream).read_flv())
+}
+
+fn play_rtmp(server: &Server, stream: &str) -> Play {
+    let player = rtmp::Player::start(server.rtmp, stream);
+    thread::spawn(move || player.read_to_end())
+}
+
+/// So many players, half of them of each protocol.
+fn play_both(server: &Server, stream: &str, count: usize) -> Vec<Play> {
+    let path = format!("/{stream}?wait=20");
+    (0..count / 2)
+        .flat_map(|_| [play_rtmp(server, stream), play_http(server, &path)])
+        .collect()
 }
 
 /// Returns once `count` pictures of `stream` have come through.

@@ -23,9 +23,14 @@ pub struct Body {
 
 /// `GET path` over a connection of its own.
 pub fn get(server: SocketAddr, path: &str) -> Response {
+    read_response(send_get(server, path))
+}
+
+/// The first half of [`get`]; [`read_response`] is the other.
+pub fn send_get(server: SocketAddr, path: &str) -> TcpStream {
     let mut stream = connect(server, Ipv4Addr::LOCALHOST);
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {server}\r\n\r\n").unwrap();
-    read_response(stream)
+    stream
 }
 
 /// `POST path` with a chunked `body`, all at once, from `source`.
@@ -54,7 +59,8 @@ pub fn connect(server: SocketAddr, source: Ipv4Addr) -> TcpStream {
     stream
 }
 
-fn read_response(stream: TcpStream) -> Response {
+/// The answer, as far as its body.
+pub fn read_response(stream: TcpStream) -> Response {
     let mut stream = BufReader::new(stream);
     let status_line = read_line(&mut stream).unwrap();
     let status = status_line

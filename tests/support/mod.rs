@@ -9,6 +9,7 @@ pub mod http;
 pub mod packets;
 pub mod process;
 pub mod relay;
+pub mod rtmp;
 pub mod server;
 
 use std::time::Duration;
