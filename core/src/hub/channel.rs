@@ -9,6 +9,7 @@ use crate::media::{self, Codec, Frame, FrameClass, FrameKind};
 use crate::{Time, Timestamp};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::mem;
 use core::time::Duration;
 use slab::Slab;
 
@@ -40,6 +41,8 @@ pub struct Channel {
     is_merging: bool,
     /// The first frame that parked players have not been woken for.
     unannounced_from: Option<Sequence>,
+    /// Players that get nothing before the tracks are known.
+    awaiting_tracks: usize,
     /// How often the stream has ended, and where it did last. Players of an earlier life get what came before, no more.
     life: u32,
     ended_at: Sequence,
@@ -124,6 +127,7 @@ impl Channel {
             waking: Vec::new(),
             is_merging: false,
             unannounced_from: None,
+            awaiting_tracks: 0,
             life: 0,
             ended_at: 0,
             stats: ChannelStats::default(),
@@ -193,6 +197,7 @@ impl Channel {
     pub fn subscribe(&mut self, now: Time, join: Join) -> SubscriberId {
         let cursor = self.ring.gop_start().unwrap_or(self.ring.end());
         let awaits = self.ring.gop_start().is_none();
+        self.awaiting_tracks += usize::from(join.needs_tracks);
         let index = self.subscribers.insert(Subscriber {
             token: join.token,
             life: self.life,
@@ -220,6 +225,7 @@ impl Channel {
     /// A player leaves. O(parked players).
     pub fn unsubscribe(&mut self, id: SubscriberId) -> Option<SubscriberStats> {
         let subscriber = self.subscribers.try_remove(id.0 as usize)?;
+        self.awaiting_tracks -= usize::from(subscriber.needs_tracks);
         if subscriber.is_parked {
             self.parked.retain(|parked| *parked != id);
             self.waking.retain(|waking| *waking != id);
@@ -242,7 +248,7 @@ impl Channel {
         if (subscriber.needs_tracks && !tracks_known) || subscriber.is_paused {
             return self.park(id);
         }
-        subscriber.needs_tracks = false;
+        self.awaiting_tracks -= usize::from(mem::take(&mut subscriber.needs_tracks));
         let view = View {
             config: &self.config,
             headers: &self.headers,
@@ -382,15 +388,14 @@ impl Channel {
     /// Lets go of frames that nobody waits for any more.
     fn trim(&mut self, now: Time) {
         let end = self.ring.end();
-        if self.parked.is_empty() {
-            self.unannounced_from = None;
-        }
-        let is_all_parked = self.parked.len() == self.subscribers.len() && self.tracks().is_some();
-        let needed_from = match (self.parked.is_empty(), is_all_parked) {
-            (false, true) => Some(*self.unannounced_from.get_or_insert(end)),
-            (true, true) => Some(end),
-            (_, false) => None,
+        self.unannounced_from = if self.parked.is_empty() {
+            None
+        } else {
+            Some(self.unannounced_from.unwrap_or(end))
         };
+        // Who still waits for the tracks to be known is parked as well, but has not taken what was there.
+        let is_all_parked = self.parked.len() == self.subscribers.len() && self.awaiting_tracks == 0;
+        let needed_from = is_all_parked.then(|| self.unannounced_from.unwrap_or(end));
         self.ring.trim(now, &self.config, needed_from);
     }
 

@@ -248,6 +248,24 @@ fn a_player_that_must_know_the_tracks_waits_until_they_are_known() {
 }
 
 #[test]
+fn who_waits_for_the_tracks_loses_nothing_when_they_come_in_one_read() {
+    let mut stage = Stage::new(|_| {});
+    let now = stage.now;
+    let player = stage.channel().subscribe(
+        now,
+        Join {
+            token: 1,
+            needs_tracks: true,
+        },
+    );
+    assert_eq!(stage.take(player), "");
+    for letter in ["M", "V", "A", "K", "a", "P"] {
+        stage.channel().push(now, frame(letter, 0, 20, 0));
+    }
+    assert_eq!(stage.take(player), "M0 A0 V0 K0 a0 P0");
+}
+
+#[test]
 fn both_headers_settle_the_tracks_at_once_and_two_seconds_in_any_case() {
     let mut stage = Stage::new(|_| {});
     stage.push("V A");

@@ -20,6 +20,8 @@ pub enum Action {
 }
 
 /// Names a connection of one [`Server`](super::Server), until its [`Action::Close`].
+///
+/// It is displayed as a number that no other connection has, on any worker, until 2^32 connections have come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId {
     index: u32,
@@ -59,7 +61,7 @@ impl ConnectionId {
 
 impl fmt::Display for ConnectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.index, self.generation)
+        write!(f, "{}", self.generation)
     }
 }
 

@@ -232,7 +232,6 @@ impl Protocol {
         }
     }
 
-    #[cfg(feature = "tracing")]
     pub(super) const fn name(&self) -> &'static str {
         match self {
             Protocol::Rtmp(_) => "rtmp",

@@ -25,7 +25,6 @@ mod config;
 mod connection;
 mod deadlines;
 mod directory;
-mod log;
 mod play;
 mod publish;
 mod shard;
@@ -52,10 +51,10 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use deadlines::Deadlines;
 use directory::Directory;
-use log::log;
 use shard::{Body, home_of};
 use slab::Slab;
 use stream::Stream;
+use tracing::{debug, info, warn};
 
 /// How long a connection that we have ended may go on sending before its socket is dropped.
 const LINGER: Duration = Duration::from_secs(1);
@@ -70,6 +69,7 @@ pub struct Server {
     /// The latest time that we were told.
     now: Time,
     seed: u64,
+    /// The number of the last connection; workers count in steps, each its own numbers.
     generation: u32,
     tickets: u64,
     connections: Slab<Connection>,
@@ -101,7 +101,7 @@ impl Server {
             shards,
             now: Time::ZERO,
             seed,
-            generation: 0,
+            generation: u32::from(shard.0),
             tickets: 0,
             connections: Slab::new(),
             deadlines: Deadlines::default(),
@@ -128,12 +128,12 @@ impl Server {
         }
         if self.connections.len() >= self.config.max_connections {
             self.stats.refused += 1;
-            log!(warn, peer = %peer, max = self.config.max_connections, "connection refused: worker full");
+            warn!(peer = %peer, max = self.config.max_connections, "connection refused: worker full");
             return Err(Refused::Full {
                 max: self.config.max_connections,
             });
         }
-        self.generation = self.generation.wrapping_add(1);
+        self.generation = self.generation.wrapping_add(u32::from(self.shards));
         self.seed = self
             .seed
             .wrapping_mul(0x5851_F42D_4C95_7F2D)
@@ -152,7 +152,7 @@ impl Server {
         // At most `max_connections`, which cannot be more than the sockets of a process.
         let id = ConnectionId::new(u32::try_from(index).unwrap_or(u32::MAX), self.generation);
         self.stats.accepted += 1;
-        log!(debug, conn = %id, peer = %peer, protocol = ?listener, "connection accepted");
+        debug!(conn = %id, peer = %peer, protocol = ?listener, "connection accepted");
         self.settle(now, id);
         Ok(id)
     }
@@ -263,6 +263,7 @@ impl Server {
             Some(connection) if connection.phase == Phase::Open => {
                 connection.is_waking = false;
                 self.refill(now, id);
+                self.arm(id);
                 self.settle_drained(now, id);
             }
             Some(_) | None => {}
@@ -419,12 +420,11 @@ impl Server {
             }
             Happened::PlayControl { stream, control } => self.control_play(now, id, stream, control),
             Happened::PublishEnded { stream, cause } | Happened::PlayEnded { stream, cause } => {
-                self.end_role(now, id, stream, cause);
+                self.end_role(id, stream, cause);
             }
             Happened::Odd(what) => {
                 self.stats.oddities += 1;
-                log!(debug, conn = %id, ?what, "odd input");
-                drop(what);
+                debug!(conn = %id, ?what, "odd input");
             }
             Happened::Nothing => {}
         }
@@ -435,7 +435,7 @@ impl Server {
     fn fail(&mut self, now: Time, id: ConnectionId, failure: &Failure) {
         self.stats.failed += 1;
         if let Some(connection) = self.connection(id) {
-            log!(info, conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), reason = %failure,
+            info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), reason = %failure,
                 "connection failed");
             connection.stash = Vec::new();
             connection.protocol.close(now);
@@ -443,17 +443,20 @@ impl Server {
         self.end_roles(now, id, failure.cause());
     }
 
+    /// Makes sure that a connection comes up at its next deadline.
+    fn arm(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(id.index())
+            && connection.generation == id.generation()
+        {
+            let due = connection.due();
+            self.deadlines.arm(id, &mut connection.armed, due);
+        }
+    }
+
     /// After anything that may have changed a connection: arms its deadline, asks for its output to be written.
     fn settle(&mut self, now: Time, id: ConnectionId) {
-        let Some(connection) = self
-            .connections
-            .get_mut(id.index())
-            .filter(|it| it.generation == id.generation())
-        else {
-            return;
-        };
-        let due = connection.due();
-        self.deadlines.arm(id, &mut connection.armed, due);
+        self.arm(id);
+        let Some(connection) = self.connection(id) else { return };
         if !connection.protocol.output().is_empty() && !connection.is_waking {
             connection.is_waking = true;
             self.actions.push_back(Action::Wake(id));
@@ -485,7 +488,7 @@ impl Server {
             .and_then(|it| it.roles.first())
             .map(|role| role.stream)
         {
-            self.end_role(now, id, stream, cause);
+            self.end_role(id, stream, cause);
         }
         self.deliver(now);
     }
@@ -494,8 +497,7 @@ impl Server {
         let Some(connection) = self.connection(id) else { return };
         if connection.phase != Phase::Closed {
             connection.phase = Phase::Closed;
-            log!(debug, conn = %id, peer = %connection.peer, reason = %reason, "connection closed");
-            let _ = reason;
+            debug!(conn = %id, peer = %connection.peer, reason = %reason, "connection closed");
             self.actions.push_back(Action::Close(id));
         }
     }

@@ -1,15 +1,15 @@
 //! Playing: who gets in, who waits, and the frames on their way out.
 
 use super::connection::{Activity, PlayAsk, Refusal, Role};
-use super::log::log;
 use super::shard::{Body, Epoch};
 use super::stream::Presence;
 use super::{ConnectionId, HttpAbsent, Server};
-use crate::hub::{ChannelId, Join, Next, SkipStep};
+use crate::hub::{Channel, ChannelId, Join, Next, SkipStep};
 use crate::session::{MessageStreamId, PlayControl, RequestId, Target};
 use crate::{EndCause, FrameKind, StreamKey, Time};
 use core::mem;
 use core::time::Duration;
+use tracing::{debug, info};
 
 impl Server {
     /// A connection wants to play.
@@ -22,7 +22,7 @@ impl Server {
         target: &Target,
         ask: PlayAsk,
     ) {
-        self.end_role(now, id, stream, EndCause::Replaced);
+        self.end_role(id, stream, EndCause::Replaced);
         let is_shutting_down = self.is_shutting_down;
         let Some(connection) = self.connection(id) else { return };
         if is_shutting_down {
@@ -99,7 +99,7 @@ impl Server {
             Presence::Unknown => {}
             Presence::Present if ask.head_only => {
                 connection.protocol.accept_play(now, request);
-                self.end_role(now, id, stream, EndCause::Requested);
+                self.end_role(id, stream, EndCause::Requested);
             }
             Presence::Present => self.begin_play(now, id, stream, None),
             Presence::Absent if until.is_some() => {}
@@ -156,8 +156,8 @@ impl Server {
         };
         connection.protocol.accept_play(now, request);
         self.stats.plays += 1;
-        log!(info, conn = %id, peer = %connection.peer, protocol = connection.protocol.name(),
-            stream = self.streams.get(&role.channel).map(|it| it.key.as_str()), waits = until.is_some(), "play started");
+        info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(),
+            stream = %self.streams.get(&role.channel).map_or("", |it| it.key.as_str()), waits = until.is_some(), "play started");
     }
 
     fn refuse_play(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId, refusal: Refusal) {
@@ -171,10 +171,10 @@ impl Server {
         };
         let request = *request;
         connection.protocol.reject(now, request, refusal);
-        log!(info, conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), reason = ?refusal,
+        info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), reason = ?refusal,
             "play refused");
         self.stats.plays_refused += 1;
-        self.end_role(now, id, stream, EndCause::Closed);
+        self.end_role(id, stream, EndCause::Closed);
     }
 
     /// The home's answer to our subscription.
@@ -230,7 +230,7 @@ impl Server {
         if let Some(channel) = self.hub.channel_mut(id) {
             channel.end();
         }
-        log!(info, stream = %key, "stream ended");
+        info!(stream = %key, "stream ended");
         self.hub.announce(now, id);
     }
 
@@ -246,7 +246,7 @@ impl Server {
             Some((stream, true)) => self.refuse_play(now, id, stream, Refusal::Absent),
             Some((stream, false)) => {
                 connection.protocol.end_play(now, stream, EndCause::Unpublished);
-                self.end_role(now, id, stream, EndCause::Unpublished);
+                self.end_role(id, stream, EndCause::Unpublished);
             }
             None => {}
         }
@@ -302,8 +302,7 @@ impl Server {
                             SkipStep::Inter => &mut self.stats.slow_inter,
                             SkipStep::ToKeyframe => &mut self.stats.slow_skips,
                         } += 1;
-                        log!(debug, conn = %id, peer = %connection.peer, ?step, ?limit, missed, "slow player");
-                        let _ = (limit, missed);
+                        debug!(conn = %id, peer = %connection.peer, ?step, ?limit, missed, "slow player");
                     }
                     Next::Ended => {
                         ended = Some(role.stream);
@@ -314,13 +313,13 @@ impl Server {
         }
         if let Some(stream) = ended {
             connection.protocol.end_play(now, stream, EndCause::Unpublished);
-            self.end_role(now, id, stream, EndCause::Unpublished);
+            self.end_role(id, stream, EndCause::Unpublished);
             self.deliver(now);
         }
     }
 
     /// What a connection did on `stream` is over. Nothing if it did nothing.
-    pub(super) fn end_role(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId, cause: EndCause) {
+    pub(super) fn end_role(&mut self, id: ConnectionId, stream: MessageStreamId, cause: EndCause) {
         let Some(connection) = self.connection(id) else { return };
         let Some(index) = connection.roles.iter().position(|role| role.stream == stream) else {
             return;
@@ -331,8 +330,10 @@ impl Server {
             Activity::Claiming { .. } => false,
             Activity::Publishing { epoch } => {
                 self.end_publish(channel, epoch);
-                log!(info, conn = %id, stream = key.as_ref().map(StreamKey::as_str), %cause,
-                    stats = ?self.hub.channel(channel).map(crate::hub::Channel::stats), "publish ended");
+                if let (Some(key), Some(stats)) = (&key, self.hub.channel(channel).map(Channel::stats)) {
+                    info!(conn = %id, stream = %key, %cause, frames = stats.frames, bytes = stats.bytes,
+                        jumps = stats.timeline.jumps, raised = stats.timeline.raised, "publish ended");
+                }
                 false
             }
             Activity::Seeking { .. } => true,
@@ -341,12 +342,13 @@ impl Server {
                     .hub
                     .channel_mut(channel)
                     .and_then(|channel| channel.unsubscribe(subscriber));
-                log!(info, conn = %id, stream = key.as_ref().map(StreamKey::as_str), %cause, ?stats, "play ended");
-                let _ = stats;
+                if let (Some(key), Some(stats)) = (&key, stats) {
+                    info!(conn = %id, stream = %key, %cause, sent = stats.sent, missed = stats.missed(),
+                        "play ended");
+                }
                 true
             }
         };
-        let _ = (key, now, cause);
         if was_player && let Some(entry) = self.streams.get_mut(&channel) {
             entry.waiters.retain(|waiter| *waiter != (id, stream));
         }
@@ -370,6 +372,6 @@ impl Server {
             }
             Activity::Playing { .. } => connection.protocol.end_play(now, stream, EndCause::Unpublished),
         }
-        self.end_role(now, id, stream, EndCause::Closed);
+        self.end_role(id, stream, EndCause::Closed);
     }
 }

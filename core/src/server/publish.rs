@@ -1,7 +1,6 @@
 //! Publishing: who may, and where the frames go.
 
 use super::connection::{Activity, Refusal, Role};
-use super::log::log;
 use super::shard::{Body, ClaimId, Epoch, ShardId};
 use super::stream::{Presence, Publisher};
 use super::{ConnectionId, Server, Takeover};
@@ -10,6 +9,7 @@ use crate::{EndCause, Frame, StreamKey, Time};
 use alloc::vec::Vec;
 use core::mem;
 use core::net::IpAddr;
+use tracing::{info, warn};
 
 impl Server {
     /// A connection wants to publish: asks the stream's home.
@@ -21,7 +21,7 @@ impl Server {
         stream: MessageStreamId,
         target: &Target,
     ) {
-        self.end_role(now, id, stream, EndCause::Replaced);
+        self.end_role(id, stream, EndCause::Replaced);
         let is_shutting_down = self.is_shutting_down;
         let Some(connection) = self.connection(id) else { return };
         if is_shutting_down {
@@ -101,7 +101,7 @@ impl Server {
         self.stats.publishes += 1;
         if let Some(connection) = self.connection(id) {
             connection.protocol.accept_publish(now, request);
-            log!(info, conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), stream = %key,
+            info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), stream = %key,
                 "publish started");
         }
         self.set_presence(now, channel, Presence::Present);
@@ -124,10 +124,10 @@ impl Server {
         };
         let request = *request;
         connection.protocol.reject(now, request, refusal);
-        log!(warn, conn = %id, peer = %connection.peer, protocol = connection.protocol.name(),
+        warn!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(),
             "publish refused: the stream has a publisher");
         self.stats.publishes_refused += 1;
-        self.end_role(now, id, stream, EndCause::Closed);
+        self.end_role(id, stream, EndCause::Closed);
         self.settle(now, id);
     }
 
@@ -159,7 +159,7 @@ impl Server {
                             .protocol
                             .end_publish(now, stream, Refusal::Taken, EndCause::Replaced);
                     }
-                    self.end_role(now, id, stream, EndCause::Replaced);
+                    self.end_role(id, stream, EndCause::Replaced);
                     self.settle(now, id);
                 }
                 yields

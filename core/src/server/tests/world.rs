@@ -130,7 +130,7 @@ impl World {
     pub(super) fn settle(&mut self) {
         for _ in 0..1_000_000 {
             let acted = (0..self.servers.len()).fold(false, |acted, shard| self.act(shard) | acted);
-            if !acted && !(self.delivers && self.deliver_one()) {
+            if !(acted || self.delivers && self.deliver_one()) {
                 return;
             }
         }
