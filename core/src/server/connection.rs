@@ -4,7 +4,7 @@ use super::Listener;
 use super::shard::Epoch;
 use crate::flv::TagFlags;
 use crate::http::{HttpError, HttpEvent, HttpSession, StatusCode as HttpStatus};
-use crate::hub::{ChannelId, SubscriberId, Tracks};
+use crate::hub::{ChannelConfig, ChannelId, SubscriberId, Tracks};
 use crate::session::{
     Event, MessageStreamId, PlayControl, ProtocolError, RequestId, ServerSession, SessionConfig, Status, StatusCode,
     Target,
@@ -95,11 +95,12 @@ pub(super) struct PlayAsk {
     pub(super) waits_accepted: bool,
 }
 
-/// What all sessions of a server share.
+/// What all sessions and channels of a server share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) session: Arc<SessionConfig>,
     pub(super) limits: Arc<Limits>,
+    pub(super) channel: Arc<ChannelConfig>,
 }
 
 /// RTMP or HTTP, in the same words.

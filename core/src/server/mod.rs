@@ -96,6 +96,7 @@ impl Server {
             shared: Shared {
                 session: Arc::new(SessionConfig::new(config.limits.clone())),
                 limits: Arc::new(config.limits.clone()),
+                channel: Arc::new(config.channel.clone()),
             },
             shard,
             shards,
@@ -128,7 +129,11 @@ impl Server {
         }
         if self.connections.len() >= self.config.max_connections {
             self.stats.refused += 1;
-            warn!(peer = %peer, max = self.config.max_connections, "connection refused: worker full");
+            // Each time that there are twice as many: what fills a worker up is not to fill the log up as well.
+            if self.stats.refused.is_power_of_two() {
+                warn!(%peer, max = self.config.max_connections, refused = self.stats.refused,
+                    "connections refused: the worker is full");
+            }
             return Err(Refused::Full {
                 max: self.config.max_connections,
             });

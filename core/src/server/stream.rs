@@ -5,7 +5,6 @@ use super::{ConnectionId, Server};
 use crate::hub::{Channel, ChannelId};
 use crate::session::MessageStreamId;
 use crate::{Frame, StreamKey};
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// One stream, as long as a connection here publishes, plays or wants to.
@@ -50,8 +49,8 @@ pub(super) struct Publisher {
 impl Server {
     /// The stream of `key` on this shard, made if it is new, with one more role.
     pub(super) fn open_stream(&mut self, key: &StreamKey) -> ChannelId {
-        let config = Arc::new(self.config.channel.clone());
-        let id = self.hub.open(key, || Channel::new(config));
+        let config = &self.shared.channel;
+        let id = self.hub.open(key, || Channel::new(config.clone()));
         let stream = self.streams.entry(id).or_insert_with(|| Stream {
             key: key.clone(),
             roles: 0,

@@ -1,4 +1,5 @@
 //! The rules of the server, seen from its clients.
 
+mod rtmp;
 mod streams;
 mod world;

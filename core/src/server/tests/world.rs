@@ -2,6 +2,7 @@
 
 use crate::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
 use crate::server::{Action, Config, ConnectionId, Listener, Server, ShardId, ShardMessage};
+use crate::session::{ClientEvent, ClientRequest, ClientSession, Purpose};
 use crate::{Frame, FrameClass, FrameKind, Limits, Output, Time, Timestamp};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
@@ -9,6 +10,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use alloc::{format, vec};
 use bytes::{Buf, Bytes};
+use core::mem;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
@@ -35,6 +37,8 @@ pub(super) struct Client {
     pub(super) window: usize,
     pub(super) is_shut_down: bool,
     pub(super) is_closed: bool,
+    /// For an RTMP client: its side of the conversation, and what that has said.
+    rtmp: Option<(ClientSession, Vec<String>)>,
 }
 
 impl World {
@@ -65,6 +69,7 @@ impl World {
             window: usize::MAX,
             is_shut_down: false,
             is_closed: false,
+            rtmp: None,
         });
         self.settle();
         self.clients.len() - 1
@@ -130,7 +135,7 @@ impl World {
     pub(super) fn settle(&mut self) {
         for _ in 0..1_000_000 {
             let acted = (0..self.servers.len()).fold(false, |acted, shard| self.act(shard) | acted);
-            if !(acted || self.delivers && self.deliver_one()) {
+            if !(acted || self.converse() || self.delivers && self.deliver_one()) {
                 return;
             }
         }
@@ -272,6 +277,62 @@ impl World {
             }
         }
         words.join(" ")
+    }
+}
+
+/// RTMP clients.
+impl World {
+    /// Connects to publish or to play `app/name`.
+    pub(super) fn rtmp(&mut self, shard: usize, purpose: Purpose, app: &str, name: &str, host: u8) -> usize {
+        let request = ClientRequest {
+            purpose,
+            app: app.into(),
+            tc_url: format!("rtmp://host/{app}").into(),
+            name: name.into(),
+        };
+        let client = self.connect(shard, Listener::Rtmp, host);
+        let session = ClientSession::new(Arc::default(), self.now, 3, request);
+        self.clients[client].rtmp = Some((session, vec![]));
+        self.settle();
+        client
+    }
+
+    /// Publishes frames such as `"V A K0 a5 P40"`.
+    pub(super) fn publish(&mut self, client: usize, script: &str) {
+        let (session, _) = self.clients[client].rtmp.as_mut().unwrap();
+        frames(script).for_each(|frame| session.send_frame(&frame).unwrap());
+        self.settle();
+    }
+
+    /// What an RTMP client has heard: frames in the notation of `publish`, other events in brackets.
+    pub(super) fn heard(&self, client: usize) -> String {
+        self.clients[client].rtmp.as_ref().unwrap().1.join(" ")
+    }
+
+    /// Lets RTMP clients read and answer. Returns whether any had something to say.
+    fn converse(&mut self) -> bool {
+        let mut spoke = false;
+        for client in &mut self.clients {
+            let Some((session, heard)) = &mut client.rtmp else {
+                continue;
+            };
+            let received = mem::take(&mut client.received);
+            let mut input = &received[..];
+            while let Some(event) = session.handle_input(self.now, &mut input).unwrap() {
+                heard.push(match event {
+                    ClientEvent::Frame(frame) => name(&frame),
+                    ClientEvent::Refused { code, .. } => format!("[{code}]"),
+                    ClientEvent::Ended(cause) => format!("[{cause}]"),
+                    other => format!("[{other:?}]"),
+                });
+            }
+            let reply = drain(session.output());
+            if !reply.is_empty() && !client.is_closed {
+                self.servers[client.shard].handle_input(self.now, client.id, &reply);
+                spoke = true;
+            }
+        }
+        spoke
     }
 }
 
