@@ -20,7 +20,6 @@ mod connection;
 mod listener;
 mod server;
 mod signals;
-mod sockets;
 mod worker;
 
 pub use headwater_core::driver::{Addresses, Config};

@@ -1,9 +1,8 @@
 //! Accepting connections.
 
 use crate::connection::{self, Connection, Handle};
-use crate::sockets;
 use crate::worker::Worker;
-use headwater_core::driver::{ACCEPT_LOG_INTERVAL, ACCEPT_PAUSE};
+use headwater_core::driver::{ACCEPT_LOG_INTERVAL, ACCEPT_PAUSE, sockets};
 use headwater_core::server::Listener;
 use std::io::ErrorKind;
 use std::net::SocketAddr;

@@ -2,14 +2,13 @@
 
 use crate::clock::Clock;
 use crate::signals;
-use crate::sockets;
-use crate::worker::{Listeners, Mail, Worker};
+use crate::worker::{Mail, Worker};
+use headwater_core::driver::sockets::{self, Listeners};
 use headwater_core::driver::{Addresses, Config, Shard};
 use headwater_core::server::{self, ShardId};
 use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread;
@@ -31,17 +30,11 @@ impl Server {
     /// # Errors
     /// If an address cannot be listened on; the text says which, and why.
     pub fn bind(config: Config) -> io::Result<Self> {
-        let workers = usize::from(config.workers.get());
-        let (rtmp, rtmp_listeners) = listen(config.rtmp_address, workers)?;
-        let (http, http_listeners) = listen(config.http_address, workers)?;
+        let (addresses, listeners) = sockets::listen(&config)?;
         Ok(Server {
             config: Arc::new(config.server),
-            addresses: Addresses { rtmp, http },
-            listeners: rtmp_listeners
-                .into_iter()
-                .zip(http_listeners)
-                .map(|(rtmp, http)| Listeners { rtmp, http })
-                .collect(),
+            addresses,
+            listeners,
         })
     }
 
@@ -112,11 +105,6 @@ impl Drop for StopOnDrop {
             let _ = mailbox.send(Mail::Shutdown);
         }
     }
-}
-
-fn listen(address: SocketAddr, count: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
-    sockets::listen(address, count)
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
 }
 
 fn run_worker(

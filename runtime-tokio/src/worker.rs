@@ -4,11 +4,11 @@ use crate::clock::Clock;
 use crate::connection::Handle;
 use crate::listener;
 use headwater_core::Time;
+use headwater_core::driver::sockets::Listeners;
 use headwater_core::driver::{DRAIN_TIMEOUT, Shard};
 use headwater_core::server::{Listener, ShardId, ShardMessage};
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::TcpListener;
 use std::pin::pin;
 use std::rc::Rc;
 use tokio::sync::Notify;
@@ -23,13 +23,6 @@ pub(crate) enum Mail {
     Shard(ShardId, ShardMessage),
     /// Stop accepting, end what there is, return.
     Shutdown,
-}
-
-/// The listeners of one worker.
-#[derive(Debug)]
-pub(crate) struct Listeners {
-    pub(crate) rtmp: TcpListener,
-    pub(crate) http: TcpListener,
 }
 
 /// What the tasks of one thread share.

@@ -1,4 +1,4 @@
-//! What every driver does between its sockets and the [`Server`](crate::server::Server), without a socket of its own.
+//! What every driver does between its sockets and the [`Server`](crate::server::Server), without a runtime of its own.
 //!
 //! ```text
 //!   runtime                driver                       core
@@ -11,9 +11,13 @@
 //! A driver owns threads, sockets, a clock and a way to wait. Each of its threads holds one [`Shard`], tells it which
 //! socket is ready, and waits for what the shard then wants of that socket. How much is read and written at a time,
 //! in which order players are served, when a turn ends: all that is here, once, and tested with sockets that are made up.
+//!
+//! With the feature `sockets` come real ones, listening and set up, for a runtime to adopt.
 
 mod config;
 mod shard;
+#[cfg(feature = "sockets")]
+pub mod sockets;
 
 pub use config::{Addresses, Config};
 pub use shard::{Interest, Shard, Socket};

@@ -1,15 +1,44 @@
 //! How sockets are set up. Knows nothing of a runtime.
 
-use headwater_core::driver::{BACKLOG, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, USER_TIMEOUT};
+use super::{Addresses, BACKLOG, Config, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, USER_TIMEOUT};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
-/// Listens on `address` with `count` listeners, and says which port it became.
+/// The listening sockets of one worker. They never block.
+#[derive(Debug)]
+pub struct Listeners {
+    /// Takes RTMP connections.
+    pub rtmp: TcpListener,
+    /// Takes HTTP connections.
+    pub http: TcpListener,
+}
+
+/// Listens on both addresses, with sockets for each worker.
 ///
-/// On Linux each listener has a queue of its own and the kernel spreads connections over them. Elsewhere they are
-/// handles on one queue, from which whoever is first takes.
-pub(crate) fn listen(address: SocketAddr, count: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
+/// On Linux each socket has a queue of its own and the kernel spreads connections over them. Elsewhere they are handles
+/// on one queue, from which whoever is first takes.
+///
+/// # Errors
+/// If an address cannot be listened on; the text says which, and why.
+pub fn listen(config: &Config) -> io::Result<(Addresses, Vec<Listeners>)> {
+    let workers = usize::from(config.workers.get());
+    let listen = |address| {
+        listen_on(address, workers)
+            .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
+    };
+    let (rtmp, rtmp_listeners) = listen(config.rtmp_address)?;
+    let (http, http_listeners) = listen(config.http_address)?;
+    let listeners = rtmp_listeners
+        .into_iter()
+        .zip(http_listeners)
+        .map(|(rtmp, http)| Listeners { rtmp, http })
+        .collect();
+    Ok((Addresses { rtmp, http }, listeners))
+}
+
+/// Listens on `address` with `count` sockets, and says which port it became.
+fn listen_on(address: SocketAddr, count: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
     let first = new_socket(address)?;
     first.bind(&address.into())?;
     // Only now: two sockets that both say so before they bind may share a port, and that another process has it
@@ -26,8 +55,11 @@ pub(crate) fn listen(address: SocketAddr, count: usize) -> io::Result<(SocketAdd
     Ok((address, listeners))
 }
 
-/// A connection as we want it: frames leave at once, and a peer that vanished is noticed.
-pub(crate) fn configure<'a>(stream: impl Into<SockRef<'a>>) -> io::Result<()> {
+/// Sets a connection up as the server wants it: frames leave at once, and a peer that vanished is noticed.
+///
+/// # Errors
+/// If the peer has gone already, on some systems.
+pub fn configure<'a>(stream: impl Into<SockRef<'a>>) -> io::Result<()> {
     let stream = stream.into();
     stream.set_tcp_nodelay(true)?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE);
@@ -100,8 +132,8 @@ mod tests {
     const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
     #[test]
-    fn all_listeners_share_one_port() {
-        let (address, listeners) = listen(ANY_PORT, 3).unwrap();
+    fn the_sockets_of_an_address_share_one_port() {
+        let (address, listeners) = listen_on(ANY_PORT, 3).unwrap();
         assert_eq!(listeners.len(), 3);
         for listener in &listeners {
             assert_eq!(listener.local_addr().unwrap(), address);
@@ -112,9 +144,9 @@ mod tests {
     #[test]
     fn a_port_in_use_is_an_error_whoever_has_it() {
         for first in [1, 2] {
-            let (address, _listeners) = listen(ANY_PORT, first).unwrap();
+            let (address, _listeners) = listen_on(ANY_PORT, first).unwrap();
             for second in [1, 2] {
-                let error = listen(address, second).unwrap_err();
+                let error = listen_on(address, second).unwrap_err();
                 assert_eq!(
                     error.kind(),
                     io::ErrorKind::AddrInUse,
@@ -126,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_connection_is_set_up_to_send_at_once_and_to_notice_dead_peers() {
-        let (address, _listeners) = listen(ANY_PORT, 1).unwrap();
+        let (address, _listeners) = listen_on(ANY_PORT, 1).unwrap();
         let stream = TcpStream::connect(address).unwrap();
         configure(&stream).unwrap();
         assert!(stream.nodelay().unwrap());
