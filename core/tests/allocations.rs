@@ -1,0 +1,484 @@
+//! What things cost: copies of payload, allocations, and bytes of memory per connection, counted by the allocator.
+//!
+//! Everything here runs in memory, so the counts are exact and the same in every run. The test harness allocates too now
+//! and then, on a thread of its own; so every measurement is the least of a few rounds, each long enough for anything
+//! that grows to show.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a test"
+)]
+
+use bytes::{Buf, Bytes};
+use headwater_core::chunk::{ChunkEncoder, ChunkSize, Message};
+use headwater_core::message::{Control, UserControl};
+use headwater_core::server::{Action, Config, ConnectionId, Listener, Server, ShardId};
+use headwater_core::session::{
+    ClientEvent, ClientRequest, ClientSession, Event, Purpose, ServerSession, SessionConfig,
+};
+use headwater_core::{Frame, Output, Time, Timestamp};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use std::alloc::System;
+use std::collections::HashSet;
+use std::io::IoSlice;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// One test at a time.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Cost {
+    /// Growing a buffer counts like getting one.
+    allocations: usize,
+    bytes: usize,
+}
+
+impl Cost {
+    const NOTHING: Cost = Cost::of(0, 0);
+
+    const fn of(allocations: usize, bytes: usize) -> Cost {
+        Cost { allocations, bytes }
+    }
+}
+
+/// The least cost of several rounds of `work`, after one that may still grow what is kept.
+fn cost(mut work: impl FnMut()) -> Cost {
+    work();
+    let rounds = (0..5).map(|_| {
+        let region = Region::new(ALLOCATOR);
+        work();
+        let change = region.change();
+        Cost {
+            allocations: change.allocations + change.reallocations,
+            bytes: change.bytes_allocated,
+        }
+    });
+    rounds.min().unwrap()
+}
+
+/// Bytes of memory that `work` has left in use.
+fn kept(work: impl FnOnce()) -> usize {
+    let region = Region::new(ALLOCATOR);
+    work();
+    let change = region.change();
+    change.bytes_allocated.saturating_sub(change.bytes_deallocated)
+}
+
+// What is published.
+
+/// Frames in two seconds.
+const FRAMES: usize = 180;
+
+/// Two seconds of H.264 and AAC in form, from `start` on, with a keyframe each second.
+fn two_seconds(start: u32) -> Vec<Frame> {
+    let body = |head: &[u8], len: usize| Bytes::from([head, &vec![0x55; len]].concat());
+    let mut frames = Vec::new();
+    for index in 0..60 {
+        let at = Timestamp::from_millis(start + index * 33);
+        frames.push(if index % 30 == 0 {
+            Frame::video(at, body(b"\x17\x01\0\0\0", 20_000))
+        } else {
+            Frame::video(at, body(b"\x27\x01\0\0\0", 2_000 + index as usize))
+        });
+        frames.push(Frame::audio(at, body(b"\xAF\x01", 300)));
+        // Below the length that is queued by reference.
+        frames.push(Frame::audio(
+            Timestamp::from_millis(start + index * 33 + 15),
+            body(b"\xAF\x01", 90),
+        ));
+    }
+    frames
+}
+
+fn headers() -> Vec<Frame> {
+    vec![
+        Frame::video(
+            Timestamp::ZERO,
+            Bytes::from_static(b"\x17\0\0\0\0 not really a configuration"),
+        ),
+        Frame::audio(Timestamp::ZERO, Bytes::from_static(b"\xAF\0\x12\x10")),
+    ]
+}
+
+// A client at the other end.
+
+fn request(purpose: Purpose) -> ClientRequest {
+    ClientRequest {
+        purpose,
+        app: "live".into(),
+        tc_url: "rtmp://localhost/live".into(),
+        name: "cam".into(),
+    }
+}
+
+/// Lets everything leave; how much it was.
+fn drain(output: &mut Output) -> usize {
+    let len = output.remaining();
+    output.advance(len);
+    len
+}
+
+fn take(output: &mut Output) -> Vec<u8> {
+    output.copy_to_bytes(output.remaining()).to_vec()
+}
+
+/// Round trips from the first byte to the start of a publish or play, and some more.
+const ROUND_TRIPS: usize = 10;
+
+/// Hears what the server says, and whether it let the client start.
+fn hear(client: &mut ClientSession, mut input: &[u8]) -> bool {
+    let mut started = false;
+    while let Some(event) = client.handle_input(Time::ZERO, &mut input).unwrap() {
+        started |= event == ClientEvent::Started;
+    }
+    started
+}
+
+/// What `client` puts on the wire for each of `frames`.
+fn wire(client: &mut ClientSession, frames: &[Frame]) -> Vec<Vec<u8>> {
+    let mut send = |frame| {
+        client.send_frame(frame).unwrap();
+        take(client.output())
+    };
+    frames.iter().map(&mut send).collect()
+}
+
+/// `message` as one chunk.
+fn chunk(message: &Message) -> Vec<u8> {
+    let mut output = Output::new();
+    ChunkEncoder::new().encode(message, &mut output).unwrap();
+    take(&mut output)
+}
+
+/// A session that has been let publish or play, and its client.
+fn session(purpose: Purpose, chunk_size: u32) -> (ServerSession, ClientSession) {
+    let mut config = SessionConfig::default();
+    config.chunk_size = ChunkSize::new(chunk_size).unwrap();
+    let config = Arc::new(config);
+    let mut client = ClientSession::new(config.clone(), Time::ZERO, 1, request(purpose));
+    let mut server = ServerSession::new(config, Time::ZERO, 2);
+    for _ in 0..ROUND_TRIPS {
+        let sent = take(client.output());
+        let mut input = sent.as_slice();
+        while let Some(event) = server.handle_input(Time::ZERO, &mut input).unwrap() {
+            if let Event::ConnectRequested { id, .. }
+            | Event::PublishRequested { id, .. }
+            | Event::PlayRequested { id, .. } = event
+            {
+                server.accept(Time::ZERO, id).unwrap();
+            }
+        }
+        if hear(&mut client, &take(server.output())) {
+            return (server, client);
+        }
+    }
+    panic!("the client was not let start");
+}
+
+// A whole server.
+
+struct Whole {
+    server: Server,
+    now: Time,
+}
+
+impl Whole {
+    fn new() -> Self {
+        Whole {
+            server: Server::new(Arc::new(Config::default()), ShardId(0), 1, 1),
+            now: Time::ZERO,
+        }
+    }
+
+    fn accept(&mut self, listener: Listener) -> ConnectionId {
+        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000));
+        self.server.accept(self.now, listener, peer).unwrap()
+    }
+
+    /// A connection that has been let publish or play by RTMP, and its client.
+    fn rtmp(&mut self, purpose: Purpose) -> (ConnectionId, ClientSession) {
+        let id = self.accept(Listener::Rtmp);
+        let mut client = ClientSession::new(Arc::default(), Time::ZERO, 1, request(purpose));
+        for _ in 0..ROUND_TRIPS {
+            self.server.handle_input(self.now, id, &take(client.output()));
+            let heard = take(self.server.output(self.now, id));
+            if hear(&mut client, &heard) {
+                self.act();
+                return (id, client);
+            }
+        }
+        panic!("the client was not let start");
+    }
+
+    /// A connection that has been let play by HTTP.
+    fn http(&mut self, head: &[u8]) -> ConnectionId {
+        let id = self.accept(Listener::Http);
+        self.input(id, &[head]);
+        id
+    }
+
+    /// A publisher, which has sent its headers.
+    fn publish(&mut self) -> (ConnectionId, ClientSession) {
+        let (id, mut client) = self.rtmp(Purpose::Publish);
+        self.input(id, &wire(&mut client, &headers()));
+        (id, client)
+    }
+
+    fn three_players(&mut self) -> [ConnectionId; 3] {
+        PROTOCOLS.map(|(_, join)| join(self))
+    }
+
+    /// Reads `inputs` from a connection, one at a time, and does what follows. Returns how much was written.
+    fn input(&mut self, id: ConnectionId, inputs: &[impl AsRef<[u8]>]) -> usize {
+        let mut written = 0;
+        for input in inputs {
+            self.server.handle_input(self.now, id, input.as_ref());
+            written += self.act();
+        }
+        written
+    }
+
+    /// Does what a driver does, with sockets that take everything. Returns how much they took.
+    fn act(&mut self) -> usize {
+        let mut written = 0;
+        while let Some(action) = self.server.poll_action() {
+            if let Action::Wake(id) = action {
+                loop {
+                    match drain(self.server.output(self.now, id)) {
+                        0 => break,
+                        len => written += len,
+                    }
+                }
+            }
+        }
+        written
+    }
+}
+
+const GET: &[u8] = b"GET /live/cam.flv HTTP/1.1\r\nHost: localhost\r\n\r\n";
+const WEBSOCKET: &[u8] = b"GET /live/cam.flv HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+type Join = fn(&mut Whole) -> ConnectionId;
+
+/// Every way to play.
+const PROTOCOLS: [(&str, Join); 3] = [
+    ("RTMP", |whole| whole.rtmp(Purpose::Play).0),
+    ("HTTP-FLV", |whole| whole.http(GET)),
+    ("WebSocket-FLV", |whole| whole.http(WEBSOCKET)),
+];
+
+/// Connections to take a mean over; a power of two, so that no table is half empty.
+const CROWD: usize = 512;
+
+/// Bytes that each of many connections keeps, tables included.
+fn owned_by_each(mut connect: impl FnMut()) -> usize {
+    kept(|| (0..CROWD).for_each(|_| connect())) / CROWD
+}
+
+/// What a server with so many players of each protocol pays for each message of a publish, one after the other.
+fn cost_of_publish(players: usize) -> (Cost, usize) {
+    let mut whole = Whole::new();
+    let (publisher, mut client) = whole.publish();
+    for _ in 0..players {
+        whole.three_players();
+    }
+    let rounds: Vec<_> = (0..6)
+        .map(|round| wire(&mut client, &two_seconds(round * 2_000)))
+        .collect();
+    let mut rounds = rounds.iter();
+    let mut written = 0;
+    let cost = cost(|| {
+        whole.now = whole.now + Duration::from_secs(2);
+        written += whole.input(publisher, rounds.next().unwrap());
+    });
+    (cost, written)
+}
+
+#[test]
+fn a_media_message_costs_one_buffer_and_its_reference_count() {
+    let _turn = turn();
+    for (chunk_size, read) in [(60_000, 65_536), (60_000, 1_448), (128, 65_536), (128, 1)] {
+        let (mut server, mut client) = session(Purpose::Publish, chunk_size);
+        let frames = two_seconds(0);
+        let wire = wire(&mut client, &frames).concat();
+        let mut count = 0;
+        let cost = cost(|| {
+            count = 0;
+            for mut input in wire.chunks(read) {
+                while let Some(event) = server.handle_input(Time::ZERO, &mut input).unwrap() {
+                    let Event::Frame { frame, .. } = event else {
+                        panic!("{event:?}")
+                    };
+                    // What the first player, or the cache, does with it.
+                    drop(frame.clone());
+                    count += 1;
+                }
+            }
+        });
+        assert_eq!(count, FRAMES);
+        let payload: usize = frames.iter().map(|frame| frame.payload.len()).sum();
+        assert_eq!(cost.allocations, 2 * FRAMES, "{chunk_size} {read}");
+        // One copy: no more memory than that was ever written to.
+        assert!(
+            cost.bytes <= payload + 32 * FRAMES,
+            "{chunk_size} {read}: {cost:?}, payload {payload}"
+        );
+    }
+}
+
+#[test]
+fn a_frame_costs_one_more_player_nothing() {
+    let _turn = turn();
+    let (alone, written_alone) = cost_of_publish(1);
+    let (crowded, written_crowded) = cost_of_publish(40);
+    assert!(written_crowded > 39 * written_alone, "the players got the frames");
+    assert_eq!(crowded, alone, "of {FRAMES} messages");
+    assert!(alone.allocations <= 2 * FRAMES, "{alone:?}");
+}
+
+#[test]
+fn all_players_write_one_buffer() {
+    let _turn = turn();
+    let mut whole = Whole::new();
+    let (publisher, mut client) = whole.publish();
+    let players = whole.three_players();
+    for frame in two_seconds(0) {
+        let message = wire(&mut client, std::slice::from_ref(&frame)).concat();
+        whole.server.handle_input(whole.now, publisher, &message);
+        let addresses: HashSet<_> = players
+            .iter()
+            .map(|player| {
+                let output = whole.server.output(whole.now, *player);
+                let mut slices = [IoSlice::new(&[]); 8];
+                let filled = output.chunks_vectored(&mut slices);
+                let payload = slices[..filled].iter().find(|slice| ***slice == frame.payload[..]);
+                let address = payload.map(|slice| slice.as_ptr());
+                drain(output);
+                address
+            })
+            .collect();
+        let is_copied = frame.payload.len() < 256;
+        assert_eq!(
+            (addresses.len(), addresses.contains(&None)),
+            (1, is_copied),
+            "{frame:?}"
+        );
+    }
+}
+
+#[test]
+fn a_control_message_costs_at_most_one_small_buffer() {
+    let _turn = turn();
+    let (mut server, _client) = session(Purpose::Play, 60_000);
+    let mut now = Time::ZERO;
+    let acknowledgement = chunk(&Control::Acknowledgement(1_000_000).to_message());
+    let received = cost(|| {
+        assert_eq!(server.handle_input(now, &mut acknowledgement.as_slice()), Ok(None));
+    });
+    assert!(received <= Cost::of(1, 4), "{received:?}");
+
+    let ping = chunk(&UserControl::PingRequest(7).to_message());
+    let answered = cost(|| {
+        now = now + Duration::from_secs(1);
+        assert_eq!(server.handle_input(now, &mut ping.as_slice()), Ok(None));
+        assert_eq!(drain(server.output()), ping.len());
+    });
+    assert!(answered <= Cost::of(2, 12), "{answered:?}");
+
+    let pinged = cost(|| {
+        while drain(server.output()) == 0 {
+            now = server.poll_timeout().unwrap();
+            assert_eq!(server.handle_timeout(now), Ok(None));
+        }
+    });
+    assert!(pinged <= Cost::of(1, 6), "{pinged:?}");
+}
+
+#[test]
+fn an_idle_server_costs_nothing_to_ask() {
+    let _turn = turn();
+    let mut whole = Whole::new();
+    whole.publish();
+    let players: Vec<_> = (0..100).flat_map(|_| whole.three_players()).collect();
+    let deadline = whole.server.poll_timeout();
+    let asked = cost(|| {
+        for player in &players {
+            whole.server.handle_input(whole.now, *player, &[]);
+            assert!(whole.server.wants_input(*player));
+            assert!(whole.server.output(whole.now, *player).is_empty());
+        }
+        whole.server.handle_timeout(whole.now);
+        assert!(whole.server.poll_action().is_none());
+        assert_eq!(whole.server.poll_timeout(), deadline);
+    });
+    assert_eq!(asked, Cost::NOTHING);
+}
+
+#[test]
+fn a_connection_that_says_nothing_owns_little() {
+    let _turn = turn();
+    for (listener, budget) in [(Listener::Rtmp, 1_024), (Listener::Http, 640)] {
+        let mut whole = Whole::new();
+        let owned = owned_by_each(|| {
+            whole.accept(listener);
+        });
+        assert!(owned <= budget, "{listener:?}: {owned} bytes");
+    }
+}
+
+#[test]
+fn a_player_that_keeps_up_owns_less_than_4_kib() {
+    let _turn = turn();
+    for (protocol, join) in PROTOCOLS {
+        let mut whole = Whole::new();
+        let (publisher, mut client) = whole.publish();
+        whole.input(publisher, &wire(&mut client, &two_seconds(0)));
+        let owned = owned_by_each(|| {
+            join(&mut whole);
+        });
+        assert!(owned < 4 << 10, "{protocol}: {owned} bytes after the cached pictures");
+
+        let more = wire(&mut client, &two_seconds(2_000));
+        let grown = kept(|| {
+            whole.input(publisher, &more);
+        });
+        assert!(
+            grown / CROWD < 64,
+            "{protocol}: {grown} bytes by {CROWD} players in two seconds"
+        );
+    }
+}
+
+#[test]
+fn a_player_that_reads_nothing_owns_no_payload() {
+    let _turn = turn();
+    for (protocol, join) in PROTOCOLS {
+        let mut whole = Whole::new();
+        let (publisher, mut client) = whole.publish();
+        whole.input(publisher, &wire(&mut client, &two_seconds(0)));
+        for _ in 0..CROWD {
+            join(&mut whole);
+        }
+        let media = wire(&mut client, &two_seconds(2_000)).concat();
+        whole.server.handle_input(whole.now, publisher, &media);
+        let mut full = 0;
+        let filled = kept(|| {
+            while let Some(Action::Wake(id)) = whole.server.poll_action() {
+                full += usize::from(whole.server.output(whole.now, id).len() >= 64 << 10);
+            }
+        });
+        assert_eq!(full, CROWD);
+        let owned = filled / CROWD;
+        assert!(owned < 8 << 10, "{protocol}: {owned} bytes for 64 KiB of output");
+    }
+}
