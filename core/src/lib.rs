@@ -1,4 +1,207 @@
-//! Headwater's core: RTMP, FLV and HTTP-FLV as pure state machines.
+//! Headwater's core: live streaming by RTMP and HTTP-FLV, as pure state machines.
+//!
+//! Bytes and times go in; events, bytes and deadlines come out. There is no socket, no clock, no thread and no
+//! randomness in here, so the same input gives the same output, on every runtime and under test.
+//!
+//! ```text
+//!               ┌──────────────── a machine ────────────────┐
+//!   bytes ────▶ │ handle_input                       events │ ────▶ what happened
+//!   time  ────▶ │ handle_timeout                   commands │ ◀──── accept, reject, send_frame, close
+//!               │                                           │
+//!   bytes ◀──── │ output            handshake ▸ chunk ▸     │
+//!   time  ◀──── │ poll_timeout      message ▸ session       │
+//!               └───────────────────────────────────────────┘
+//! ```
+//!
+//! **It does** both sides of RTMP, with plain and digest handshakes and Enhanced RTMP's codecs and tracks; pull and
+//! push of FLV by HTTP/1.1 and pull by WebSocket; fan-out of a stream to its players, with a cache for those who join,
+//! a policy for those who are slow and one time line for publishers that come and go; and the whole server made of
+//! these.
+//!
+//! **It does not** open sockets (the drivers do), speak TLS (put it between the socket and `handle_input`), decode or
+//! transcode pictures, record, serve recordings, or know users: who may do what is the application's to answer. RTMPE,
+//! RTMPT and shared objects are not there.
+//!
+//! # What to use
+//!
+//! | To | Use |
+//! |--|--|
+//! | run a server on a runtime or loop of your own | [`server::Server`], or [`driver::Shard`], which also says when to read and write |
+//! | take in or give out streams over one connection | [`session::ServerSession`], [`http::HttpSession`] |
+//! | publish to another server, or play from it | [`session::ClientSession`] |
+//! | fan streams out | [`hub::Hub`], [`hub::Channel`] |
+//! | read or write a format | [`chunk`], [`message`], [`amf`], [`flv`], [`media`], [`handshake`] |
+//!
+//! The folder `examples` has a program for each of the first three, and `transcript`, which prints a conversation.
+//!
+//! # The loop
+//!
+//! Every machine has three sorts of methods, told apart by their first word:
+//!
+//! - **`handle_…`** says what the world did: bytes came, the input ended, time passed. It returns one event, or `None`
+//!   when there is no more: call it until then. It takes input from the front of a slice, and nothing is read past the
+//!   event in your hand.
+//! - **Commands** say what you want: `accept`, `reject`, `send_frame`, `close`. They are allowed between two events.
+//! - **The rest** asks and changes nothing. It costs next to nothing, too.
+//!
+//! After any call that changes something: take events until `None`, write the output, then read the deadline.
+//!
+//! ```
+//! use bytes::Buf;
+//! use headwater_core::Time;
+//! use headwater_core::session::{Event, ServerSession, Status, StatusCode};
+//! use std::error::Error;
+//! use std::io::{Read, Write};
+//!
+//! /// Lets a peer publish. Returns how many frames came.
+//! fn serve(mut socket: impl Read + Write, clock: impl Fn() -> Time) -> Result<u64, Box<dyn Error>> {
+//!     let seed = 1; // any number: it only fills the handshake
+//!     let mut session = ServerSession::new(Default::default(), clock(), seed);
+//!     let mut frames = 0;
+//!     let mut scratch = vec![0; 64 << 10]; // one per thread will do: a session keeps what it needs
+//!     while !session.is_closed() {
+//!         // Here a driver waits: for the socket, but not past `session.poll_timeout()`.
+//!         let len = socket.read(&mut scratch)?;
+//!         let (now, mut input) = (clock(), &scratch[..len]);
+//!         loop {
+//!             let event = match session.handle_input(now, &mut input)? {
+//!                 None if len == 0 => session.handle_eof(now)?,
+//!                 None => session.handle_timeout(now)?,
+//!                 event => event,
+//!             };
+//!             match event {
+//!                 Some(Event::ConnectRequested { id, .. } | Event::PublishRequested { id, .. }) => {
+//!                     session.accept(now, id)?;
+//!                 }
+//!                 Some(Event::PlayRequested { id, .. }) => {
+//!                     let status = Status::new(StatusCode::PlayStreamNotFound, "Nothing is played here.");
+//!                     session.reject(now, id, status)?;
+//!                 }
+//!                 Some(Event::Frame { frame, .. }) => frames += u64::from(!frame.payload.is_empty()),
+//!                 Some(_) => {}
+//!                 None => break,
+//!             }
+//!         }
+//!         while session.output().has_remaining() {
+//!             let taken = socket.write(session.output().chunk())?;
+//!             session.output().advance(taken);
+//!         }
+//!     }
+//!     Ok(frames)
+//! }
+//! #
+//! # // A socket with a client at its other end, which publishes one frame and leaves.
+//! # use headwater_core::session::{ClientEvent, ClientRequest, ClientSession, Purpose};
+//! # use headwater_core::{Frame, Timestamp};
+//! # struct Peer(ClientSession);
+//! # impl Read for Peer {
+//! #     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+//! #         let len = self.0.output().remaining().min(buffer.len());
+//! #         self.0.output().copy_to_slice(&mut buffer[..len]);
+//! #         Ok(len)
+//! #     }
+//! # }
+//! # impl Write for Peer {
+//! #     fn write(&mut self, mut bytes: &[u8]) -> std::io::Result<usize> {
+//! #         let len = bytes.len();
+//! #         while let Some(event) = self.0.handle_input(Time::ZERO, &mut bytes).unwrap() {
+//! #             if event == ClientEvent::Started {
+//! #                 let frame = Frame::audio(Timestamp::ZERO, bytes::Bytes::from_static(b"\xAF\x01sound"));
+//! #                 self.0.send_frame(&frame).unwrap();
+//! #                 self.0.close(Time::ZERO);
+//! #             }
+//! #         }
+//! #         Ok(len)
+//! #     }
+//! #     fn flush(&mut self) -> std::io::Result<()> {
+//! #         Ok(())
+//! #     }
+//! # }
+//! # let request = ClientRequest {
+//! #     purpose: Purpose::Publish,
+//! #     app: "live".into(),
+//! #     tc_url: "rtmp://localhost/live".into(),
+//! #     name: "cam".into(),
+//! # };
+//! # let peer = Peer(ClientSession::new(Default::default(), Time::ZERO, 2, request));
+//! # assert_eq!(serve(peer, || Time::ZERO).unwrap(), 1);
+//! ```
+//!
+//! A request that cannot be answered at once may wait. Until then [`is_paused`](session::ServerSession::is_paused)
+//! holds and the rest of the input stays with you; leave what follows in the kernel, and the peer slows down. The other
+//! way round, [`can_send`](session::ServerSession::can_send) says when to send no more frames because the peer is slow.
+//!
+//! An error of a machine is the peer's fault. The machine has closed itself, and its output may still hold a last word.
+//! A [`StateError`](session::StateError) is yours, and has changed nothing.
+//!
+//! # The states of a session
+//!
+//! ```text
+//!  a connection                              each of its message streams
+//!
+//!  handshake                                  idle ◀──────────────────────────────┐
+//!      │                                        │ publish, play                   │
+//!      ▼         connect                        ▼                                 │
+//!  unconnected ─────────▶ ConnectRequested    PublishRequested, PlayRequested     │
+//!      │                        │ accept        │ accept                          │
+//!      │                        ▼               ▼                                 │
+//!      │                    connected         Event::Frame or send_frame          │
+//!      │                        │               │ closeStream, deleteStream       │
+//!      └───────────┬────────────┘               └─────▶ PublishEnded, PlayEnded ──┘
+//!                  │ reject, close, end_publish, end_play, end of input, error
+//!                  ▼
+//!              is_closing ─── output has left, or close_timeout is over ───▶ is_closed
+//! ```
+//!
+//! In the three states with `Requested` in their names the session is paused. What was requested ends once: by your
+//! `reject`, or with one `PublishEnded` or `PlayEnded`, whatever the cause.
+//!
+//! # Costs
+//!
+//! | | Copies of the payload | Allocations |
+//! |--|--|--|
+//! | a frame comes in | 1, into a buffer of its own | 2: the buffer and its reference count |
+//! | it goes out to one more player | 0 (1 below [`INLINE_BELOW`](output::INLINE_BELOW) bytes) | 0 |
+//! | a control message comes or goes | 1 | 1, of at most 10 bytes |
+//! | nothing happens | | 0 |
+//!
+//! A connection that plays and keeps up owns less than 4 KiB, one that has said nothing yet less than 1 KiB. The frames
+//! that wait for a slow player are shared with the others. `tests/allocations.rs` holds all of this.
+//!
+//! # Limits
+//!
+//! Whatever a peer controls has a bound; [`Limits`] and [`hub::ChannelConfig`] say each with its reason. So the most
+//! that a peer can make the server hold is known:
+//!
+//! | | At most | By default |
+//! |--|--|--|
+//! | messages under way, per connection | `max_buffered_bytes` | 16 MiB |
+//! | output waiting, per connection | `max_output` and one message | 12 MiB and 8 MiB |
+//! | frames, per stream, however many play it | `gop_max_bytes` and `lag_max_bytes` | 32 MiB and 8 MiB |
+//! | an HTTP head | `max_http_head` | 16 KiB |
+//!
+//! # Where to find what a specification says
+//!
+//! | Specification | Module |
+//! |--|--|
+//! | RTMP 1.0 §5.2, and the digest handshake of Flash Player 9 | [`handshake`] |
+//! | RTMP 1.0 §5.3 | [`chunk`] |
+//! | RTMP 1.0 §5.4, §6, §7.1; FLV 10.1 §E.4.4, §E.5 | [`message`] |
+//! | RTMP 1.0 §7.2, §7.3; E-RTMP v2 `connect` | [`session`] |
+//! | AMF 0, AMF 3 | [`amf`] |
+//! | FLV 10.1 §E.2 to §E.4.1 | [`flv`] |
+//! | FLV 10.1 §E.4.2, §E.4.3; E-RTMP v2 audio and video | [`media`] |
+//! | ISO/IEC 14496-15 §5.3.3, §8.3.3; 14496-10 §7.3.2.1; 14496-3 §1.6.2 | [`media`] |
+//! | RFC 9110, RFC 9112, RFC 6455 | [`http`] |
+//!
+//! # Features
+//!
+//! | Feature | | What it adds |
+//! |--|--|--|
+//! | `std` | default | [`IoSlice`](std::io::IoSlice)s of the output. Without it the crate needs `alloc` only |
+//! | `server` | default | [`server`] and [`driver`] |
+//! | `tracing` | | log events of the server |
+//! | `cli` | | the command line and the log that the server programs share |
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
