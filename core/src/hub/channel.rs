@@ -2,13 +2,13 @@
 
 use super::ChannelConfig;
 use super::headers::{Headers, Stored};
+use super::lobby::Lobby;
 use super::ring::{Ring, Sequence, Slot};
 use super::subscriber::{AwaitsKeyframe, LagLimit, SkipStep, Subscriber, SubscriberStats};
 use super::timeline::{Timeline, TimelineStats};
 use crate::media::{self, Codec, Frame, FrameClass, FrameKind};
 use crate::{Time, Timestamp};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::mem;
 use core::time::Duration;
 use slab::Slab;
@@ -34,13 +34,7 @@ pub struct Channel {
     first_media: Option<Time>,
     media_frames: u64,
     subscribers: Slab<Subscriber>,
-    /// Players that saw `Pending` since the last announcement.
-    parked: Vec<SubscriberId>,
-    /// Players that an announcement found parked and that `poll_wake` has not handed out yet.
-    waking: Vec<SubscriberId>,
-    is_merging: bool,
-    /// The first frame that parked players have not been woken for.
-    unannounced_from: Option<Sequence>,
+    lobby: Lobby,
     /// Players that get nothing before the tracks are known.
     awaiting_tracks: usize,
     /// How often the stream has ended, and where it did last. Players of an earlier life get what came before, no more.
@@ -60,6 +54,10 @@ pub struct Join {
     pub token: u64,
     /// Whether nothing is to be given out before [`Channel::tracks`] is known.
     pub needs_tracks: bool,
+    /// How long a frame may wait for others before it is offered to this player, if it is not to be
+    /// [`ChannelConfig::merge`]. At most [`ChannelConfig::max_merge`]; rounded down to 0, 10, 20, 50, 100, 200, 500 ms
+    /// or 1 s.
+    pub merge: Option<Duration>,
 }
 
 /// What a player gets next.
@@ -114,6 +112,7 @@ impl Channel {
     /// An empty channel.
     #[must_use]
     pub fn new(config: Arc<ChannelConfig>) -> Self {
+        let lobby = Lobby::new(config.merge);
         Channel {
             config,
             timeline: Timeline::new(),
@@ -123,10 +122,7 @@ impl Channel {
             first_media: None,
             media_frames: 0,
             subscribers: Slab::new(),
-            parked: Vec::new(),
-            waking: Vec::new(),
-            is_merging: false,
-            unannounced_from: None,
+            lobby,
             awaiting_tracks: 0,
             life: 0,
             ended_at: 0,
@@ -198,8 +194,12 @@ impl Channel {
         let cursor = self.ring.gop_start().unwrap_or(self.ring.end());
         let awaits = self.ring.gop_start().is_none();
         self.awaiting_tracks += usize::from(join.needs_tracks);
+        let lane = self
+            .lobby
+            .lane(join.merge.map(|asked| asked.min(self.config.max_merge)));
         let index = self.subscribers.insert(Subscriber {
             token: join.token,
+            lane,
             life: self.life,
             cursor,
             anchor: self.ring.end(),
@@ -227,8 +227,7 @@ impl Channel {
         let subscriber = self.subscribers.try_remove(id.0 as usize)?;
         self.awaiting_tracks -= usize::from(subscriber.needs_tracks);
         if subscriber.is_parked {
-            self.parked.retain(|parked| *parked != id);
-            self.waking.retain(|waking| *waking != id);
+            self.lobby.remove(subscriber.lane, id);
         }
         Some(subscriber.stats)
     }
@@ -348,28 +347,12 @@ impl Channel {
         (self.ring.bytes(), self.ring.len())
     }
 
-    pub(super) fn merge_delay(&self) -> Duration {
-        self.config.merge
-    }
-
-    /// Marks the parked players for waking. Returns whether there are any that were not marked yet.
-    pub(super) fn start_waking(&mut self) -> bool {
-        self.is_merging = false;
-        self.unannounced_from = None;
-        let was_idle = self.waking.is_empty();
-        self.waking.append(&mut self.parked);
-        was_idle && !self.waking.is_empty()
-    }
-
-    /// Returns whether a merging delay is to begin.
-    pub(super) fn start_merging(&mut self) -> bool {
-        let begins = !self.is_merging && !self.parked.is_empty();
-        self.is_merging |= begins;
-        begins
+    pub(super) fn lobby(&mut self) -> &mut Lobby {
+        &mut self.lobby
     }
 
     pub(super) fn poll_wake(&mut self) -> Option<u64> {
-        let id = self.waking.pop()?;
+        let id = self.lobby.pop()?;
         let subscriber = self.subscribers.get_mut(id.0 as usize)?;
         subscriber.is_parked = false;
         Some(subscriber.token)
@@ -380,22 +363,17 @@ impl Channel {
             && !subscriber.is_parked
         {
             subscriber.is_parked = true;
-            self.parked.push(id);
+            self.lobby.park(subscriber.lane, id);
         }
         Next::Pending
     }
 
     /// Lets go of frames that nobody waits for any more.
     fn trim(&mut self, now: Time) {
-        let end = self.ring.end();
-        self.unannounced_from = if self.parked.is_empty() {
-            None
-        } else {
-            Some(self.unannounced_from.unwrap_or(end))
-        };
+        let (parked, unannounced_from) = self.lobby.before_push(self.ring.end());
         // Who still waits for the tracks to be known is parked as well, but has not taken what was there.
-        let is_all_parked = self.parked.len() == self.subscribers.len() && self.awaiting_tracks == 0;
-        let needed_from = is_all_parked.then(|| self.unannounced_from.unwrap_or(end));
+        let is_all_parked = parked == self.subscribers.len() && self.awaiting_tracks == 0;
+        let needed_from = is_all_parked.then_some(unannounced_from);
         self.ring.trim(now, &self.config, needed_from);
     }
 

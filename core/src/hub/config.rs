@@ -24,6 +24,8 @@ pub struct ChannelConfig {
     pub lag_max_age: Duration,
     /// The longest that a frame waits for others, so that many leave in one write. 0: every frame leaves at once.
     pub merge: Duration,
+    /// The longest such wait that a player may ask for itself. 1 s: more is no longer live.
+    pub max_merge: Duration,
     /// How long a player that needs a keyframe waits for one before it gets what there is. 10 s: streams with
     /// intra refresh never have one.
     pub keyframe_wait: Duration,
@@ -39,6 +41,7 @@ impl Default for ChannelConfig {
             lag_max_bytes: 8 << 20,
             lag_max_age: Duration::from_secs(10),
             merge: Duration::ZERO,
+            max_merge: Duration::from_secs(1),
             keyframe_wait: Duration::from_secs(10),
         }
     }

@@ -16,6 +16,7 @@
 mod channel;
 mod config;
 mod headers;
+mod lobby;
 mod ring;
 mod subscriber;
 mod timeline;
@@ -29,7 +30,8 @@ pub use subscriber::{LagLimit, SkipStep, SubscriberStats};
 pub use timeline::TimelineStats;
 
 use crate::{StreamKey, Time};
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use lobby::LaneId;
 use slab::Slab;
 
 /// All channels of one thread, by key, and who is to be woken.
@@ -39,8 +41,8 @@ pub struct Hub {
     by_key: BTreeMap<StreamKey, ChannelId>,
     /// Channels with players to wake now.
     ready: VecDeque<ChannelId>,
-    /// Channels whose merging delay runs, and until when. One delay for all, so the order of time is the order here.
-    merging: VecDeque<(Time, ChannelId)>,
+    /// Which players' merging delay runs, and until when.
+    merging: BTreeSet<(Time, ChannelId, LaneId)>,
 }
 
 /// A channel of one [`Hub`].
@@ -85,7 +87,7 @@ impl Hub {
     pub fn remove(&mut self, key: &StreamKey) -> Option<Channel> {
         let id = self.by_key.remove(key)?;
         self.ready.retain(|ready| *ready != id);
-        self.merging.retain(|(_, merging)| *merging != id);
+        self.merging.retain(|(_, merging, _)| *merging != id);
         self.channels.try_remove(id.0)
     }
 
@@ -103,12 +105,12 @@ impl Hub {
         let Some(channel) = self.channels.get_mut(id.0) else {
             return;
         };
-        if channel.merge_delay().is_zero() {
-            if channel.start_waking() {
-                self.ready.push_back(id);
-            }
-        } else if channel.start_merging() {
-            self.merging.push_back((now + channel.merge_delay(), id));
+        let merging = &mut self.merging;
+        let wakes = channel.lobby().announce(|lane, delay| {
+            merging.insert((now + delay, id, lane));
+        });
+        if wakes {
+            self.ready.push_back(id);
         }
     }
 
@@ -126,17 +128,17 @@ impl Hub {
     /// When to call [`handle_timeout`](Self::handle_timeout). O(1).
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        self.merging.front().map(|(due, _)| *due)
+        self.merging.first().map(|(due, _, _)| *due)
     }
 
     /// Wakes the players of every channel whose merging delay is over.
     pub fn handle_timeout(&mut self, now: Time) {
-        while let Some(&(due, id)) = self.merging.front()
-            && due <= now
-        {
-            self.merging.pop_front();
+        while self.merging.first().is_some_and(|(due, _, _)| *due <= now) {
+            let Some((_, id, lane)) = self.merging.pop_first() else {
+                return;
+            };
             if let Some(channel) = self.channels.get_mut(id.0)
-                && channel.start_waking()
+                && channel.lobby().end_delay(lane)
             {
                 self.ready.push_back(id);
             }

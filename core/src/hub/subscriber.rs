@@ -1,5 +1,6 @@
 //! One player's place in a channel.
 
+use super::lobby::LaneId;
 use super::ring::Sequence;
 use crate::{FrameKind, Time};
 
@@ -8,6 +9,8 @@ use crate::{FrameKind, Time};
 pub(super) struct Subscriber {
     /// The caller's name for it.
     pub(super) token: u64,
+    /// Where it is parked.
+    pub(super) lane: LaneId,
     /// The life of the channel that it belongs to.
     pub(super) life: u32,
     /// The next frame to look at.

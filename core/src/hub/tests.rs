@@ -64,6 +64,7 @@ impl Stage {
             Join {
                 token: 7,
                 needs_tracks: false,
+                merge: None,
             },
         )
     }
@@ -232,6 +233,7 @@ fn a_player_that_must_know_the_tracks_waits_until_they_are_known() {
         Join {
             token: 1,
             needs_tracks: true,
+            merge: None,
         },
     );
     stage.push("M V K0 P10 P20 P30");
@@ -256,6 +258,7 @@ fn who_waits_for_the_tracks_loses_nothing_when_they_come_in_one_read() {
         Join {
             token: 1,
             needs_tracks: true,
+            merge: None,
         },
     );
     assert_eq!(stage.take(player), "");
@@ -448,6 +451,7 @@ fn only_parked_players_are_woken_and_each_once() {
                 Join {
                     token,
                     needs_tracks: false,
+                    merge: None,
                 },
             )
         })
@@ -484,6 +488,34 @@ fn merging_wakes_once_when_the_delay_of_the_first_frame_is_over() {
     assert_eq!(
         (stage.take(player).as_str(), stage.hub.poll_timeout()),
         ("P40 P55", None)
+    );
+}
+
+#[test]
+fn a_player_may_ask_for_its_own_merging_delay() {
+    let mut stage = Stage::new(|config| config.merge = Duration::from_millis(20));
+    stage.push("V K0");
+    let now = stage.now;
+    let asks = [None, Some(0), Some(119), Some(60_000)];
+    let players = asks.map(|millis: Option<u64>| {
+        let join = Join {
+            token: millis.unwrap_or(7),
+            needs_tracks: false,
+            merge: millis.map(Duration::from_millis),
+        };
+        stage.channel().subscribe(now, join)
+    });
+    for player in players {
+        stage.take(player);
+    }
+    stage.push("P40");
+    let mut woken = |millis: u64| {
+        stage.hub.handle_timeout(Time::from_millis(1_040 + millis));
+        core::iter::from_fn(|| stage.hub.poll_wake()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        [0, 19, 20, 99, 100, 999, 1_000].map(&mut woken),
+        [vec![0], vec![], vec![7], vec![], vec![119], vec![], vec![60_000]]
     );
 }
 

@@ -93,6 +93,8 @@ pub(super) struct PlayAsk {
     pub(super) needs_tracks: bool,
     /// Is accepted before its publisher is there. RTMP can say so, HTTP has one status line to say all.
     pub(super) waits_accepted: bool,
+    /// How long frames may wait for others on their way to it, if it says so (`?merge=MILLISECONDS`).
+    pub(super) merge: Option<Duration>,
 }
 
 /// What all sessions and channels of a server share.
@@ -412,6 +414,7 @@ fn from_rtmp(session: &mut ServerSession, now: Time, event: Event) -> Happened {
                 head_only: false,
                 needs_tracks: false,
                 waits_accepted: true,
+                merge: None,
             };
             Happened::PlayRequested {
                 request,
@@ -450,6 +453,7 @@ fn from_http(event: HttpEvent) -> Happened {
                 head_only,
                 needs_tracks: true,
                 waits_accepted: false,
+                merge: None,
             };
             Happened::PlayRequested {
                 request,

@@ -30,6 +30,11 @@ impl Server {
             return;
         }
         let wait = self.absence_wait(target, ask);
+        let merge = target
+            .query_value("merge")
+            .and_then(|millis| millis.parse().ok())
+            .map(Duration::from_millis);
+        let ask = PlayAsk { merge, ..ask };
         let channel = self.open_stream(&target.key);
         let activity = Activity::Seeking {
             request,
@@ -147,6 +152,7 @@ impl Server {
         let join = Join {
             token: id.to_token(),
             needs_tracks: ask.needs_tracks,
+            merge: ask.merge,
         };
         let subscriber = channel.subscribe(now, join);
         role.activity = Activity::Playing {
