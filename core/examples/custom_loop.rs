@@ -2,7 +2,8 @@
 //!
 //! [`Server`] knows every rule of RTMP and HTTP-FLV and no socket. What is left to a driver is below: it moves bytes,
 //! says what time it is and does what [`Action`]s say. Any loop that can do so can serve, also one inside a game engine
-//! or a simulator.
+//! or a simulator. One that serves thousands starts from [`driver::Shard`](headwater_core::driver::Shard), which bounds
+//! what a connection may read and write before it is another one's turn.
 //!
 //! ```text
 //! cargo run -p headwater-core --example custom_loop -- 127.0.0.1:1935 127.0.0.1:8080
