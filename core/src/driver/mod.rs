@@ -38,6 +38,11 @@ pub const KEEPALIVE_PROBES: u32 = 3;
 /// about fifteen minutes, for which a dead player would hold its kernel buffers.
 pub const USER_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Bytes that a socket takes beyond what its peer has room for. 128 KiB: two flights to a distant player. The default of
+/// Linux is up to 4 MiB, half a minute of a slow player's stream: too late to skip what it will never catch up with, and
+/// a player that takes little would look like one that takes nothing.
+pub const MAX_UNSENT: u32 = 128 << 10;
+
 /// Pause after an accept that failed for want of file descriptors or memory: only a connection that closes can help,
 /// and the listener stays readable meanwhile. 50 ms: too short for a viewer to notice, long enough not to spin.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -1,6 +1,6 @@
 //! How sockets are set up. Knows nothing of a runtime.
 
-use super::{Addresses, BACKLOG, Config, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, USER_TIMEOUT};
+use super::{Addresses, Config};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -55,32 +55,30 @@ fn listen_on(address: SocketAddr, count: usize) -> io::Result<(SocketAddr, Vec<T
     Ok((address, listeners))
 }
 
-/// Sets a connection up as the server wants it: frames leave at once, and a peer that vanished is noticed.
+/// Sets a connection up as the server wants it: frames leave at once, what cannot leave stays with us,
+/// and a peer that vanished is noticed.
 ///
 /// # Errors
 /// If the peer has gone already, on some systems.
 pub fn configure<'a>(stream: impl Into<SockRef<'a>>) -> io::Result<()> {
     let stream = stream.into();
     stream.set_tcp_nodelay(true)?;
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE);
-    #[cfg(any(
-        target_os = "linux",
-        target_os = "android",
-        target_vendor = "apple",
-        target_os = "freebsd",
-        windows
-    ))]
-    let keepalive = keepalive.with_interval(KEEPALIVE_INTERVAL);
+    let keepalive = TcpKeepalive::new().with_time(super::KEEPALIVE_IDLE);
     #[cfg(any(
         target_os = "linux",
         target_os = "android",
         target_vendor = "apple",
         target_os = "freebsd"
     ))]
-    let keepalive = keepalive.with_retries(KEEPALIVE_PROBES);
+    let keepalive = keepalive
+        .with_interval(super::KEEPALIVE_INTERVAL)
+        .with_retries(super::KEEPALIVE_PROBES);
     stream.set_tcp_keepalive(&keepalive)?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    stream.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    {
+        stream.set_tcp_user_timeout(Some(super::USER_TIMEOUT))?;
+        stream.set_tcp_notsent_lowat(super::MAX_UNSENT)?;
+    }
     Ok(())
 }
 
@@ -121,7 +119,7 @@ fn another(_: SocketAddr, listeners: &[TcpListener]) -> io::Result<TcpListener> 
 }
 
 fn backlog() -> i32 {
-    i32::try_from(BACKLOG).unwrap_or(i32::MAX)
+    i32::try_from(super::BACKLOG).unwrap_or(i32::MAX)
 }
 
 #[cfg(test)]
@@ -164,6 +162,11 @@ mod tests {
         assert!(stream.nodelay().unwrap());
         assert!(SockRef::from(&stream).keepalive().unwrap());
         #[cfg(target_os = "linux")]
-        assert_eq!(SockRef::from(&stream).tcp_user_timeout().unwrap(), Some(USER_TIMEOUT));
+        {
+            use crate::driver::{MAX_UNSENT, USER_TIMEOUT};
+            let stream = SockRef::from(&stream);
+            assert_eq!(stream.tcp_user_timeout().unwrap(), Some(USER_TIMEOUT));
+            assert_eq!(stream.tcp_notsent_lowat().unwrap(), MAX_UNSENT);
+        }
     }
 }
