@@ -242,6 +242,49 @@ fn twenty_streams_at_once_stay_apart(runtime: Runtime) {
     }
 }
 
+/// Frames that wait for others to leave with them still all leave, in order.
+fn merged_writes_lose_nothing(runtime: Runtime) {
+    let server = runtime.start(&["--grace", "0", "--merge", "50ms"]);
+    let plays = play_both(&server, "live/merged", 10);
+    ffmpeg::publish(TYPICAL, &server.rtmp_url("live/merged")).succeed(DEADLINE);
+    for play in plays {
+        assert_whole(&play.join().unwrap(), TYPICAL);
+    }
+}
+
+/// A player that reads nothing for a while keeps nobody waiting, and goes on when it reads again.
+fn a_player_that_pauses_delays_no_other(runtime: Runtime) {
+    let server = runtime.start(&NO_GRACE);
+    let paused = http::send_get(server.http, "/live/heavy?wait=20");
+    socket2::SockRef::from(&paused).set_recv_buffer_size(64 << 10).unwrap();
+    let player = ffmpeg::record(&server.http_url("live/heavy?wait=20"));
+    ffmpeg::publish(clips::HEAVY, &server.rtmp_url("live/heavy")).succeed(DEADLINE);
+    player.finish().assert_same(&clips::HEAVY.packets(), "the other player");
+
+    let received = http::read_response(paused).read_flv();
+    let published = file_frames(clips::HEAVY);
+    let mut rest = published.iter();
+    for frame in received.iter().filter(|frame| !is_header(frame)) {
+        assert!(
+            rest.any(|published| published.payload == frame.payload),
+            "{:?} is out of order",
+            frame.kind
+        );
+    }
+    assert_eq!(coded(&received, FrameKind::Video)[0].class, FrameClass::Keyframe);
+}
+
+/// With more connections than file descriptors, those that are there go on, and new ones come in when old ones leave.
+fn running_out_of_file_descriptors_is_survived(runtime: Runtime) {
+    let server = runtime.start_with_files(40);
+    let connections: Vec<_> = (0..80)
+        .map(|_| http::connect(server.http, Ipv4Addr::LOCALHOST))
+        .collect();
+    server.wait_for_line("cannot accept");
+    drop(connections);
+    assert_eq!(server.get("/live/nobody").status, 404);
+}
+
 /// Told to stop in the middle of everything, the server ends each stream properly and is gone within its time.
 fn a_termination_ends_every_play_cleanly(runtime: Runtime) {
     let mut server = runtime.start(&[]);
@@ -267,6 +310,19 @@ fn an_idle_server_ends_at_once(runtime: Runtime) {
     let (status, took) = server.terminate();
     assert!(status.success(), "the server ended with {status}");
     assert!(took < Duration::from_secs(1), "the server took {took:?} to end");
+}
+
+/// Who asks twice does not want to wait for anybody.
+fn a_second_signal_ends_the_server_at_once(runtime: Runtime) {
+    let mut server = runtime.start(&[]);
+    // It does not close its side, for which the server gives it a second.
+    let _player = http::send_get(server.http, "/live/nobody?wait=20");
+    server.wait_for_line("connection accepted");
+    server.ask_to_stop();
+    server.wait_for_line("stopping");
+    let (status, took) = server.terminate();
+    assert_eq!(status.code(), Some(1));
+    assert!(took < Duration::from_millis(500), "the server took {took:?} to end");
 }
 
 /// What prevents the start is said in one line, with its own exit code.
@@ -428,7 +484,11 @@ on_every_runtime!([
     streams_have_the_same_name_on_both_protocols
     a_hundred_players_share_a_stream
     twenty_streams_at_once_stay_apart
+    merged_writes_lose_nothing
+    a_player_that_pauses_delays_no_other
+    running_out_of_file_descriptors_is_survived
     a_termination_ends_every_play_cleanly
+    a_second_signal_ends_the_server_at_once
     an_idle_server_ends_at_once
     a_port_in_use_is_one_line_and_exit_code_2
 ]);

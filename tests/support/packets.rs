@@ -70,7 +70,7 @@ impl Packets {
 
     /// What a player gets that was there from the beginning: it begins with a keyframe, so sound before the first
     /// picture is left out.
-    pub fn as_played(mut self) -> Self {
+    pub fn into_played(mut self) -> Self {
         if let (Some(first), Some(sound)) = (self.first_picture, self.tracks.get_mut("audio")) {
             sound.packets.drain(..first);
         }

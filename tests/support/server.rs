@@ -30,8 +30,18 @@ impl Runtime {
 
     /// Starts it with further `flags`, and returns once it listens.
     pub fn start(&self, flags: &[&str]) -> Server {
+        self.start_as(self.command(), flags)
+    }
+
+    /// The same, with no more than `files` file descriptors.
+    pub fn start_with_files(&self, files: u32) -> Server {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\""), self.binary]);
+        self.start_as(command, &[])
+    }
+
+    fn start_as(&self, mut command: Command, flags: &[&str]) -> Server {
         let workers = self.workers.to_string();
-        let mut command = self.command();
         command
             .args([
                 "--address",
@@ -73,15 +83,21 @@ impl Server {
         response
     }
 
+    /// Returns once the log has `text`.
+    pub fn wait_for_line(&self, text: &str) {
+        self.process.wait_for_line(text, DEADLINE);
+    }
+
+    /// Asks it to stop, without waiting.
+    pub fn ask_to_stop(&self) {
+        self.process.signal("TERM");
+    }
+
     /// Asks it to stop, and returns how it ended and how long that took.
     pub fn terminate(&mut self) -> (ExitStatus, Duration) {
         let start = Instant::now();
-        self.process.signal("TERM");
+        self.ask_to_stop();
         (self.process.wait(DEADLINE), start.elapsed())
-    }
-
-    pub fn log(&self) -> String {
-        self.process.log()
     }
 }
 
