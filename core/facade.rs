@@ -1,4 +1,4 @@
-//! Headwater: a live streaming server for RTMP and HTTP-FLV.
+#![doc = include_str!("../README.md")]
 
 pub use headwater_core as core;
 #[cfg(feature = "tokio")]
