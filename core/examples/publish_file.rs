@@ -8,7 +8,7 @@
 use bytes::Buf;
 use headwater_core::flv::{FlvItem, FlvReader};
 use headwater_core::session::{ClientEvent, ClientRequest, ClientSession, Purpose, SessionConfig};
-use headwater_core::{Frame, Limits, Time};
+use headwater_core::{EndCause, Frame, Limits, Time};
 use std::error::Error;
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -61,13 +61,12 @@ fn publish(mut socket: TcpStream, request: ClientRequest, mut media: Media) -> R
     let mut next = media.next_frame()?;
     let mut sent = 0_u64;
 
+    // What the last read gave: `None` if nothing came in time, 0 at the end.
+    let mut read = None;
     loop {
         let now = Time::ZERO + clock.elapsed();
-        // The time of each frame on our clock: the file's own times, counted from the start.
-        let due =
-            |frame: &Frame| started.map(|at: Time| at + Duration::from_millis(frame.timestamp.as_millis().into()));
         while session.can_send()
-            && let Some(frame) = next.take_if(|frame| due(frame).is_some_and(|at| at <= now))
+            && let Some(frame) = next.take_if(|frame| due(frame, started).is_some_and(|at| at <= now))
         {
             session.send_frame(&frame)?;
             sent += 1;
@@ -76,27 +75,7 @@ fn publish(mut socket: TcpStream, request: ClientRequest, mut media: Media) -> R
         if next.is_none() {
             session.close(now);
         }
-        while session.output().has_remaining() {
-            let taken = socket.write(session.output().chunk())?;
-            session.output().advance(taken);
-        }
-        if session.is_closed() {
-            break;
-        }
 
-        // Read what the server says until the next frame or deadline is due. Zero would mean no timeout.
-        let wake = [next.as_ref().and_then(due), session.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min();
-        let wait = wake.map(|at| at.since(Time::ZERO + clock.elapsed()).max(Duration::from_millis(1)));
-        socket.set_read_timeout(wait)?;
-        let read = match socket.read(&mut scratch) {
-            Ok(len) => Some(len),
-            Err(error) if is_timeout(&error) => None,
-            Err(error) => return Err(error.into()),
-        };
-        let now = Time::ZERO + clock.elapsed();
         let mut input = scratch.get(..read.unwrap_or(0)).unwrap_or_default();
         loop {
             let event = match session.handle_input(now, &mut input)? {
@@ -112,13 +91,31 @@ fn publish(mut socket: TcpStream, request: ClientRequest, mut media: Media) -> R
                 Some(ClientEvent::Refused { code, description }) => {
                     return Err(format!("refused: {code}: {description}").into());
                 }
+                Some(ClientEvent::Ended(EndCause::Closed)) => println!("sent {sent} frames"),
                 Some(ClientEvent::Ended(cause)) => return Err(format!("ended by the server: {cause}").into()),
                 Some(event) => println!("{event:?}"),
                 None => break,
             }
         }
+        while session.output().has_remaining() {
+            let taken = socket.write(session.output().chunk())?;
+            session.output().advance(taken);
+        }
+        if session.is_closed() {
+            break;
+        }
+
+        // Read what the server says until the next frame or deadline is due. Zero would mean no timeout.
+        let next_due = next.as_ref().and_then(|frame| due(frame, started));
+        let wake = [next_due, session.poll_timeout()].into_iter().flatten().min();
+        let wait = wake.map(|at| at.since(Time::ZERO + clock.elapsed()).max(Duration::from_millis(1)));
+        socket.set_read_timeout(wait)?;
+        read = match socket.read(&mut scratch) {
+            Ok(len) => Some(len),
+            Err(error) if is_timeout(&error) => None,
+            Err(error) => return Err(error.into()),
+        };
     }
-    println!("sent {sent} frames, {} bytes", session.stats().bytes_sent);
 
     // Dropping a socket with unread input resets the connection, which could cost the server our last words.
     socket.shutdown(Shutdown::Write)?;
@@ -127,6 +124,11 @@ fn publish(mut socket: TcpStream, request: ClientRequest, mut media: Media) -> R
         Err(error) if !is_timeout(&error) => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// When to send `frame`: at the time that it says, counted from the start.
+fn due(frame: &Frame, started: Option<Time>) -> Option<Time> {
+    Some(started? + Duration::from_millis(frame.timestamp.as_millis().into()))
 }
 
 fn is_timeout(error: &io::Error) -> bool {
