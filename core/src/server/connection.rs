@@ -38,6 +38,8 @@ pub(super) struct Connection {
     pub(super) phase: Phase,
     /// Whether `Action::Wake` is on its way.
     pub(super) is_waking: bool,
+    /// Whether its machine has given up; it says so again at every call.
+    pub(super) has_failed: bool,
 }
 
 /// How far a connection has come towards its end.
@@ -210,7 +212,6 @@ impl Connection {
                 });
                 waits.chain(self.protocol.poll_timeout()).min().unwrap_or(Time::NEVER)
             }
-            // What the protocol is still due for nobody asks it any more.
             Phase::Lingering { until } => until,
             Phase::Closed => Time::NEVER,
         }

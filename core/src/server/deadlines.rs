@@ -19,9 +19,11 @@ pub(super) struct Deadlines {
 }
 
 impl Deadlines {
-    /// Makes sure that `id` comes up at `due`. `armed` is when it would come up without this, and is brought up to date.
-    pub(super) fn arm(&mut self, id: ConnectionId, armed: &mut Time, due: Time) {
-        let due = Time::from_micros(due.as_micros().div_ceil(GRAIN_MICROS).saturating_mul(GRAIN_MICROS));
+    /// Makes sure that `id` comes up at `due`, and not before the time after `now`. `armed` is when it would come up
+    /// without this, and is brought up to date.
+    pub(super) fn arm(&mut self, now: Time, id: ConnectionId, armed: &mut Time, due: Time) {
+        let due = due.as_micros().max(now.as_micros().saturating_add(1));
+        let due = Time::from_micros(due.div_ceil(GRAIN_MICROS).saturating_mul(GRAIN_MICROS));
         if due < *armed {
             *armed = due;
             self.heap.push(Reverse((due, id)));

@@ -153,6 +153,7 @@ impl Server {
             last_input: now,
             phase: Phase::Open,
             is_waking: false,
+            has_failed: false,
         });
         // At most `max_connections`, which cannot be more than the sockets of a process.
         let id = ConnectionId::new(u32::try_from(index).unwrap_or(u32::MAX), self.generation);
@@ -438,13 +439,15 @@ impl Server {
 
     /// A connection broke down: what it did ends, its last words leave, nothing else changes.
     fn fail(&mut self, now: Time, id: ConnectionId, failure: &Failure) {
-        self.stats.failed += 1;
-        if let Some(connection) = self.connection(id) {
-            info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), reason = %failure,
-                "connection failed");
-            connection.stash = Vec::new();
-            connection.protocol.close(now);
+        let Some(connection) = self.connection(id) else { return };
+        if mem::replace(&mut connection.has_failed, true) {
+            return;
         }
+        info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), reason = %failure,
+            "connection failed");
+        connection.stash = Vec::new();
+        connection.protocol.close(now);
+        self.stats.failed += 1;
         self.end_roles(now, id, failure.cause());
     }
 
@@ -454,7 +457,7 @@ impl Server {
             && connection.generation == id.generation()
         {
             let due = connection.due();
-            self.deadlines.arm(id, &mut connection.armed, due);
+            self.deadlines.arm(self.now, id, &mut connection.armed, due);
         }
     }
 
