@@ -10,7 +10,7 @@ use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 use std::thread;
 use tokio::runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -56,10 +56,12 @@ impl Server {
         let (mailboxes, receivers): (Vec<_>, Vec<_>) = self.listeners.iter().map(|_| unbounded_channel()).unzip();
         let stop = StopOnDrop(mailboxes.clone());
         let (exit, mut exits) = unbounded_channel();
+        let ready = Arc::new(Barrier::new(mailboxes.len()));
         for ((listeners, mailbox), index) in self.listeners.into_iter().zip(receivers).zip(0..) {
             let (config, mailboxes, exit) = (self.config.clone(), mailboxes.clone(), exit.clone());
+            let ready = ready.clone();
             thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-                let work = || run_worker(ShardId(index), config, clock, mailboxes, listeners, mailbox);
+                let work = || run_worker(ShardId(index), config, clock, mailboxes, listeners, mailbox, &ready);
                 let result = panic::catch_unwind(AssertUnwindSafe(work))
                     .unwrap_or_else(|_| Err(io::Error::other(format!("worker {index} has panicked"))));
                 // Fails if the caller has dropped this future and asks no more.
@@ -114,14 +116,17 @@ fn run_worker(
     mailboxes: Vec<UnboundedSender<Mail>>,
     listeners: Listeners,
     mailbox: UnboundedReceiver<Mail>,
+    ready: &Barrier,
 ) -> io::Result<()> {
     let shards = u16::try_from(mailboxes.len()).unwrap_or(u16::MAX);
     let server = server::Server::new(config, id, shards, random());
     let runtime = runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
-        .build_local(runtime::LocalOptions::default())?;
-    runtime.block_on(Worker::new(id, Shard::new(server), clock, mailboxes.into()).run(listeners, mailbox))
+        .build_local(runtime::LocalOptions::default());
+    // Nobody accepts before everybody can wait: connections must not take the file descriptors of the workers.
+    ready.wait();
+    runtime?.block_on(Worker::new(id, Shard::new(server), clock, mailboxes.into()).run(listeners, mailbox))
 }
 
 /// A number that nobody can guess, from the standard library's source of hash keys.
