@@ -1,0 +1,115 @@
+//! One connection: a socket that the shard uses, and a task that waits for it.
+
+use crate::worker::Worker;
+use async_io::Async;
+use headwater_core::driver::{Interest, Socket};
+use headwater_core::server::ConnectionId;
+use smol::future;
+use std::cell::Cell;
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+/// What the shard and the connection's task share.
+pub(crate) struct Connection {
+    stream: Async<TcpStream>,
+    /// What the task waits for; `None` once the shard has closed the connection.
+    interest: Cell<Option<Interest>>,
+    /// The task, while it waits for what `interest` says.
+    waiting: Cell<Option<Waker>>,
+}
+
+impl Connection {
+    pub(crate) fn new(stream: Async<TcpStream>) -> Self {
+        Connection {
+            stream,
+            interest: Cell::new(Some(Interest::READ)),
+            waiting: Cell::new(None),
+        }
+    }
+
+    /// Ready when the socket has woken the task: it may be readable, writable or neither.
+    ///
+    /// What the reactor says about it is not asked, as that leaves out events which came while another thread was
+    /// waiting for them; asking the kernel anew costs more than a read or write in vain.
+    fn poll_event(&self, context: &mut Context<'_>) -> Poll<()> {
+        if self.waiting.take().is_some() {
+            return Poll::Ready(());
+        }
+        let Some(interest) = self.interest.get() else {
+            return Poll::Ready(());
+        };
+        if interest.read {
+            request_wake(|| self.stream.poll_readable(context));
+        }
+        if interest.write {
+            request_wake(|| self.stream.poll_writable(context));
+        }
+        self.waiting.set(Some(context.waker().clone()));
+        Poll::Pending
+    }
+
+    fn set_interest(&self, interest: Option<Interest>) {
+        self.interest.set(interest);
+        if let Some(task) = self.waiting.take() {
+            task.wake();
+        }
+    }
+}
+
+/// Polls until the socket's next event will wake the task. The first answer may be about an event that has done so
+/// already.
+fn request_wake(mut poll: impl FnMut() -> Poll<io::Result<()>>) {
+    if poll().is_ready() {
+        // It does not fail on a socket that is registered and open.
+        let _ = poll();
+    }
+}
+
+/// Waits for the socket, and lets the shard use it, until the shard has closed the connection.
+pub(crate) async fn serve(worker: Rc<Worker>, id: ConnectionId, connection: Rc<Connection>) {
+    let mut may_have_more = false;
+    loop {
+        if may_have_more {
+            future::yield_now().await;
+        } else {
+            future::poll_fn(|context| connection.poll_event(context)).await;
+        }
+        let Some(interest) = connection.interest.get() else {
+            return;
+        };
+        may_have_more = worker.step(|shard, now| {
+            if interest.write {
+                shard.writable(id);
+            }
+            interest.read && shard.readable(now, id)
+        });
+    }
+}
+
+/// The shard's handle on a connection.
+pub(crate) struct Handle(pub(crate) Rc<Connection>);
+
+impl Socket for Handle {
+    fn read(&self, scratch: &mut [u8]) -> io::Result<usize> {
+        self.0.stream.get_ref().read(scratch)
+    }
+
+    fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.stream.get_ref().write_vectored(slices)
+    }
+
+    fn shutdown_write(&self) {
+        // Fails if the peer has reset the connection, which the next read reports.
+        let _ = self.0.stream.get_ref().shutdown(Shutdown::Write);
+    }
+
+    fn set_interest(&self, interest: Interest) {
+        self.0.set_interest(Some(interest));
+    }
+
+    fn close(self) {
+        self.0.set_interest(None);
+    }
+}

@@ -1,0 +1,30 @@
+//! Headwater on smol: sockets, threads and a clock for [`headwater_core::server`].
+//!
+//! Each worker is an OS thread with a single-threaded executor, a server, listeners and sockets of its own; workers
+//! share nothing and tell each other by messages. One task per connection waits until its socket is ready and then
+//! does its input and output at once, so nothing is ever half done when a wait is dropped. Whoever has read a
+//! publisher's frame writes it to the players' sockets directly: a player's task sleeps until its socket refuses bytes.
+//!
+//! What the workers do share is async-io's reactor, of which a process has one: whichever thread has nothing to do
+//! waits for the sockets of all, and wakes the others. That costs a few system calls more per wait than a reactor per
+//! thread would; a write that the kernel takes costs the same, as it is never waited for.
+//!
+//! ```no_run
+//! # fn main() -> std::io::Result<()> {
+//! use headwater_smol::{Config, Server};
+//!
+//! let server = Server::bind(Config::default())?;
+//! println!("listening on {}", server.addresses());
+//! smol::block_on(server.run(std::future::pending()))
+//! # }
+//! ```
+
+mod clock;
+mod connection;
+mod listener;
+mod server;
+mod signals;
+mod worker;
+
+pub use headwater_core::driver::{Addresses, Config};
+pub use server::{Server, prepare};

@@ -1,0 +1,53 @@
+//! Accepting connections.
+
+use crate::connection::{self, Connection, Handle};
+use crate::worker::Worker;
+use async_io::{Async, Timer};
+use headwater_core::driver::{ACCEPT_LOG_INTERVAL, ACCEPT_PAUSE, sockets};
+use headwater_core::server::Listener;
+use smol::future;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::rc::Rc;
+use std::time::Instant;
+use tracing::{debug, warn};
+
+/// Accepts until it is dropped. No error ends it: most mean that one peer was too quick to leave, and a lack of file
+/// descriptors or memory passes.
+pub(crate) async fn accept(worker: Rc<Worker>, listener: Async<TcpListener>, kind: Listener) {
+    let mut logged: Option<Instant> = None;
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                admit(&worker, stream, peer, kind);
+                // A connection that waits in the kernel is accepted without a pause, and so would be all of a burst.
+                future::yield_now().await;
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
+            Err(error) => {
+                if logged.is_none_or(|at| at.elapsed() >= ACCEPT_LOG_INTERVAL) {
+                    logged = Some(Instant::now());
+                    warn!(%error, listener = ?kind, "cannot accept");
+                }
+                Timer::after(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn admit(worker: &Rc<Worker>, stream: Async<TcpStream>, peer: SocketAddr, kind: Listener) {
+    if let Err(error) = sockets::configure(stream.get_ref()) {
+        // The peer has gone already.
+        debug!(%error, %peer, "cannot set up the connection");
+        return;
+    }
+    let connection = Rc::new(Connection::new(stream));
+    match worker.step(|shard, now| shard.accept(now, kind, peer, Handle(connection.clone()))) {
+        Ok(id) => {
+            if let Some(task) = worker.spawn(connection::serve(worker.clone(), id, connection)) {
+                task.detach();
+            }
+        }
+        Err(reason) => debug!(%reason, %peer, "refused"),
+    }
+}

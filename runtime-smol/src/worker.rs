@@ -1,0 +1,176 @@
+//! A worker: one thread, one executor, one shard.
+
+use crate::clock::Clock;
+use crate::connection::Handle;
+use crate::listener;
+use async_io::{Async, Timer};
+use headwater_core::Time;
+use headwater_core::driver::sockets::Listeners;
+use headwater_core::driver::{DRAIN_TIMEOUT, Shard};
+use headwater_core::server::{Listener, ShardId, ShardMessage};
+use smol::channel::{Receiver, Sender};
+use smol::{LocalExecutor, Task, future};
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::io;
+use std::iter;
+use std::rc::{Rc, Weak};
+use std::task::Poll;
+use tracing::warn;
+
+/// What a worker is told from outside its thread.
+#[derive(Debug)]
+pub(crate) enum Mail {
+    /// From another worker's shard.
+    Shard(ShardId, ShardMessage),
+    /// Stop accepting, end what there is, return.
+    Shutdown,
+}
+
+/// What the tasks of one thread share.
+pub(crate) struct Worker {
+    id: ShardId,
+    shard: RefCell<Shard<Handle>>,
+    clock: Clock,
+    /// The mailboxes of all workers, by shard.
+    mailboxes: Box<[Sender<Mail>]>,
+    /// Where the tasks run. They hold the worker, so it does not hold them.
+    executor: Weak<LocalExecutor<'static>>,
+    /// There is work left, an earlier deadline, or nothing left at all.
+    needs_attention: Cell<bool>,
+    /// When the timer fires.
+    deadline: Cell<Time>,
+}
+
+/// Messages from other shards handled before the thread looks at its sockets.
+const MAIL_PER_TURN: usize = 64;
+
+/// Tasks run before the thread looks at its sockets. 16: with turns of half a millisecond no socket waits much longer
+/// than that for attention, and to look costs as much as one small read.
+const TASKS_PER_TURN: usize = 16;
+
+/// Runs tasks forever.
+pub(crate) async fn run_tasks(executor: &LocalExecutor<'_>) -> io::Result<()> {
+    loop {
+        for _ in 0..TASKS_PER_TURN {
+            executor.tick().await;
+        }
+        future::yield_now().await;
+    }
+}
+
+impl Worker {
+    pub(crate) fn new(
+        id: ShardId,
+        shard: Shard<Handle>,
+        clock: Clock,
+        mailboxes: Box<[Sender<Mail>]>,
+        executor: Weak<LocalExecutor<'static>>,
+    ) -> Rc<Self> {
+        Rc::new(Worker {
+            id,
+            shard: RefCell::new(shard),
+            clock,
+            mailboxes,
+            executor,
+            needs_attention: Cell::new(false),
+            deadline: Cell::new(Time::NEVER),
+        })
+    }
+
+    /// Lets `work` use the shard, and does what follows from it.
+    ///
+    /// Every use of the shard goes through here, so it never has work that nobody does or a deadline that nobody
+    /// waits for.
+    pub(crate) fn step<R>(&self, work: impl FnOnce(&mut Shard<Handle>, Time) -> R) -> R {
+        let now = self.clock.now();
+        let mut shard = self.shard.borrow_mut();
+        let result = work(&mut shard, now);
+        let has_more = shard.turn(now, |to, message| self.send(to, message));
+        let is_earlier = shard
+            .poll_timeout()
+            .is_some_and(|deadline| deadline < self.deadline.get());
+        if has_more || is_earlier || shard.is_drained() {
+            self.needs_attention.set(true);
+        }
+        result
+    }
+
+    fn send(&self, to: ShardId, message: ShardMessage) {
+        if let Some(mailbox) = self.mailboxes.get(usize::from(to.0)) {
+            // Fails once that worker has drained and ended: nobody there is left to miss it.
+            let _ = mailbox.try_send(Mail::Shard(self.id, message));
+        }
+    }
+
+    /// Starts a task, unless the worker has ended.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + 'static) -> Option<Task<()>> {
+        Some(self.executor.upgrade()?.spawn(task))
+    }
+
+    /// Serves until told to stop, and then until all is drained or the time for that is over.
+    ///
+    /// To be polled after [`run_tasks`]: ready sockets go first, and what they need attention for is seen at once.
+    pub(crate) async fn run(self: Rc<Self>, listeners: Listeners, mailbox: Receiver<Mail>) -> io::Result<()> {
+        let mut accepting = Vec::new();
+        for (kind, listener) in [(Listener::Rtmp, listeners.rtmp), (Listener::Http, listeners.http)] {
+            accepting.push(self.spawn(listener::accept(self.clone(), Async::new(listener)?, kind)));
+        }
+        let mut drain_until = Time::NEVER;
+        let mut timer = Timer::never();
+        while !self.shard.borrow().is_drained() {
+            let now = self.clock.now();
+            if now >= drain_until {
+                warn!("connections are cut off at the end of the drain time");
+                break;
+            }
+            let deadline = self
+                .shard
+                .borrow()
+                .poll_timeout()
+                .unwrap_or(Time::NEVER)
+                .min(drain_until);
+            // A timer that fires too early costs less than one that is moved whenever a deadline is.
+            if deadline < self.deadline.get() || self.deadline.get() <= now {
+                self.deadline.set(deadline);
+                timer = self.clock.instant(deadline).map_or_else(Timer::never, Timer::at);
+            }
+            let mail = if self.needs_attention.take() || !mailbox.is_empty() {
+                // Sockets that are ready go first.
+                future::yield_now().await;
+                None
+            } else {
+                self.wait(&mut timer, &mailbox).await
+            };
+            self.step(|shard, now| {
+                shard.handle_timeout(now);
+                let more = iter::from_fn(|| mailbox.try_recv().ok());
+                for mail in mail.into_iter().chain(more).take(MAIL_PER_TURN) {
+                    match mail {
+                        Mail::Shard(from, message) => shard.handle_shard(now, from, message),
+                        Mail::Shutdown => {
+                            accepting.clear();
+                            shard.shutdown(now);
+                            drain_until = now + DRAIN_TIMEOUT;
+                        }
+                    }
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Waits for the timer, for mail, or until tasks have left something to do.
+    async fn wait(&self, timer: &mut Timer, mailbox: &Receiver<Mail>) -> Option<Mail> {
+        let attention = future::poll_fn(|_| match self.needs_attention.take() {
+            true => Poll::Ready(None),
+            false => Poll::Pending,
+        });
+        let deadline = async {
+            timer.await;
+            None
+        };
+        let mail = async { mailbox.recv().await.ok() };
+        future::or(attention, future::or(deadline, mail)).await
+    }
+}
