@@ -3,7 +3,7 @@
 //! Each case is a function of the binary to test; the list at the end runs all of them on each binary that the enabled
 //! features bring, with one worker and with two.
 
-#![cfg(feature = "tokio")]
+#![cfg(any(feature = "smol", feature = "tokio"))]
 
 mod support;
 
@@ -438,14 +438,14 @@ fn file_frames(clip: Clip) -> Vec<Frame> {
 }
 
 /// Makes a test of each case for one binary and number of workers.
-macro_rules! tests_of {
+macro_rules! tests_with {
     ($module:ident, $binary:expr, $workers:expr, [$($case:ident)*]) => {
         mod $module {
             $(
                 #[test]
                 fn $case() {
                     if crate::support::ffmpeg::is_available() {
-                        super::$case(crate::support::server::Runtime { binary: $binary, workers: $workers });
+                        crate::$case(crate::support::server::Runtime { binary: $binary, workers: $workers });
                     }
                 }
             )*
@@ -453,23 +453,23 @@ macro_rules! tests_of {
     };
 }
 
+/// Makes the tests of one binary.
+macro_rules! tests_of {
+    ($module:ident, $binary:expr, $cases:tt) => {
+        mod $module {
+            tests_with!(one_worker, $binary, 1, $cases);
+            tests_with!(two_workers, $binary, 2, $cases);
+        }
+    };
+}
+
 /// Runs the cases on every binary.
 macro_rules! on_every_runtime {
     ($cases:tt) => {
+        #[cfg(feature = "smol")]
+        tests_of!(smol, env!("CARGO_BIN_EXE_headwater-smol"), $cases);
         #[cfg(feature = "tokio")]
-        tests_of!(
-            tokio_with_one_worker,
-            env!("CARGO_BIN_EXE_headwater-tokio"),
-            1,
-            $cases
-        );
-        #[cfg(feature = "tokio")]
-        tests_of!(
-            tokio_with_two_workers,
-            env!("CARGO_BIN_EXE_headwater-tokio"),
-            2,
-            $cases
-        );
+        tests_of!(tokio, env!("CARGO_BIN_EXE_headwater-tokio"), $cases);
     };
 }
 
