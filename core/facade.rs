@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 pub use headwater_core as core;
+#[cfg(feature = "mio")]
+pub use headwater_mio as mio;
 #[cfg(feature = "smol")]
 pub use headwater_smol as smol;
 #[cfg(feature = "tokio")]

@@ -133,6 +133,12 @@ impl<S: Socket> Shard<S> {
         Ok(id)
     }
 
+    /// The connection whose [`ConnectionId::index`] is `index`, for drivers whose events say no more.
+    pub fn connection_at(&mut self, index: usize) -> Option<(ConnectionId, &mut S)> {
+        let connection = self.connections.get_mut(index)?.as_mut()?;
+        Some((connection.id, &mut connection.socket))
+    }
+
     /// The socket of `id` has something to read: reads once. Returns whether more may be there; other work should then
     /// come first.
     pub fn readable(&mut self, now: Time, id: ConnectionId) -> bool {

@@ -1,0 +1,7 @@
+//! The server binary on mio.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    headwater_core::cli::main("headwater-mio", headwater_mio::prepare)
+}
