@@ -3,7 +3,7 @@
 //! Each case is a function of the binary to test; the list at the end runs all of them on each binary that the enabled
 //! features bring, with one worker and with two.
 
-#![cfg(any(feature = "smol", feature = "tokio"))]
+#![cfg(any(feature = "mio", feature = "smol", feature = "tokio"))]
 
 mod support;
 
@@ -466,6 +466,8 @@ macro_rules! tests_of {
 /// Runs the cases on every binary.
 macro_rules! on_every_runtime {
     ($cases:tt) => {
+        #[cfg(feature = "mio")]
+        tests_of!(mio, env!("CARGO_BIN_EXE_headwater-mio"), $cases);
         #[cfg(feature = "smol")]
         tests_of!(smol, env!("CARGO_BIN_EXE_headwater-smol"), $cases);
         #[cfg(feature = "tokio")]
