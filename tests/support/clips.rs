@@ -79,7 +79,7 @@ impl Clip {
 
     /// Its packets, as a player reports them that was there from the beginning.
     pub fn packets(&self) -> Packets {
-        ffmpeg::packets(self.path().to_str().unwrap()).into_played()
+        ffmpeg::packets(self.path().to_str().unwrap())
     }
 
     fn command(&self) -> Command {

@@ -6,8 +6,6 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub struct Packets {
     pub tracks: BTreeMap<String, Track>,
-    /// How many other packets come before the first picture.
-    first_picture: Option<usize>,
 }
 
 /// The packets of one kind.
@@ -50,9 +48,6 @@ impl Packets {
                     panic!("not a packet: {line}")
                 };
                 let dts = dts.parse().expect("a number");
-                if kinds[index] == "video" && packets.first_picture.is_none() {
-                    packets.first_picture = Some(packets.tracks.values().map(|track| track.packets.len()).sum());
-                }
                 let track = packets.tracks.get_mut(&kinds[index]).expect("the header comes first");
                 track.packets.push(Packet {
                     dts,
@@ -66,15 +61,6 @@ impl Packets {
 
     pub fn video(&self) -> &[Packet] {
         &self.tracks["video"].packets
-    }
-
-    /// What a player gets that was there from the beginning: it begins with a keyframe, so sound before the first
-    /// picture is left out.
-    pub fn into_played(mut self) -> Self {
-        if let (Some(first), Some(sound)) = (self.first_picture, self.tracks.get_mut("audio")) {
-            sound.packets.drain(..first);
-        }
-        self
     }
 
     /// Asserts that `self` has every packet of `published`, in order, on one time line that starts at 0.

@@ -140,10 +140,10 @@ impl Channel {
         self.first_media = None;
         self.media_frames = 0;
         for (_, subscriber) in &mut self.subscribers {
-            let audio_too = subscriber.base.is_none();
+            // Who is there from the beginning gets all of it, also the sound before the first picture.
             subscriber.awaits = Some(AwaitsKeyframe {
                 since: now,
-                audio_too,
+                audio_too: false,
                 bounded: true,
             });
         }
@@ -208,7 +208,7 @@ impl Channel {
             headers_until: 0,
             awaits: awaits.then_some(AwaitsKeyframe {
                 since: now,
-                audio_too: true,
+                audio_too: self.media_frames > 0,
                 bounded: true,
             }),
             is_parked: false,

@@ -146,6 +146,26 @@ fn who_waits_for_the_publisher_gets_everything_from_its_first_frame() {
 }
 
 #[test]
+fn who_waits_for_the_publisher_also_gets_the_sound_before_its_first_picture() {
+    let mut hub = Hub::new();
+    let id = hub.open(&StreamKey::new("live/x").unwrap(), || Channel::new(Arc::default()));
+    let mut stage = Stage {
+        hub,
+        id,
+        now: Time::from_millis(1_000),
+        frame_len: 20,
+    };
+    let player = stage.join();
+    let now = stage.now;
+    stage.channel().begin(now);
+    let at_the_start = stage.join();
+    stage.push("V A a0 a21 K30 a42 P70");
+    for player in [player, at_the_start] {
+        assert_eq!(stage.take(player), "A0 V0 a0 a21 K30 a42 P70");
+    }
+}
+
+#[test]
 fn without_a_gop_cache_a_joiner_waits_for_the_next_keyframe() {
     let mut stage = Stage::new(|config| config.gop_cache = false);
     stage.push("V A K0 a5 P40");
