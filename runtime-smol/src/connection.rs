@@ -29,10 +29,10 @@ impl Connection {
         }
     }
 
-    /// Ready when the socket has woken the task: it may be readable, writable or neither.
+    /// Ready when the task was woken for its socket, which may then be readable, writable or, rarely, neither.
     ///
-    /// What the reactor says about it is not asked, as that leaves out events which came while another thread was
-    /// waiting for them; asking the kernel anew costs more than a read or write in vain.
+    /// The reactor would say which, but it takes an event for stale if another thread was already waiting for events
+    /// when this task asked, and the task would have to ask again. A read or write in vain costs less.
     fn poll_event(&self, context: &mut Context<'_>) -> Poll<()> {
         if self.waiting.take().is_some() {
             return Poll::Ready(());

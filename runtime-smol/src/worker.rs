@@ -45,8 +45,8 @@ pub(crate) struct Worker {
 /// Messages from other shards handled before the thread looks at its sockets.
 const MAIL_PER_TURN: usize = 64;
 
-/// Tasks run before the thread looks at its sockets. 16: with turns of half a millisecond no socket waits much longer
-/// than that for attention, and to look costs as much as one small read.
+/// Tasks run before the thread looks at its sockets. 16: if each uses its whole turn, that is 8 ms; and to look costs
+/// about as much as one of them that has little to do.
 const TASKS_PER_TURN: usize = 16;
 
 /// Runs tasks forever.
