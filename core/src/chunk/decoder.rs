@@ -4,7 +4,7 @@ use super::header::{EXTENDED, MAX_HEADER_LEN, MessageHeader};
 use super::{ChunkError, ChunkSize, ChunkStreamId, Message, MessageStreamId, MessageTypeId};
 use crate::{Limits, Timestamp};
 use alloc::vec::Vec;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use core::mem;
 
 /// What is reserved for a message before its bytes are there. 64 KiB: nearly every message fits, and a peer that
@@ -14,14 +14,18 @@ const FIRST_RESERVE: usize = 64 << 10;
 /// The most bytes of a protocol or user control message. Real ones have at most 10.
 const MAX_CONTROL_LEN: u32 = 4 << 10;
 
+/// Control messages up to this length share one buffer, which stays. All that mean something to us are shorter.
+const SHORT_CONTROL_LEN: u32 = 16;
+
 /// Joins chunks to messages. RTMP 1.0 §5.3.
 ///
 /// A push parser: it keeps no receive buffer, only a header that was cut off (at most 18 bytes) and one buffer for each
 /// message under way. What it gives out depends on the bytes alone, never on how they were cut into calls.
 ///
 /// Cost: each payload byte is copied once, each message allocates its payload and nothing else (the reference count
-/// comes with the first clone). A message of more than 64 KiB that is also longer than all before it may be moved while
-/// it grows. Work is linear in the bytes, also with chunks of one byte.
+/// comes with the first clone). Control messages allocate nothing, as long as each is dropped before the next is
+/// decoded. A message of more than 64 KiB that is also longer than all before it may be moved while it grows. Work is
+/// linear in the bytes, also with chunks of one byte.
 #[derive(Debug)]
 pub struct ChunkDecoder {
     max_message_len: u32,
@@ -40,6 +44,10 @@ pub struct ChunkDecoder {
     scratch_len: usize,
     repeats: Repeats,
 
+    /// Where short control messages are joined, one at a time.
+    control: Vec<u8>,
+    /// Where they are given out from: what was given out and dropped is free for the next.
+    control_out: BytesMut,
     /// Capacity of all payload buffers.
     reserved: usize,
     /// What to reserve for the next message: `FIRST_RESERVE`, or the longest message that came so far. Who sent one of
@@ -107,6 +115,8 @@ impl ChunkDecoder {
             scratch: [0; MAX_HEADER_LEN],
             scratch_len: 0,
             repeats: Repeats::Unknown,
+            control: Vec::new(),
+            control_out: BytesMut::new(),
             reserved: 0,
             first_reserve: FIRST_RESERVE,
             bytes_received: 0,
@@ -269,7 +279,7 @@ impl ChunkDecoder {
         if stream.payload.is_empty() {
             stream.begin_message(header);
             let max = match stream.type_id.0 {
-                1..=6 => MAX_CONTROL_LEN,
+                _ if is_control(stream.type_id) => MAX_CONTROL_LEN,
                 15..=20 => self.max_command_len,
                 _ => self.max_message_len,
             };
@@ -279,6 +289,10 @@ impl ChunkDecoder {
                     len: stream.length as usize,
                     max: max as usize,
                 });
+            }
+            if stream.is_short_control() {
+                stream.payload = mem::take(&mut self.control);
+                self.reserved += stream.payload.capacity();
             }
         } else {
             if header.message == MessageHeader::Type3 && stream.is_extended {
@@ -357,15 +371,23 @@ impl ChunkDecoder {
         if stream.missing() > 0 {
             return Ok(None);
         }
-        let payload = mem::take(&mut stream.payload);
+        let mut payload = mem::take(&mut stream.payload);
         self.reserved -= payload.capacity();
-        self.first_reserve = self.first_reserve.max(payload.len());
+        let payload = if stream.is_short_control() {
+            self.control_out.extend_from_slice(&payload);
+            payload.clear();
+            self.control = payload;
+            self.control_out.split().freeze()
+        } else {
+            self.first_reserve = self.first_reserve.max(payload.len());
+            Bytes::from(payload)
+        };
         let message = Message {
             csid: stream.csid,
             msid: stream.msid,
             type_id: stream.type_id,
             timestamp: stream.timestamp,
-            payload: Bytes::from(payload),
+            payload,
         };
         match (message.type_id, message.payload.first_chunk()) {
             (MessageTypeId::SET_CHUNK_SIZE, Some(&size)) => {
@@ -398,6 +420,10 @@ impl ChunkStream {
     /// Bytes that the message under way still needs.
     fn missing(&self) -> usize {
         (self.length as usize).saturating_sub(self.payload.len())
+    }
+
+    const fn is_short_control(&self) -> bool {
+        is_control(self.type_id) && self.length <= SHORT_CONTROL_LEN
     }
 
     fn begin_message(&mut self, header: &ChunkHeader) {
@@ -483,6 +509,11 @@ impl Repeats {
             Repeats::Unknown | Repeats::Once(_) => Repeats::Once(is_repeated),
         };
     }
+}
+
+/// Protocol control and user control messages: types 1 to 6. RTMP 1.0 §5.4 and §6.2.
+const fn is_control(type_id: MessageTypeId) -> bool {
+    matches!(type_id.0, 1..=6)
 }
 
 fn skip(input: &mut &[u8], count: usize) {

@@ -34,17 +34,23 @@ impl ChunkEncoder {
     ///
     /// RTMP 1.0 §5.4.1.
     pub fn set_chunk_size(&mut self, size: ChunkSize, out: &mut Output) {
-        let payload = Bytes::copy_from_slice(&size.get().to_be_bytes());
-        let announced = self.encode_media(
-            ChunkStreamId::CONTROL,
-            MessageStreamId::CONTROL,
-            MessageTypeId::SET_CHUNK_SIZE,
-            Timestamp::ZERO,
-            &payload,
-            out,
-        );
-        debug_assert!(announced.is_ok(), "4 bytes are not too large");
+        self.encode_control(MessageTypeId::SET_CHUNK_SIZE, &size.get().to_be_bytes(), out);
         self.chunk_size = size;
+    }
+
+    /// Encodes a control message, which is a few bytes on the stack: they are copied, and nothing is allocated.
+    ///
+    /// RTMP 1.0 §5.4: chunk stream 2, message stream 0, and a timestamp that nobody looks at.
+    pub(crate) fn encode_control(&mut self, type_id: MessageTypeId, payload: &[u8], out: &mut Output) {
+        let (csid, msid) = (ChunkStreamId::CONTROL, MessageStreamId::CONTROL);
+        let begun = self.begin(csid, msid, type_id, Timestamp::ZERO, payload.len(), out);
+        debug_assert!(begun.is_ok(), "no control message has more than 10 bytes");
+        for (index, piece) in payload.chunks(self.chunk_size.get() as usize).enumerate() {
+            if index > 0 {
+                write_header(MessageHeader::Type3, csid, None, out);
+            }
+            out.write(piece);
+        }
     }
 
     /// Encodes `message` as chunks and appends them to `out`. See [`encode_media`](Self::encode_media).
@@ -85,12 +91,41 @@ impl ChunkEncoder {
         payload: &Bytes,
         out: &mut Output,
     ) -> Result<(), ChunkError> {
-        let length = match u32::try_from(payload.len()) {
+        let extended = self.begin(csid, msid, type_id, timestamp, payload.len(), out)?;
+        let chunk_size = self.chunk_size.get() as usize;
+        if payload.len() <= chunk_size {
+            out.write_shared(payload);
+            return Ok(());
+        }
+        for (index, piece) in payload.chunks(chunk_size).enumerate() {
+            if index > 0 {
+                write_header(MessageHeader::Type3, csid, extended, out);
+            }
+            if piece.len() < INLINE_BELOW {
+                out.write(piece);
+            } else {
+                out.write_shared(&payload.slice_ref(piece));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the header of a message's first chunk. Returns the extended timestamp that its later chunks repeat.
+    fn begin(
+        &mut self,
+        csid: ChunkStreamId,
+        msid: MessageStreamId,
+        type_id: MessageTypeId,
+        timestamp: Timestamp,
+        len: usize,
+        out: &mut Output,
+    ) -> Result<Option<u32>, ChunkError> {
+        let length = match u32::try_from(len) {
             Ok(length @ ..=MAX_MESSAGE_LEN) => length,
             _ => {
                 return Err(ChunkError::MessageTooLarge {
                     csid,
-                    len: payload.len(),
+                    len,
                     max: MAX_MESSAGE_LEN as usize,
                 });
             }
@@ -110,23 +145,7 @@ impl ChunkEncoder {
             }
         };
         write_header(first, csid, extended, out);
-
-        let chunk_size = self.chunk_size.get() as usize;
-        if payload.len() <= chunk_size {
-            out.write_shared(payload);
-            return Ok(());
-        }
-        for (index, piece) in payload.chunks(chunk_size).enumerate() {
-            if index > 0 {
-                write_header(MessageHeader::Type3, csid, extended, out);
-            }
-            if piece.len() < INLINE_BELOW {
-                out.write(piece);
-            } else {
-                out.write_shared(&payload.slice_ref(piece));
-            }
-        }
-        Ok(())
+        Ok(extended)
     }
 
     /// The timestamp delta to the previous message of the same chunk and message stream, if there was one, time did not

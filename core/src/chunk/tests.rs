@@ -121,6 +121,30 @@ mod vectors {
     }
 
     #[test]
+    fn control_messages_that_are_kept_stay_as_they_are() {
+        let pings: Vec<_> = (0..100).map(|n| message(2, 0, 4, 0, &[0, 6, 0, 0, 0, n])).collect();
+        let bytes: Vec<u8> = (pings.iter())
+            .flat_map(|ping| encode(&mut ChunkEncoder::new(), ping))
+            .collect();
+        assert_eq!(decode(&bytes).messages, pings);
+    }
+
+    #[test]
+    fn control_messages_are_cut_into_chunks_like_others() {
+        for size in [1, 4, 5, 128] {
+            let size = ChunkSize::new(size).unwrap();
+            let (mut one, mut other) = (ChunkEncoder::new(), ChunkEncoder::new());
+            let (mut out, mut expected) = (Output::new(), Output::new());
+            one.set_chunk_size(size, &mut out);
+            other.set_chunk_size(size, &mut expected);
+            let payload = hex("00030000000100000BB8");
+            one.encode_control(MessageTypeId::USER_CONTROL, &payload, &mut out);
+            other.encode(&message(2, 0, 4, 0, &payload), &mut expected).unwrap();
+            assert_eq!(written(&mut out), written(&mut expected));
+        }
+    }
+
+    #[test]
     fn video_of_300_bytes_in_chunks_of_128() {
         let payload = pattern(300);
         let message = message(7, 1, 9, 1_000, &payload);

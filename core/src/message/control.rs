@@ -1,7 +1,8 @@
 //! Protocol control messages.
 
 use super::about_connection;
-use crate::chunk::{ChunkSize, ChunkStreamId, Message, MessageTypeId};
+use crate::Output;
+use crate::chunk::{ChunkEncoder, ChunkSize, ChunkStreamId, Message, MessageTypeId};
 
 /// A protocol control message. RTMP 1.0 §5.4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +62,15 @@ impl Control {
     /// The message that says so. One small allocation.
     #[must_use]
     pub fn to_message(self) -> Message {
+        self.with_body(about_connection)
+    }
+
+    /// Appends the message that says so to `out`, without an allocation once that has grown.
+    pub fn encode(self, encoder: &mut ChunkEncoder, out: &mut Output) {
+        self.with_body(|type_id, body| encoder.encode_control(type_id, body, out));
+    }
+
+    fn with_body<R>(self, take: impl FnOnce(MessageTypeId, &[u8]) -> R) -> R {
         let (type_id, value) = match self {
             Control::SetChunkSize(size) => (MessageTypeId::SET_CHUNK_SIZE, size.get()),
             Control::Abort(csid) => (MessageTypeId::ABORT, csid.get()),
@@ -68,10 +78,10 @@ impl Control {
             Control::WindowAckSize(size) => (MessageTypeId::WINDOW_ACKNOWLEDGEMENT_SIZE, size),
             Control::SetPeerBandwidth { size, limit } => {
                 let [a, b, c, d] = size.to_be_bytes();
-                return about_connection(MessageTypeId::SET_PEER_BANDWIDTH, &[a, b, c, d, limit as u8]);
+                return take(MessageTypeId::SET_PEER_BANDWIDTH, &[a, b, c, d, limit as u8]);
             }
         };
-        about_connection(type_id, &value.to_be_bytes())
+        take(type_id, &value.to_be_bytes())
     }
 }
 

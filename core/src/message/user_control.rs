@@ -1,7 +1,8 @@
 //! User control messages.
 
 use super::about_connection;
-use crate::chunk::{Message, MessageStreamId, MessageTypeId};
+use crate::Output;
+use crate::chunk::{ChunkEncoder, Message, MessageStreamId, MessageTypeId};
 
 /// An event of a user control message. RTMP 1.0 §7.1.7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +59,15 @@ impl UserControl {
     /// The message that says so. One small allocation.
     #[must_use]
     pub fn to_message(self) -> Message {
+        self.with_body(|body| about_connection(MessageTypeId::USER_CONTROL, body))
+    }
+
+    /// Appends the message that says so to `out`, without an allocation once that has grown.
+    pub fn encode(self, encoder: &mut ChunkEncoder, out: &mut Output) {
+        self.with_body(|body| encoder.encode_control(MessageTypeId::USER_CONTROL, body, out));
+    }
+
+    fn with_body<R>(self, take: impl FnOnce(&[u8]) -> R) -> R {
         let (event, value) = match self {
             UserControl::StreamBegin(stream) => (STREAM_BEGIN, stream.0),
             UserControl::StreamEof(stream) => (STREAM_EOF, stream.0),
@@ -72,9 +82,9 @@ impl UserControl {
         match self {
             UserControl::SetBufferLength { millis, .. } => {
                 let [g, h, i, j] = millis.to_be_bytes();
-                about_connection(MessageTypeId::USER_CONTROL, &[a, b, c, d, e, f, g, h, i, j])
+                take(&[a, b, c, d, e, f, g, h, i, j])
             }
-            _ => about_connection(MessageTypeId::USER_CONTROL, &[a, b, c, d, e, f]),
+            _ => take(&[a, b, c, d, e, f]),
         }
     }
 }

@@ -200,13 +200,13 @@ impl Link {
     }
 
     pub(super) fn control(&mut self, control: Control) {
-        let message = control.to_message();
-        self.send(message.csid, message.msid, message.type_id, &message.payload);
+        control.encode(&mut self.encoder, &mut self.output);
+        self.watch_output();
     }
 
     pub(super) fn user_control(&mut self, event: UserControl) {
-        let message = event.to_message();
-        self.send(message.csid, message.msid, message.type_id, &message.payload);
+        event.encode(&mut self.encoder, &mut self.output);
+        self.watch_output();
     }
 
     pub(super) fn set_chunk_size(&mut self, config: &SessionConfig) {
