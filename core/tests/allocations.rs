@@ -377,31 +377,38 @@ fn all_players_write_one_buffer() {
 }
 
 #[test]
-fn a_control_message_costs_at_most_one_small_buffer() {
+fn control_messages_cost_nothing() {
     let _turn = turn();
     let (mut server, _client) = session(Purpose::Play, 60_000);
     let mut now = Time::ZERO;
-    let acknowledgement = chunk(&Control::Acknowledgement(1_000_000).to_message());
-    let received = cost(|| {
-        assert_eq!(server.handle_input(now, &mut acknowledgement.as_slice()), Ok(None));
-    });
-    assert!(received <= Cost::of(1, 4), "{received:?}");
-
-    let ping = chunk(&UserControl::PingRequest(7).to_message());
+    let control = [
+        Control::Acknowledgement(1_000_000).to_message(),
+        Control::WindowAckSize(2_500_000).to_message(),
+        UserControl::PingResponse(7).to_message(),
+        UserControl::PingRequest(7).to_message(),
+    ]
+    .map(|message| chunk(&message));
     let answered = cost(|| {
         now = now + Duration::from_secs(1);
-        assert_eq!(server.handle_input(now, &mut ping.as_slice()), Ok(None));
-        assert_eq!(drain(server.output()), ping.len());
+        for message in &control {
+            assert_eq!(server.handle_input(now, &mut message.as_slice()), Ok(None));
+        }
+        assert_eq!(drain(server.output()), control[3].len(), "the ping's answer");
     });
-    assert!(answered <= Cost::of(2, 12), "{answered:?}");
+    assert_eq!(answered, Cost::NOTHING);
 
     let pinged = cost(|| {
-        while drain(server.output()) == 0 {
+        while server.output().is_empty() {
             now = server.poll_timeout().unwrap();
             assert_eq!(server.handle_timeout(now), Ok(None));
         }
+        let mut ping = [0; 18];
+        server.output().copy_to_slice(&mut ping);
+        ping[13] = 7; // from request to response
+        let pong = server.handle_input(now, &mut ping.as_slice());
+        assert!(matches!(pong, Ok(Some(Event::PongReceived { .. }))), "{pong:?}");
     });
-    assert!(pinged <= Cost::of(1, 6), "{pinged:?}");
+    assert_eq!(pinged, Cost::NOTHING);
 }
 
 #[test]

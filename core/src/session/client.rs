@@ -216,18 +216,14 @@ impl ClientSession {
         }
     }
 
-    fn handle_media(&mut self, message: Message) -> Option<ClientEvent> {
+    fn handle_media(&mut self, message: Message) -> ClientEvent {
         if self.request.purpose != Purpose::Play || self.state != ClientState::Started {
-            self.note(Anomaly::UnexpectedMedia);
-            return None;
+            return self.odd(Anomaly::UnexpectedMedia);
         }
         match Media::read(message, &self.config.limits) {
-            Media::Frame(frame) => Some(ClientEvent::Frame(frame)),
-            Media::MetadataCleared => Some(ClientEvent::MetadataCleared),
-            Media::Nothing => {
-                self.note(Anomaly::UnusableMedia);
-                None
-            }
+            Media::Frame(frame) => ClientEvent::Frame(frame),
+            Media::MetadataCleared => ClientEvent::MetadataCleared,
+            Media::Nothing => self.odd(Anomaly::UnusableMedia),
         }
     }
 
@@ -382,19 +378,21 @@ impl Machine for ClientSession {
     }
 
     fn handle_message(&mut self, message: Message) -> Result<Option<ClientEvent>, ProtocolError> {
-        match message.type_id {
+        Ok(Some(match message.type_id {
             MessageTypeId::AUDIO | MessageTypeId::VIDEO | MessageTypeId::DATA_AMF0 | MessageTypeId::DATA_AMF3 => {
-                return Ok(self.handle_media(message));
+                self.handle_media(message)
             }
             MessageTypeId::COMMAND_AMF0 | MessageTypeId::COMMAND_AMF3 => {
                 match Command::parse(&message, AmfLimits::from(&self.config.limits)) {
-                    Ok(command) => self.handle_command(command),
-                    Err(_) => self.note(Anomaly::MalformedCommand),
+                    Ok(command) => {
+                        self.handle_command(command);
+                        return Ok(None);
+                    }
+                    Err(_) => self.odd(Anomaly::MalformedCommand),
                 }
             }
-            type_id => self.note(Anomaly::UnknownMessage(type_id)),
-        }
-        Ok(None)
+            type_id => self.odd(Anomaly::UnknownMessage(type_id)),
+        }))
     }
 
     fn handle_timer(&mut self, timer: Timer) -> Result<(), ProtocolError> {

@@ -26,7 +26,7 @@ pub(super) trait Machine {
     /// Takes the handshake from the front of `input`; `false` once it is done.
     fn handle_handshake(&mut self, input: &mut &[u8]) -> Result<bool, ProtocolError>;
 
-    /// Handles a message. A frame, of which there are many, is given back; other events go to the reports.
+    /// Handles a message. Events of which a peer can cause many are given back, the others go to the reports.
     fn handle_message(&mut self, message: Message) -> Result<Option<Self::Event>, ProtocolError>;
 
     fn handle_timer(&mut self, timer: Timer) -> Result<(), ProtocolError>;
@@ -91,18 +91,24 @@ pub(super) trait Machine {
             return Ok(None);
         }
         match self.link().receive(input)? {
-            Some(Received::Message(message)) => return self.handle_message(message),
-            Some(Received::Pong(round_trip)) => self.reports().events.push_back(Self::pong(round_trip)),
-            Some(Received::PingFlood) => self.note(Anomaly::PingFlood),
-            None => {}
+            Some(Received::Message(message)) => self.handle_message(message),
+            Some(Received::Pong(round_trip)) => Ok(Some(Self::pong(round_trip))),
+            Some(Received::PingFlood) => Ok(Some(self.odd(Anomaly::PingFlood))),
+            None => Ok(None),
         }
-        Ok(None)
     }
 
+    /// Counts an oddity. The event is for callers that have reported nothing else yet: it costs no place in the queue,
+    /// so a peer that sends many such messages makes us allocate nothing.
+    fn odd(&mut self, anomaly: Anomaly) -> Self::Event {
+        self.reports().anomalies += 1;
+        Self::anomaly(anomaly)
+    }
+
+    /// Reports an oddity after what was reported before it.
     fn note(&mut self, anomaly: Anomaly) {
-        let reports = self.reports();
-        reports.anomalies += 1;
-        reports.events.push_back(Self::anomaly(anomaly));
+        let event = self.odd(anomaly);
+        self.reports().events.push_back(event);
     }
 
     /// The peer's fault: everything ends, and later steps say why.

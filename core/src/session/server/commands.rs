@@ -21,8 +21,7 @@ impl ServerSession {
     /// Arguments that are absent, `null` or of another type are taken alike, and what follows them is not read.
     pub(super) fn handle_command(&mut self, message: Message) -> Result<Option<Event>, ProtocolError> {
         let Ok(command) = Command::parse(&message, AmfLimits::from(&self.config.limits)) else {
-            self.note(Anomaly::MalformedCommand);
-            return Ok(None);
+            return Ok(Some(self.odd(Anomaly::MalformedCommand)));
         };
         if command.name == b"connect" {
             self.handle_connect(&command)?;

@@ -21,13 +21,13 @@ impl Early {
     ///
     /// # Errors
     /// When more has been dropped than one message may hold.
-    pub(super) fn offer(&mut self, frame: Frame, limits: &Limits) -> Result<bool, ProtocolError> {
+    pub(super) fn offer(&mut self, frame: &Frame, limits: &Limits) -> Result<bool, ProtocolError> {
         let is_needed = matches!(frame.class, FrameClass::SequenceHeader | FrameClass::Metadata);
         if is_needed && frame.payload.len() <= limits.max_metadata_len {
             self.kept
                 .retain(|kept| (kept.kind, kept.track) != (frame.kind, frame.track));
             if self.kept.len() < Self::MAX_KEPT {
-                self.kept.push(frame);
+                self.kept.push(frame.clone());
                 return Ok(true);
             }
         }

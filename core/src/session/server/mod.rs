@@ -353,18 +353,13 @@ impl ServerSession {
 
     fn handle_media(&mut self, message: Message) -> Result<Option<Event>, ProtocolError> {
         let publishing = self.streams.resolve_if(message.msid, StreamState::Publishing);
-        match (Media::read(message, &self.config.limits), publishing) {
-            (Media::Frame(frame), Some(stream)) => return Ok(Some(Event::Frame { stream, frame })),
-            (Media::Frame(frame), None) => {
-                if !self.early.offer(frame, &self.config.limits)? {
-                    self.note(Anomaly::UnexpectedMedia);
-                }
-            }
-            (Media::MetadataCleared, Some(stream)) => return Ok(Some(Event::MetadataCleared { stream })),
-            (Media::MetadataCleared, None) => self.note(Anomaly::UnexpectedMedia),
-            (Media::Nothing, _) => self.note(Anomaly::UnusableMedia),
-        }
-        Ok(None)
+        Ok(Some(match (Media::read(message, &self.config.limits), publishing) {
+            (Media::Frame(frame), Some(stream)) => Event::Frame { stream, frame },
+            (Media::Frame(frame), None) if self.early.offer(&frame, &self.config.limits)? => return Ok(None),
+            (Media::MetadataCleared, Some(stream)) => Event::MetadataCleared { stream },
+            (Media::Frame(_) | Media::MetadataCleared, None) => self.odd(Anomaly::UnexpectedMedia),
+            (Media::Nothing, _) => self.odd(Anomaly::UnusableMedia),
+        }))
     }
 
     /// Starts the timers that belong to what is being done now, and stops the others.
@@ -466,10 +461,7 @@ impl Machine for ServerSession {
                 self.handle_media(message)
             }
             MessageTypeId::COMMAND_AMF0 | MessageTypeId::COMMAND_AMF3 => self.handle_command(message),
-            type_id => {
-                self.note(Anomaly::UnknownMessage(type_id));
-                Ok(None)
-            }
+            type_id => Ok(Some(self.odd(Anomaly::UnknownMessage(type_id)))),
         }
     }
 
