@@ -76,7 +76,6 @@ struct Connection<S> {
     interest: Interest,
     is_queued: bool,
     is_blocked: bool,
-    has_ended: bool,
 }
 
 /// Bytes read at a time. 64 KiB: a keyframe in a few reads, and it stays in the second-level cache.
@@ -122,7 +121,6 @@ impl<S: Socket> Shard<S> {
             interest: Interest::READ,
             is_queued: false,
             is_blocked: false,
-            has_ended: false,
         };
         if self.connections.len() <= id.index() {
             self.connections.resize_with(id.index() + 1, || None);
@@ -150,7 +148,6 @@ impl<S: Socket> Shard<S> {
         }
         let filled = match connection.socket.read(&mut self.scratch) {
             Ok(0) => {
-                connection.has_ended = true;
                 self.server.handle_eof(now, id);
                 false
             }
@@ -161,7 +158,6 @@ impl<S: Socket> Shard<S> {
             }
             Err(error) if is_temporary(&error) => false,
             Err(_) => {
-                connection.has_ended = true;
                 self.server.handle_reset(now, id);
                 false
             }
@@ -277,7 +273,6 @@ impl<S: Socket> Shard<S> {
                     if error.kind() == ErrorKind::WouldBlock {
                         connection.is_blocked = true;
                     } else {
-                        connection.has_ended = true;
                         self.server.handle_reset(now, id);
                     }
                     break;
@@ -294,7 +289,7 @@ impl<S: Socket> Shard<S> {
     fn update_interest(&mut self, id: ConnectionId) {
         if let Some(connection) = find(&mut self.connections, id) {
             let interest = Interest {
-                read: !connection.has_ended && self.server.wants_input(id),
+                read: self.server.wants_input(id),
                 write: connection.is_blocked,
             };
             if connection.interest != interest {

@@ -30,8 +30,12 @@ pub(super) struct Connection {
     pub(super) protocol: Protocol,
     /// One per publish or play; nearly always one.
     pub(super) roles: Vec<Role>,
-    /// Input that came while a request was waiting for its answer. At most one read of the driver.
+    /// Whether input waits until a request is answered.
+    pub(super) is_held: bool,
+    /// Input that came meanwhile. At most one read of the driver.
     pub(super) stash: Vec<u8>,
+    /// Whether the peer will send no more.
+    pub(super) has_finished: bool,
     /// When its next deadline is armed for.
     pub(super) armed: Time,
     pub(super) last_input: Time,
@@ -196,7 +200,7 @@ impl Connection {
     /// Whether it may be read.
     pub(super) fn wants_input(&self) -> bool {
         match self.phase {
-            Phase::Open => self.stash.is_empty() && !self.protocol.is_paused(),
+            Phase::Open => !self.has_finished && self.stash.is_empty() && !self.protocol.is_paused(),
             Phase::Lingering { .. } => true,
             Phase::Closed => false,
         }

@@ -9,10 +9,14 @@ use core::cmp::Reverse;
 /// wake-ups a second. None of them is about less than a second.
 const GRAIN_MICROS: u64 = 50_000;
 
+/// Entries that are not worth a search for old ones.
+const FEW: usize = 64;
+
 /// The deadlines of all connections of a shard.
 ///
 /// Deadlines that move later, as those of a publisher do with every message, are not touched: an entry that fires early
-/// is looked at and set again. So a message costs nothing here, and a connection has one entry, seldom two.
+/// is looked at and set again. So a message costs nothing here, and a connection has one entry, seldom a few. Entries
+/// that nobody waits for any more are thrown out once they are the majority.
 #[derive(Debug, Default)]
 pub(super) struct Deadlines {
     heap: BinaryHeap<Reverse<(Time, ConnectionId)>>,
@@ -28,6 +32,20 @@ impl Deadlines {
             *armed = due;
             self.heap.push(Reverse((due, id)));
         }
+    }
+
+    /// Forgets entries that are not what their connection is `armed` for, if there are many beside the `living`.
+    /// Amortised O(1) per entry.
+    pub(super) fn prune(&mut self, living: usize, armed: impl Fn(ConnectionId) -> Option<Time>) {
+        if self.heap.len() > 2 * living + FEW {
+            self.heap.retain(|Reverse((due, id))| armed(*id) == Some(*due));
+        }
+    }
+
+    /// Entries, those included that nobody waits for.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.heap.len()
     }
 
     /// The earliest deadline. O(1).

@@ -148,7 +148,9 @@ impl Server {
             peer,
             protocol: Protocol::new(listener, &self.shared, now, self.seed),
             roles: Vec::new(),
+            is_held: false,
             stash: Vec::new(),
+            has_finished: false,
             armed: Time::NEVER,
             last_input: now,
             phase: Phase::Open,
@@ -188,9 +190,15 @@ impl Server {
     }
 
     /// The peer closed its side: there is nothing more to read.
+    ///
+    /// What it did ends. It may have closed only its sending side, so what is left of the output still goes out, and
+    /// [`Action::Close`] follows. Told again, it changes nothing.
     pub fn handle_eof(&mut self, now: Time, id: ConnectionId) {
         let now = self.advance(now);
         let Some(connection) = self.connection(id) else { return };
+        if mem::replace(&mut connection.has_finished, true) {
+            return;
+        }
         match connection.phase {
             Phase::Open => {
                 connection.stash = Vec::new();
@@ -198,13 +206,7 @@ impl Server {
                 self.end_roles(now, id, EndCause::Eof);
                 let Some(connection) = self.connection(id) else { return };
                 connection.protocol.close(now);
-                // It may have closed only its sending side, and still want our last words.
-                if connection.protocol.output().is_empty() {
-                    self.drop_connection(id, &"closed by peer");
-                } else {
-                    connection.phase = Phase::Lingering { until: now + LINGER };
-                    self.settle(now, id);
-                }
+                self.settle(now, id);
             }
             Phase::Lingering { .. } => self.drop_connection(id, &"closed"),
             Phase::Closed => {}
@@ -366,23 +368,11 @@ impl Server {
             && connection.phase == Phase::Open
             && !connection.protocol.is_closing()
         {
+            connection.is_held = connection.protocol.is_paused();
             connection.stash = input.to_vec();
         }
         self.announce_published(now, id);
         self.settle(now, id);
-    }
-
-    /// A request was answered: goes on with the input that waited for it.
-    fn resume(&mut self, now: Time, id: ConnectionId) {
-        let Some(connection) = self.connection(id) else { return };
-        if connection.protocol.is_paused() {
-            return;
-        }
-        let stash = mem::take(&mut connection.stash);
-        if !mem::replace(&mut connection.is_waking, true) {
-            self.actions.push_back(Action::Wake(id));
-        }
-        self.feed(now, id, &stash);
     }
 
     /// Takes steps of a protocol machine until it has nothing to say, and acts on each.
@@ -458,17 +448,28 @@ impl Server {
         {
             let due = connection.due();
             self.deadlines.arm(self.now, id, &mut connection.armed, due);
+            let connections = &self.connections;
+            self.deadlines.prune(connections.len(), |id| {
+                let connection = connections.get(id.index())?;
+                (connection.generation == id.generation()).then_some(connection.armed)
+            });
         }
     }
 
-    /// After anything that may have changed a connection: arms its deadline, asks for its output to be written.
+    /// After anything that may have changed a connection: goes on with the input that waited for an answer, asks for its
+    /// output to be written and its socket to be read again, arms its deadline.
     fn settle(&mut self, now: Time, id: ConnectionId) {
-        self.arm(id);
         let Some(connection) = self.connection(id) else { return };
-        if !connection.protocol.output().is_empty() && !connection.is_waking {
-            connection.is_waking = true;
+        let resumes = !connection.protocol.is_paused() && mem::take(&mut connection.is_held);
+        let stash = resumes.then(|| mem::take(&mut connection.stash));
+        if (resumes || !connection.protocol.output().is_empty()) && !mem::replace(&mut connection.is_waking, true) {
             self.actions.push_back(Action::Wake(id));
         }
+        if let Some(stash) = stash {
+            self.feed(now, id, &stash);
+            return;
+        }
+        self.arm(id);
         self.settle_drained(now, id);
     }
 
@@ -479,11 +480,16 @@ impl Server {
             return;
         }
         if connection.protocol.output().is_empty() {
+            let has_finished = connection.has_finished;
             connection.phase = Phase::Lingering { until: now + LINGER };
             connection.stash = Vec::new();
-            self.actions.push_back(Action::Shutdown(id));
             self.end_roles(now, id, EndCause::Closed);
-            self.settle(now, id);
+            if has_finished {
+                self.drop_connection(id, &"closed by peer");
+            } else {
+                self.actions.push_back(Action::Shutdown(id));
+                self.arm(id);
+            }
         } else if connection.protocol.is_closed() {
             self.end_roles(now, id, EndCause::Closed);
             self.drop_connection(id, &"did not take its last words");

@@ -131,7 +131,6 @@ impl Server {
                 }
             }
         }
-        self.resume(now, id);
         self.settle(now, id);
     }
 
@@ -321,6 +320,7 @@ impl Server {
             connection.protocol.end_play(now, stream, EndCause::Unpublished);
             self.end_role(id, stream, EndCause::Unpublished);
             self.deliver(now);
+            self.settle(now, id);
         }
     }
 

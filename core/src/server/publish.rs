@@ -105,7 +105,7 @@ impl Server {
                 "publish started");
         }
         self.set_presence(now, channel, Presence::Present);
-        self.resume(now, id);
+        self.settle(now, id);
     }
 
     /// The home has denied the claim.

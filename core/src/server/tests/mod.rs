@@ -1,5 +1,6 @@
 //! The rules of the server, seen from its clients.
 
+mod connections;
 mod rtmp;
 mod streams;
 mod world;

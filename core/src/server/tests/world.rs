@@ -99,6 +99,20 @@ impl World {
         self.settle();
     }
 
+    /// The client takes `window` more bytes.
+    pub(super) fn take(&mut self, client: usize, window: usize) {
+        self.clients[client].window = window;
+        let Client { shard, id, .. } = self.clients[client];
+        self.write(shard, id);
+        self.settle();
+    }
+
+    /// Whether its shard would read from the client.
+    pub(super) fn wants_input(&self, client: usize) -> bool {
+        let Client { shard, id, .. } = self.clients[client];
+        self.servers[shard].wants_input(id)
+    }
+
     /// Lets time pass, stopping at every deadline.
     pub(super) fn pass(&mut self, span: Duration) {
         let end = self.now + span;

@@ -1,0 +1,140 @@
+//! What becomes of connections: requests one after the other, ends and last words.
+
+use super::world::World;
+use crate::server::Listener;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// An HTTP/1.1 client that has sent `requests`, all at once.
+fn http(world: &mut World, requests: &[&str]) -> usize {
+    let client = world.connect(0, Listener::Http, 9);
+    let text: String = requests
+        .iter()
+        .map(|request| alloc::format!("{request} HTTP/1.1\r\nHost: x\r\n\r\n"))
+        .collect();
+    world.send(client, text.as_bytes());
+    client
+}
+
+/// The status codes of all responses so far.
+fn codes(world: &World, client: usize) -> Vec<u16> {
+    String::from_utf8_lossy(&world.clients[client].received)
+        .split("HTTP/1.1 ")
+        .skip(1)
+        .map(|response| response[..3].parse().unwrap())
+        .collect()
+}
+
+#[test]
+fn requests_sent_together_are_answered_in_order() {
+    let mut world = World::new(1, |_| {});
+    let publisher = world.http_push(0, "/live/x", 1);
+    world.push(publisher, "V A K0 a5");
+    let requests = ["HEAD /live/x", "HEAD /live/y", "OPTIONS /live/x", "GET /live/x"];
+    let client = http(&mut world, &requests);
+    assert_eq!(codes(&world, client), [200, 404, 204, 200]);
+}
+
+#[test]
+fn a_request_behind_a_play_is_answered_when_the_play_has_ended() {
+    let mut world = World::new(1, |_| {});
+    let publisher = world.http_push(0, "/live/x", 1);
+    world.push(publisher, "V A K0 a5");
+    let client = http(&mut world, &["GET /live/x", "GET /live/y"]);
+    assert_eq!(codes(&world, client), [200]);
+    world.finish(publisher);
+    world.pass(Duration::from_secs(11));
+    assert_eq!(codes(&world, client), [200, 404]);
+    assert!(world.wants_input(client));
+}
+
+#[test]
+fn a_request_behind_one_that_waited_in_vain_is_answered() {
+    let mut world = World::new(1, |_| {});
+    let client = http(&mut world, &["GET /live/x?wait=1", "GET /live/y"]);
+    assert!(!world.wants_input(client));
+    world.pass(Duration::from_secs(2));
+    assert_eq!(codes(&world, client), [404, 404]);
+    assert!(world.wants_input(client));
+}
+
+#[test]
+fn a_connection_can_play_again_when_its_stream_has_ended() {
+    let mut world = World::new(1, |_| {});
+    let client = http(&mut world, &["GET /live/x?wait=1"]);
+    for life in 1..3 {
+        let publisher = world.http_push(0, "/live/x", 1);
+        world.push(publisher, "V A K0 a5");
+        world.finish(publisher);
+        world.pass(Duration::from_secs(11));
+        assert_eq!(codes(&world, client).len(), life);
+        assert!(world.clients[client].received.ends_with(b"0\r\n\r\n"));
+        world.send(client, b"GET /live/x?wait=1 HTTP/1.1\r\nHost: x\r\n\r\n");
+    }
+}
+
+#[test]
+fn last_words_survive_the_end_of_input_however_often_it_is_told() {
+    let mut world = World::new(1, |_| {});
+    let client = world.connect(0, Listener::Http, 9);
+    world.clients[client].window = 0;
+    world.send(client, b"GET /live/x HTTP/1.0\r\n\r\n");
+    for _ in 0..3 {
+        world.finish(client);
+        assert!(!world.wants_input(client) && !world.clients[client].is_closed);
+    }
+    world.take(client, usize::MAX);
+    assert_eq!(codes(&world, client), [404]);
+    assert!(world.clients[client].is_closed, "there is nothing to wait for any more");
+}
+
+#[test]
+fn last_words_that_nobody_takes_are_given_up() {
+    let mut world = World::new(1, |_| {});
+    let client = world.connect(0, Listener::Http, 9);
+    world.clients[client].window = 0;
+    world.send(client, b"GET /live/x HTTP/1.0\r\n\r\n");
+    world.finish(client);
+    world.pass(Duration::from_secs(3));
+    assert!(world.clients[client].is_closed);
+}
+
+#[test]
+fn who_closes_first_is_closed_at_once() {
+    let mut world = World::new(1, |_| {});
+    for listener in [Listener::Http, Listener::Rtmp] {
+        let client = world.connect(0, listener, 9);
+        world.finish(client);
+        assert!(world.clients[client].is_closed);
+    }
+    let client = http(&mut world, &["GET /live/x?wait=9"]);
+    world.finish(client);
+    assert!(world.clients[client].is_closed);
+    assert_eq!(world.servers[0].stats().streams, 0);
+}
+
+#[test]
+fn who_reads_our_end_is_closed_at_once() {
+    let mut world = World::new(1, |_| {});
+    let client = world.connect(0, Listener::Http, 9);
+    world.send(client, b"GET /live/x HTTP/1.0\r\n\r\n");
+    assert!(world.clients[client].is_shut_down && world.wants_input(client));
+    world.finish(client);
+    assert!(world.clients[client].is_closed);
+}
+
+#[test]
+fn connections_that_come_and_go_leave_no_deadlines_behind() {
+    let mut world = World::new(1, |_| {});
+    for _ in 0..10_000 {
+        let client = world.connect(0, Listener::Http, 9);
+        world.reset(client);
+        world.clients.clear();
+    }
+    assert!(
+        world.servers[0].deadlines.len() < 100,
+        "{}",
+        world.servers[0].deadlines.len()
+    );
+}
