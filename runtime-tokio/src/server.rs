@@ -3,9 +3,9 @@
 use crate::clock::Clock;
 use crate::signals;
 use crate::worker::{Mail, Worker};
-use headwater_core::driver::sockets::{self, Listeners};
 use headwater_core::driver::{Addresses, Config, Shard};
 use headwater_core::server::{self, ShardId};
+use headwater_sockets::{self as sockets, Listeners};
 use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;

@@ -16,8 +16,6 @@
 
 mod config;
 mod shard;
-#[cfg(feature = "sockets")]
-pub mod sockets;
 
 pub use config::{Addresses, Config};
 pub use shard::{Interest, Shard, Socket};

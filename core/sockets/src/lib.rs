@@ -1,6 +1,8 @@
-//! How sockets are set up. Knows nothing of a runtime.
+//! How the drivers set their sockets up: the same options on every runtime.
+//!
+//! It stands apart from `headwater-core`, which knows no socket, and from the drivers, which would each say it again.
 
-use super::{Addresses, Config};
+use headwater_core::driver::{Addresses, Config};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -63,7 +65,7 @@ fn listen_on(address: SocketAddr, count: usize) -> io::Result<(SocketAddr, Vec<T
 pub fn configure<'a>(stream: impl Into<SockRef<'a>>) -> io::Result<()> {
     let stream = stream.into();
     stream.set_tcp_nodelay(true)?;
-    let keepalive = TcpKeepalive::new().with_time(super::KEEPALIVE_IDLE);
+    let keepalive = TcpKeepalive::new().with_time(headwater_core::driver::KEEPALIVE_IDLE);
     #[cfg(any(
         target_os = "linux",
         target_os = "android",
@@ -71,13 +73,13 @@ pub fn configure<'a>(stream: impl Into<SockRef<'a>>) -> io::Result<()> {
         target_os = "freebsd"
     ))]
     let keepalive = keepalive
-        .with_interval(super::KEEPALIVE_INTERVAL)
-        .with_retries(super::KEEPALIVE_PROBES);
+        .with_interval(headwater_core::driver::KEEPALIVE_INTERVAL)
+        .with_retries(headwater_core::driver::KEEPALIVE_PROBES);
     stream.set_tcp_keepalive(&keepalive)?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
-        stream.set_tcp_user_timeout(Some(super::USER_TIMEOUT))?;
-        stream.set_tcp_notsent_lowat(super::MAX_UNSENT)?;
+        stream.set_tcp_user_timeout(Some(headwater_core::driver::USER_TIMEOUT))?;
+        stream.set_tcp_notsent_lowat(headwater_core::driver::MAX_UNSENT)?;
     }
     Ok(())
 }
@@ -119,7 +121,7 @@ fn another(_: SocketAddr, listeners: &[TcpListener]) -> io::Result<TcpListener> 
 }
 
 fn backlog() -> i32 {
-    i32::try_from(super::BACKLOG).unwrap_or(i32::MAX)
+    i32::try_from(headwater_core::driver::BACKLOG).unwrap_or(i32::MAX)
 }
 
 #[cfg(test)]
@@ -163,7 +165,7 @@ mod tests {
         assert!(SockRef::from(&stream).keepalive().unwrap());
         #[cfg(target_os = "linux")]
         {
-            use crate::driver::{MAX_UNSENT, USER_TIMEOUT};
+            use headwater_core::driver::{MAX_UNSENT, USER_TIMEOUT};
             let stream = SockRef::from(&stream);
             assert_eq!(stream.tcp_user_timeout().unwrap(), Some(USER_TIMEOUT));
             assert_eq!(stream.tcp_notsent_lowat().unwrap(), MAX_UNSENT);
