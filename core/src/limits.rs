@@ -37,9 +37,11 @@ pub struct Limits {
     pub max_http_headers: usize,
     /// From accept to the end of the handshake, absolute. 10 s.
     pub handshake_timeout: Duration,
-    /// From the end of the handshake to `publish` or `play`; for HTTP, from accept to the end of the head. 10 s.
+    /// From the end of the handshake to the first `publish` or `play`; for HTTP, from accept to the end of the head.
+    /// 10 s.
     pub command_timeout: Duration,
-    /// Silence of a publisher. 30 s: mobile encoders pause their camera for seconds.
+    /// Silence of a publisher. 30 s: mobile encoders pause their camera for seconds. Who is between two streams has to
+    /// answer a ping in this time.
     pub idle_timeout: Duration,
     /// A connection with output waiting whose socket takes nothing. 15 s: shorter than what users call broken.
     pub stall_timeout: Duration,

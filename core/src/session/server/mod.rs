@@ -43,6 +43,9 @@ pub struct ServerSession {
     /// What the application has to decide on. Nothing is read meanwhile, so there is never a second.
     request: Option<Request>,
     last_request: u32,
+    /// Whether it has been let publish or play. Until then the command timer runs; who has, may take its time between
+    /// two streams, as HaishinKit does.
+    was_admitted: bool,
     /// `app` and `tcUrl`: names are relative to them.
     base: Option<Box<Base>>,
     early: Early,
@@ -102,6 +105,7 @@ impl ServerSession {
             streams: Streams::default(),
             request: None,
             last_request: 0,
+            was_admitted: false,
             base: None,
             early: Early::default(),
             reports: Reports::new(),
@@ -169,6 +173,7 @@ impl ServerSession {
     /// [`StateError::StaleRequest`] if it was answered, or ended before it was.
     pub fn accept(&mut self, now: Time, id: RequestId) -> Result<(), StateError> {
         let request = self.take_request(now, id)?;
+        self.was_admitted |= !matches!(request.kind, RequestKind::Connect { .. });
         match request.kind {
             RequestKind::Connect {
                 transaction_id,
@@ -370,18 +375,27 @@ impl ServerSession {
         for timer in [Timer::Handshake, Timer::Command, Timer::Idle, Timer::Ping] {
             self.link.timers.clear(timer);
         }
-        if is_playing {
+        if is_playing || (self.was_admitted && !is_publishing) {
             self.link.start(Timer::Ping, limits.ping_interval);
         }
-        if self.is_paused() {
-            return; // the peer waits for us
+        if self.is_paused() || (is_playing && !is_publishing) {
+            return; // the peer waits for us, or for the stream
         }
-        if is_publishing {
+        if self.was_admitted {
             self.link.heard = self.link.now;
-            self.link.start(Timer::Idle, limits.idle_timeout);
-        }
-        if !is_publishing && !is_playing {
+            self.link.start(Timer::Idle, self.idle_span());
+        } else {
             self.link.start(Timer::Command, limits.command_timeout);
+        }
+    }
+
+    /// How long the peer may be silent: a publisher has something to say all the time, others only when pinged.
+    fn idle_span(&self) -> Duration {
+        let limits = &self.config.limits;
+        if self.streams.any(StreamState::Publishing) {
+            limits.idle_timeout
+        } else {
+            limits.ping_interval + limits.idle_timeout
         }
     }
 
@@ -469,7 +483,7 @@ impl Machine for ServerSession {
         let limits = &self.config.limits;
         match timer {
             Timer::Handshake | Timer::Command => return Err(ProtocolError::Timeout(timer)),
-            Timer::Idle => self.link.check_idle(limits.idle_timeout)?,
+            Timer::Idle => self.link.check_idle(self.idle_span())?,
             Timer::Ping => {
                 self.link.ping();
                 self.link.start(Timer::Ping, limits.ping_interval);
