@@ -162,7 +162,7 @@
 //! |--|--|--|
 //! | a frame comes in | 1, into a buffer of its own | 2: the buffer and its reference count |
 //! | it goes out to one more player | 0 (1 below [`INLINE_BELOW`](output::INLINE_BELOW) bytes) | 0 |
-//! | a control message comes or goes | 1 | 1, of at most 10 bytes |
+//! | a control message comes or goes | 1 | 0 |
 //! | nothing happens | | 0 |
 //!
 //! A connection that plays and keeps up owns less than 4 KiB, one that has said nothing yet less than 1 KiB. The frames
@@ -179,6 +179,10 @@
 //! | output waiting, per connection | `max_output` and one message | 12 MiB and 8 MiB |
 //! | frames, per stream, however many play it | `gop_max_bytes` and `lag_max_bytes` | 32 MiB and 8 MiB |
 //! | an HTTP head | `max_http_head` | 16 KiB |
+//!
+//! Work is linear in the bytes, so who offers connections their reads in turn shares time fairly. The worst that a byte
+//! can cost is some 20 ns, with chunks of one byte. Messages of next to no bytes would cost ten times that, so a
+//! connection ends that has 100,000 in a second with less than 16 bytes each.
 //!
 //! # Where to find what a specification says
 //!

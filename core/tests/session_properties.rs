@@ -332,6 +332,37 @@ fn any_bytes_end_at_worst_their_own_connection() {
         .quickcheck(property as fn(Vec<u8>, Vec<Step>) -> bool);
 }
 
+/// So many messages of type 7, which means nothing, of one byte each but the first.
+fn empty_messages(count: usize) -> Vec<u8> {
+    let mut bytes = vec![0xC3; count + 11];
+    bytes[..12].copy_from_slice(&[3, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0]);
+    bytes
+}
+
+#[test]
+fn empty_messages_without_end_are_a_flood() {
+    let mut observer = Observer::new(usize::MAX);
+    for _ in 0..3 {
+        observer.now = observer.now + std::time::Duration::from_secs(1);
+        observer.feed(&empty_messages(100_000));
+        assert_eq!(observer.error, None, "100,000 a second");
+    }
+    observer.feed(&empty_messages(1));
+    let flood = matches!(
+        observer.error,
+        Some(ProtocolError::MessageFlood { messages: 100_001, .. })
+    );
+    assert!(flood, "{:?}", observer.error);
+}
+
+#[test]
+fn many_messages_with_content_are_none() {
+    let mut observer = Observer::new(usize::MAX);
+    let acknowledgement = [2, 0, 0, 0, 0, 0, 4, 3, 0, 0, 0, 0, 0, 0, 0, 0];
+    observer.feed(&acknowledgement.repeat(150_000));
+    assert_eq!(observer.error, None);
+}
+
 #[test]
 fn a_player_costs_little_memory() {
     let mut observer = Observer::new(usize::MAX);

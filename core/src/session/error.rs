@@ -40,6 +40,14 @@ pub enum ProtocolError {
         /// The most allowed.
         max: usize,
     },
+    /// Next to empty messages without end, each of which costs us as much as a real one.
+    #[error("{messages} messages in {bytes} bytes within a second")]
+    MessageFlood {
+        /// Messages in that second.
+        messages: u32,
+        /// Their bytes, headers included.
+        bytes: u64,
+    },
     /// Silence where something was due.
     #[error("{0} timeout")]
     Timeout(Timer),

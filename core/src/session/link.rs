@@ -34,7 +34,10 @@ pub(super) struct Link {
     window_ack_size: u32,
     /// When we last sent a ping that is not answered.
     pinged: Option<Time>,
-    pongs: Allowance,
+    pings: PerSecond,
+    messages: PerSecond,
+    /// The count of received bytes after the first of those messages.
+    messages_from: u64,
     stall: StallWatch,
     /// The time from one look at the output to the next.
     stall_interval: Duration,
@@ -55,6 +58,16 @@ pub(super) enum Received {
 /// of theirs cost us a message.
 const MIN_WINDOW: u32 = 4_096;
 
+/// Pings answered in a second.
+const MAX_PONGS: u32 = 10;
+
+/// Messages in a second from which on they must have [`MIN_MEAN_LEN`]. 100,000: even those cost a few percent of a core.
+const MANY_MESSAGES: u32 = 100_000;
+
+/// Bytes of a message with its headers, on average, where there are many. 16: about as much work for each byte as a
+/// chunk size of 1 makes, so that nobody gets more out of us for a byte than that. An empty message can have one byte.
+const MIN_MEAN_LEN: u64 = 16;
+
 impl Link {
     pub(super) fn new(config: &SessionConfig, now: Time) -> Self {
         let ack_every = config.window_ack_size.max(MIN_WINDOW) / 2;
@@ -72,7 +85,9 @@ impl Link {
             ack_at: u64::from(ack_every),
             window_ack_size: config.window_ack_size,
             pinged: None,
-            pongs: Allowance::default(),
+            pings: PerSecond::default(),
+            messages: PerSecond::default(),
+            messages_from: 0,
             stall: StallWatch::default(),
             stall_interval: StallWatch::interval(&config.limits),
         }
@@ -118,7 +133,7 @@ impl Link {
     /// not depend on how the input was cut.
     ///
     /// # Errors
-    /// If the framing is broken, or more replies wait than may.
+    /// If the framing is broken, more replies wait than may, or there is no end of messages without content.
     pub(super) fn receive(&mut self, input: &mut &[u8]) -> Result<Option<Received>, ProtocolError> {
         loop {
             if let Some(part) = self.aggregate.as_mut().and_then(|parts| parts.next()) {
@@ -134,6 +149,9 @@ impl Link {
             *input = input.get(offered - now.len()..).unwrap_or_default();
             if self.decoder.bytes_received() >= self.ack_at {
                 self.acknowledge();
+            }
+            if message.is_some() {
+                self.check_flood()?;
             }
             match message {
                 Some(message) if message.type_id == MessageTypeId::AGGREGATE => {
@@ -185,7 +203,7 @@ impl Link {
     fn handle_user_control(&mut self, event: UserControl) -> Option<Received> {
         match event {
             UserControl::PingRequest(time) => {
-                if !self.pongs.take(self.now) {
+                if self.pings.count(self.now) > MAX_PONGS {
                     return Some(Received::PingFlood);
                 }
                 self.user_control(UserControl::PingResponse(time));
@@ -301,6 +319,19 @@ impl Link {
         Ok(())
     }
 
+    fn check_flood(&mut self) -> Result<(), ProtocolError> {
+        let received = self.decoder.bytes_received();
+        let messages = self.messages.count(self.now);
+        if messages == 1 {
+            self.messages_from = received;
+        }
+        let bytes = received - self.messages_from; // of all but the first
+        if messages > MANY_MESSAGES && bytes < u64::from(messages - 1) * MIN_MEAN_LEN {
+            return Err(ProtocolError::MessageFlood { messages, bytes });
+        }
+        Ok(())
+    }
+
     fn check_output(&self) -> Result<(), ProtocolError> {
         if self.output.len() > self.max_output {
             return Err(ProtocolError::OutputFull {
@@ -318,23 +349,21 @@ const fn millis(time: Time) -> u32 {
     time.as_millis() as u32
 }
 
-/// Ten a second.
+/// How often something has happened in the present second.
 #[derive(Debug, Default)]
-struct Allowance {
+struct PerSecond {
     second: u64,
-    taken: u8,
+    count: u32,
 }
 
-impl Allowance {
-    const PER_SECOND: u8 = 10;
-
-    fn take(&mut self, now: Time) -> bool {
+impl PerSecond {
+    /// Counts one more; how many there are with it.
+    fn count(&mut self, now: Time) -> u32 {
         let second = now.as_millis() / 1_000;
         if second != self.second {
-            *self = Allowance { second, taken: 0 };
+            *self = PerSecond { second, count: 0 };
         }
-        let is_allowed = self.taken < Self::PER_SECOND;
-        self.taken += u8::from(is_allowed);
-        is_allowed
+        self.count = self.count.saturating_add(1);
+        self.count
     }
 }
