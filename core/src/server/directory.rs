@@ -160,6 +160,11 @@ impl Directory {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.deadlines.is_empty() && self.outbox.is_empty()
+    }
+
     pub(super) fn poll_timeout(&self) -> Option<Time> {
         self.deadlines.first().map(|(until, _)| *until)
     }

@@ -25,6 +25,7 @@ mod config;
 mod connection;
 mod deadlines;
 mod directory;
+mod follower;
 mod play;
 mod publish;
 mod shard;
@@ -581,8 +582,9 @@ impl Server {
             Body::RemoveSubscriber { epoch, shard } => self.remove_subscriber(&key, epoch, shard),
             Body::Located { ticket, is_present } => self.locate(now, &key, ticket, is_present),
             Body::Ended { epoch } => self.end_stream(now, &key, epoch),
-            Body::Snapshot { epoch, frames } => self.follow(now, &key, epoch, frames),
-            Body::Frames { epoch, frames } => self.relay(now, &key, epoch, frames),
+            Body::Snapshot { epoch, frames } => self.follow(now, from, &key, epoch, frames),
+            Body::Frames { epoch, frames } => self.relay(now, from, &key, epoch, frames),
+            Body::Taken { epoch, cost } => self.note_taken(from, &key, epoch, cost),
             Body::ClearMetadata { epoch } => self.relay_clear_metadata(&key, epoch),
         }
     }

@@ -1,6 +1,7 @@
 //! Publishing: who may, and where the frames go.
 
 use super::connection::{Activity, Refusal, Role};
+use super::follower::{self, Follower};
 use super::shard::{Body, ClaimId, Epoch, ShardId};
 use super::stream::{Presence, Publisher};
 use super::{ConnectionId, Server, Takeover};
@@ -82,7 +83,12 @@ impl Server {
         stream.publisher = Some(Publisher {
             connection: id,
             stream: MessageStreamId(claim.stream),
-            subscribers: subscribers.iter().copied().filter(|shard| *shard != own).collect(),
+            followers: subscribers
+                .iter()
+                .copied()
+                .filter(|shard| *shard != own)
+                .map(Follower::new)
+                .collect(),
             outgoing: Vec::new(),
         });
         if let Some(channel) = self.hub.channel_mut(channel) {
@@ -183,7 +189,7 @@ impl Server {
             .streams
             .get_mut(&channel)
             .and_then(|stream| stream.publisher.as_mut())
-            && !publisher.subscribers.is_empty()
+            && !publisher.followers.is_empty()
         {
             publisher.outgoing.push(frame.clone());
         }
@@ -217,16 +223,41 @@ impl Server {
             return;
         };
         let (key, epoch) = (stream.key.clone(), stream.epoch);
-        let (frames, subscribers) = (mem::take(&mut publisher.outgoing), publisher.subscribers.clone());
-        for shard in subscribers {
-            self.send(
-                shard,
-                &key,
-                Body::Frames {
-                    epoch,
-                    frames: frames.clone(),
-                },
-            );
+        let frames = mem::take(&mut publisher.outgoing);
+        let mut messages = Vec::with_capacity(publisher.followers.len());
+        for follower in publisher.followers.iter_mut().filter(|follower| !follower.is_behind()) {
+            if follower.send(&frames, &self.shared.channel) {
+                warn!(stream = %key, shard = follower.shard.0, "a worker cannot keep up and misses frames");
+                self.stats.shards_behind += 1;
+            }
+            let frames = frames.clone();
+            messages.push((follower.shard, Body::Frames { epoch, frames }));
+        }
+        for (shard, body) in messages {
+            self.send(shard, &key, body);
+        }
+    }
+
+    /// Another shard has taken in so much of our publisher's stream: it starts again if it was too far behind.
+    pub(super) fn note_taken(&mut self, shard: ShardId, key: &StreamKey, epoch: Epoch, cost: usize) {
+        let config = self.shared.channel.clone();
+        let Some((channel, stream)) = self.find_stream(key) else {
+            return;
+        };
+        let follower = stream
+            .publisher
+            .as_mut()
+            .filter(|_| stream.epoch == epoch)
+            .and_then(|publisher| publisher.followers.iter_mut().find(|follower| follower.shard == shard));
+        let Some(follower) = follower else { return };
+        if follower.take(cost, &config) {
+            // Without the GOP: its players may have seen a part of that.
+            let frames = self
+                .hub
+                .channel(channel)
+                .map(|channel| channel.headers().cloned().collect());
+            let frames = frames.unwrap_or_default();
+            self.send(shard, key, Body::Snapshot { epoch, frames });
         }
     }
 
@@ -243,12 +274,9 @@ impl Server {
             return;
         };
         let (key, epoch) = (stream.key.clone(), stream.epoch);
-        let subscribers = stream
-            .publisher
-            .as_ref()
-            .map(|publisher| publisher.subscribers.clone())
-            .unwrap_or_default();
-        for shard in subscribers {
+        let followers = stream.publisher.iter().flat_map(|publisher| &publisher.followers);
+        let shards: Vec<_> = followers.filter(|it| !it.is_behind()).map(|it| it.shard).collect();
+        for shard in shards {
             self.send(shard, &key, Body::ClearMetadata { epoch });
         }
     }
@@ -263,26 +291,22 @@ impl Server {
             return;
         }
         self.flush_outgoing(channel);
-        let frames = self
+        let frames: Option<Vec<_>> = self
             .hub
             .channel(channel)
             .map(|channel| channel.headers().chain(channel.gop()).cloned().collect());
-        self.send(
-            shard,
-            key,
-            Body::Snapshot {
-                epoch,
-                frames: frames.unwrap_or_default(),
-            },
-        );
+        let frames = frames.unwrap_or_default();
         if let Some(publisher) = self
             .streams
             .get_mut(&channel)
             .and_then(|stream| stream.publisher.as_mut())
         {
-            publisher.subscribers.retain(|subscriber| *subscriber != shard);
-            publisher.subscribers.push(shard);
+            let mut follower = Follower::new(shard);
+            follower.send(&frames, &self.shared.channel);
+            publisher.followers.retain(|follower| follower.shard != shard);
+            publisher.followers.push(follower);
         }
+        self.send(shard, key, Body::Snapshot { epoch, frames });
     }
 
     /// Another shard's last player is gone.
@@ -291,7 +315,7 @@ impl Server {
             && stream.epoch == epoch
             && let Some(publisher) = &mut stream.publisher
         {
-            publisher.subscribers.retain(|subscriber| *subscriber != shard);
+            publisher.followers.retain(|follower| follower.shard != shard);
         }
     }
 
@@ -309,7 +333,7 @@ impl Server {
     }
 
     /// A publisher on another shard begins, or sends us its stream from here on.
-    pub(super) fn follow(&mut self, now: Time, key: &StreamKey, epoch: Epoch, frames: Vec<Frame>) {
+    pub(super) fn follow(&mut self, now: Time, from: ShardId, key: &StreamKey, epoch: Epoch, frames: Vec<Frame>) {
         let Some((channel, stream)) = self.find_stream(key) else {
             return;
         };
@@ -317,22 +341,28 @@ impl Server {
             return;
         }
         stream.epoch = epoch;
+        stream.taken = 0;
         if let Some(channel) = self.hub.channel_mut(channel) {
             channel.begin(now);
-            frames.into_iter().for_each(|frame| channel.push(now, frame));
         }
         self.set_presence(now, channel, Presence::Present);
-        self.hub.announce(now, channel);
+        self.relay(now, from, key, epoch, frames);
     }
 
     /// Frames from a publisher on another shard.
-    pub(super) fn relay(&mut self, now: Time, key: &StreamKey, epoch: Epoch, frames: Vec<Frame>) {
+    pub(super) fn relay(&mut self, now: Time, from: ShardId, key: &StreamKey, epoch: Epoch, frames: Vec<Frame>) {
+        let report_after = follower::report_after(&self.shared.channel);
         let Some((channel, stream)) = self.find_stream(key) else {
             return;
         };
         // Before its snapshot, or after a newer one, they mean nothing.
         if stream.epoch != epoch || stream.publisher.is_some() {
             return;
+        }
+        stream.taken += follower::cost(&frames);
+        let report = (stream.taken >= report_after).then(|| mem::take(&mut stream.taken));
+        if let Some(cost) = report {
+            self.send(from, key, Body::Taken { epoch, cost });
         }
         if let Some(channel) = self.hub.channel_mut(channel) {
             frames.into_iter().for_each(|frame| channel.push(now, frame));

@@ -10,12 +10,16 @@
 //!     ── Claim ───────────────────▶                        ◀── first player
 //!     ◀────────────── Granted ────     ◀────── Subscribe ──
 //!     ◀──────── AddSubscriber ────     ── Located ────────▶
-//!     ── Snapshot, Frame, Frame ... ──────────────────────▶
+//!     ── Snapshot, Frames, Frames ... ────────────────────▶
+//!     ◀─────────────────────────────────── Taken ... ──────
 //!     ── Release ─────────────────▶  (grace) ── Ended ────▶
 //! ```
 //!
 //! Between two shards messages arrive in order; between different pairs in any. Every publish has an *epoch*, given by
 //! the home and growing with every publish of the name, which sorts out what overtook what.
+//!
+//! A shard that cannot keep up is not buried in frames: it says what it has taken in, and who is too far behind gets no
+//! frames until it has caught up, then a `Snapshot` to start again.
 
 use crate::{Frame, StreamKey};
 use alloc::vec::Vec;
@@ -83,6 +87,10 @@ pub(super) enum Body {
     Frames { epoch: Epoch, frames: Vec<Frame> },
     /// The publisher took its metadata back.
     ClearMetadata { epoch: Epoch },
+
+    // From the shard of players back to the publisher's.
+    /// So much of `Snapshot` and `Frames` has been taken in.
+    Taken { epoch: Epoch, cost: usize },
 }
 
 /// The shard that knows where `key` is published: the same answer on every shard. FNV-1a.

@@ -1,6 +1,7 @@
 //! What a stream is on one shard, apart from its frames.
 
-use super::shard::{Body, Epoch, ShardId};
+use super::follower::Follower;
+use super::shard::{Body, Epoch};
 use super::{ConnectionId, Server};
 use crate::hub::{Channel, ChannelId};
 use crate::session::MessageStreamId;
@@ -19,6 +20,8 @@ pub(super) struct Stream {
     /// The publish that its channel carries, or carried last.
     pub(super) epoch: Epoch,
     pub(super) publisher: Option<Publisher>,
+    /// What we have taken in of it from another shard and not reported there.
+    pub(super) taken: usize,
     /// Names our subscription at the stream's home, while there is one.
     pub(super) ticket: Option<u64>,
     /// Players that wait to hear whether it is there, or for it to come.
@@ -41,7 +44,7 @@ pub(super) struct Publisher {
     pub(super) connection: ConnectionId,
     pub(super) stream: MessageStreamId,
     /// Other shards that have players.
-    pub(super) subscribers: Vec<ShardId>,
+    pub(super) followers: Vec<Follower>,
     /// Frames for them that have not been sent yet.
     pub(super) outgoing: Vec<Frame>,
 }
@@ -58,6 +61,7 @@ impl Server {
             presence: Presence::Unknown,
             epoch: 0,
             publisher: None,
+            taken: 0,
             ticket: None,
             waiters: Vec::new(),
         });
@@ -78,7 +82,7 @@ impl Server {
         if stream.roles == 0 {
             self.streams.remove(&id);
             self.hub.remove(&key);
-        } else if unsubscribes && stream.publisher.is_none() {
+        } else if stream.ticket.is_none() && stream.publisher.is_none() {
             // Nobody tells us about it any more.
             stream.presence = Presence::Unknown;
         }

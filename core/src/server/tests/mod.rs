@@ -2,5 +2,6 @@
 
 mod connections;
 mod rtmp;
+mod shards;
 mod streams;
 mod world;

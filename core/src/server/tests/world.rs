@@ -25,6 +25,8 @@ pub(super) struct World {
     pub(super) random: u64,
     /// Whether links deliver on their own. Off, they wait for `deliver_one`.
     pub(super) delivers: bool,
+    /// The shard that hears nothing for now.
+    pub(super) stopped: Option<usize>,
 }
 
 /// One end of a connection in the hands of the test.
@@ -55,6 +57,7 @@ impl World {
             clients: Vec::new(),
             random: 1,
             delivers: true,
+            stopped: None,
         }
     }
 
@@ -161,17 +164,37 @@ impl World {
         let waiting: Vec<_> = self
             .links
             .iter()
-            .filter(|(_, queue)| !queue.is_empty())
+            .filter(|((_, to), queue)| !queue.is_empty() && self.stopped != Some(usize::from(*to)))
             .map(|(link, _)| *link)
             .collect();
         if waiting.is_empty() {
             return false;
         }
-        let pick = usize::try_from(self.pick() % waiting.len() as u64).unwrap();
+        let pick = self.below(waiting.len());
         let (from, to) = waiting[pick];
         let message = self.links.get_mut(&(from, to)).and_then(VecDeque::pop_front).unwrap();
         self.servers[usize::from(to)].handle_shard(self.now, ShardId(from), message);
         true
+    }
+
+    /// Delivers what one shard has sent another, before anything else.
+    pub(super) fn deliver_link(&mut self, from: usize, to: usize) {
+        let from = u16::try_from(from).unwrap();
+        let queue = self.links.get_mut(&(from, u16::try_from(to).unwrap())).map(mem::take);
+        for message in queue.unwrap_or_default() {
+            self.servers[to].handle_shard(self.now, ShardId(from), message);
+        }
+    }
+
+    /// Messages that wait for a shard.
+    pub(super) fn mail(&self, shard: usize) -> usize {
+        let links = self.links.iter().filter(|((_, to), _)| usize::from(*to) == shard);
+        links.map(|(_, queue)| queue.len()).sum()
+    }
+
+    /// A random number below `bound`.
+    pub(super) fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.pick() % bound as u64).unwrap()
     }
 
     /// The next number of a fixed random sequence (xorshift).
@@ -321,6 +344,17 @@ impl World {
     /// What an RTMP client has heard: frames in the notation of `publish`, other events in brackets.
     pub(super) fn heard(&self, client: usize) -> String {
         self.clients[client].rtmp.as_ref().unwrap().1.join(" ")
+    }
+
+    /// The frames that a client has received, whatever it speaks, in the notation of `publish`.
+    pub(super) fn frames_of(&self, client: usize) -> String {
+        match &self.clients[client].rtmp {
+            Some((_, heard)) => {
+                let frames: Vec<_> = heard.iter().filter(|word| !word.starts_with('[')).cloned().collect();
+                frames.join(" ")
+            }
+            None => self.seen(client),
+        }
     }
 
     /// Lets RTMP clients read and answer. Returns whether any had something to say.

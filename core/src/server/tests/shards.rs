@@ -1,0 +1,185 @@
+//! Workers that hear from each other late, or cannot keep up.
+
+use super::world::World;
+use crate::StreamKey;
+use crate::server::shard::home_of;
+use crate::server::{ShardId, Takeover};
+use crate::session::Purpose::Play;
+use alloc::string::String;
+use alloc::{format, vec, vec::Vec};
+use core::time::Duration;
+
+/// No picture that depends on one that is missing, and no time that goes back.
+fn is_playable(seen: &str) -> bool {
+    let (mut has_keyframe, mut latest) = (false, 0);
+    seen.split(' ')
+        .filter(|word| word.starts_with(['K', 'P', 'a']))
+        .all(|word| {
+            has_keyframe |= word.starts_with('K');
+            let time: u32 = word[1..].parse().unwrap();
+            let is_steady = time + 100 > latest;
+            latest = latest.max(time);
+            is_steady && (has_keyframe || !word.starts_with('P'))
+        })
+}
+
+/// A second of a stream that begins at `second`.
+fn second_of_stream(second: u32) -> String {
+    let start = second * 1_000;
+    let inter: Vec<_> = (1..25).map(|frame| format!("P{}", start + frame * 40)).collect();
+    format!("K{start} {}", inter.join(" "))
+}
+
+#[test]
+fn a_worker_that_does_not_keep_up_costs_a_bounded_amount_and_goes_on_when_it_has() {
+    for stopped in 0..2 {
+        let there = 1 - stopped;
+        let mut world = World::new(2, |config| {
+            config.channel.gop_max_bytes = 5_000;
+            config.channel.lag_max_bytes = 5_000;
+        });
+        let publisher = world.http_push(there, "/live/x", 1);
+        world.push(publisher, "V A K0 a5");
+        let player = world.http_play(stopped, "/live/x");
+        let neighbour = world.http_play(there, "/live/x");
+        world.stopped = Some(stopped);
+        for second in 1..20 {
+            world.push(publisher, &second_of_stream(second));
+            world.pass(Duration::from_secs(1));
+        }
+        assert!(world.mail(stopped) <= 5, "{} messages wait", world.mail(stopped));
+        world.stopped = None;
+        world.settle();
+        world.push(publisher, "P20000 K20040 P20080 a20085");
+        let seen = world.seen(player);
+        assert!(is_playable(&seen), "{seen}");
+        assert!(seen.ends_with("P3960 K4010 P4050 a4055"), "{seen}");
+        let late = world.http_play(stopped, "/live/x");
+        assert_eq!(world.seen(late), "A0 V0 K0 P40 a45");
+        assert_eq!(world.seen(neighbour).split(' ').count(), 4 + 19 * 25 + 4);
+        assert_eq!(world.servers[there].stats().shards_behind, 1);
+    }
+}
+
+#[test]
+fn a_worker_that_keeps_up_is_told_everything_for_ever() {
+    let mut world = World::new(2, |config| {
+        config.channel.gop_max_bytes = 5_000;
+        config.channel.lag_max_bytes = 5_000;
+    });
+    let publisher = world.http_push(0, "/live/x", 1);
+    world.push(publisher, "V A K0 a5");
+    let player = world.http_play(1, "/live/x");
+    for second in 1..100 {
+        world.push(publisher, &second_of_stream(second));
+        world.pass(Duration::from_secs(1));
+    }
+    assert_eq!(world.seen(player).split(' ').count(), 4 + 99 * 25);
+    assert_eq!(world.servers[0].stats().shards_behind, 0);
+}
+
+/// Publishers hop from worker to worker, take over from each other and go; players come and go; each worker is deaf for
+/// long stretches. When all is heard at last, every player that is left follows the one publisher that is left, and when
+/// all are gone nothing is remembered.
+#[test]
+fn workers_that_are_deaf_for_long_agree_in_the_end() {
+    for seed in 1..400u64 {
+        let takeover = [Takeover::Auto, Takeover::Always, Takeover::Never][usize::try_from(seed % 3).unwrap()];
+        let mut world = World::new(3, |config| {
+            config.takeover = takeover;
+            config.grace = Duration::from_secs(2);
+        });
+        world.random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let names = ["live/x", "live/y", "live/z"];
+        let (mut publishers, mut players) = (vec![vec![], vec![], vec![]], vec![vec![], vec![], vec![]]);
+        for _ in 0..80 {
+            let shard = world.below(3);
+            let name = world.below(3);
+            let path = format!("/{}?wait=60", names[name]);
+            match world.below(12) {
+                0 | 1 => {
+                    let host = u8::try_from(world.below(2)).unwrap();
+                    publishers[name].push(world.http_push(shard, &path, host));
+                }
+                2 => players[name].push(world.http_play(shard, &path)),
+                3 => players[name].push(world.rtmp(shard, Play, "live", &names[name][5..], 9)),
+                4 if !publishers[name].is_empty() => {
+                    let pick = world.below(publishers[name].len());
+                    world.reset(publishers[name].swap_remove(pick));
+                }
+                5 if !players[name].is_empty() => {
+                    let pick = world.below(players[name].len());
+                    world.finish(players[name].swap_remove(pick));
+                }
+                6 => world.stopped = Some(shard),
+                7 => world.stopped = None,
+                8 => world.pass(Duration::from_millis(700)),
+                _ => {
+                    for &publisher in &publishers[name] {
+                        world.push(publisher, "V A K0 a5 P40");
+                    }
+                }
+            }
+        }
+        world.stopped = None;
+        world.settle();
+        for (name, publishers) in names.iter().zip(&publishers) {
+            let left: Vec<_> = publishers
+                .iter()
+                .filter(|it| world.wants_input(**it) && !world.clients[**it].is_shut_down)
+                .collect();
+            assert!(left.len() <= 1, "seed {seed}: {name} has {} publishers", left.len());
+        }
+        for (publishers, players) in publishers.iter().zip(&players) {
+            let publisher = publishers
+                .iter()
+                .find(|it| world.wants_input(**it) && !world.clients[**it].is_shut_down);
+            let Some(&publisher) = publisher else { continue };
+            let before: Vec<_> = players.iter().map(|player| world.frames_of(*player).len()).collect();
+            world.push(publisher, "V A K80 a85 P120");
+            for (&player, before) in players.iter().zip(before) {
+                let client = &world.clients[player];
+                assert!(
+                    client.is_closed || client.is_shut_down || world.frames_of(player).len() > before,
+                    "seed {seed}: player {player} does not hear publisher {publisher}"
+                );
+            }
+        }
+        for &player in players.iter().flatten() {
+            let frames = world.frames_of(player);
+            assert!(is_playable(&frames), "seed {seed}: {frames}");
+        }
+        (0..world.clients.len()).for_each(|client| world.reset(client));
+        world.pass(Duration::from_secs(6));
+        for server in &world.servers {
+            assert_eq!(server.stats().streams, 0, "seed {seed}");
+            assert!(server.directory.is_empty(), "seed {seed}: {:?}", server.directory);
+        }
+    }
+}
+
+#[test]
+fn an_end_that_the_next_publisher_has_overtaken_ends_nobody() {
+    let mut world = World::new(3, |config| config.grace = Duration::from_secs(2));
+    let (home, there, here) = (0, 1, 2);
+    let name = (0..9).map(|number| format!("live/{number}"));
+    let name = name
+        .into_iter()
+        .find(|name| home_of(&StreamKey::new(name).unwrap(), 3) == ShardId(home));
+    let path = format!("/{}", name.unwrap());
+    let publisher = world.http_push(there, &path, 1);
+    world.push(publisher, "V A K0 a5");
+    let player = world.http_play(here, &path);
+    world.stopped = Some(here);
+    world.reset(publisher);
+    world.pass(Duration::from_secs(3));
+    let publisher = world.http_push(there, &path, 1);
+    world.push(publisher, "V A K0 a5");
+    for from in [there, usize::from(home)] {
+        world.deliver_link(from, here);
+        world.settle();
+    }
+    world.stopped = None;
+    world.push(publisher, "P40");
+    assert_eq!(world.seen(player), "A0 V0 K0 a5 K3005 a3010 P3045");
+}
