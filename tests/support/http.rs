@@ -2,7 +2,7 @@
 
 use super::DEADLINE;
 use headwater_core::flv::{FlvItem, FlvReader};
-use headwater_core::{Frame, FrameClass, FrameKind, Limits};
+use headwater_core::{Frame, FrameKind, Limits};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 
@@ -169,5 +169,5 @@ pub fn coded(frames: &[Frame], kind: FrameKind) -> Vec<&Frame> {
 }
 
 pub fn is_header(frame: &Frame) -> bool {
-    matches!(frame.class, FrameClass::SequenceHeader | FrameClass::Metadata)
+    frame.class.is_header()
 }

@@ -9,7 +9,7 @@ use super::websocket::{self, Opcode, Received};
 use crate::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
 use crate::session::{RequestId, StateError, Target};
 use crate::timers::{StallWatch, Timers};
-use crate::{EndCause, Frame, Limits, Output, StreamKey, Time, Timer};
+use crate::{EndCause, Frame, FrameClass, Limits, Output, StreamKey, Time, Timer, TrackId};
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -305,8 +305,9 @@ impl HttpSession {
         }
     }
 
-    /// Sends `frame` as one tag in one chunk or one WebSocket message. A frame without payload is left out: players take
-    /// such a tag for a broken one.
+    /// Sends `frame` as one tag in one chunk or one WebSocket message. What FLV players take for a broken tag is left out:
+    /// a frame without payload, and of Enhanced RTMP the supplements and every track but the first (mpegts.js reports an
+    /// error for each; an RTMP player gets them).
     ///
     /// Cost: payloads of 256 bytes and more are queued by reference; nothing is allocated once the output has grown.
     ///
@@ -325,7 +326,7 @@ impl HttpSession {
         let out = &mut self.output;
         match player.progress {
             Progress::Accepted => return Err(StateError::NotPlaying),
-            _ if frame.payload.is_empty() => return Ok(()),
+            _ if !is_flv(frame) => return Ok(()),
             Progress::Started(flags) => {
                 player.envelope.open(FlvWriter::HEADER_LEN + tag_len, out);
                 FlvWriter::header(flags, out);
@@ -429,6 +430,11 @@ impl HttpSession {
             }
         }
     }
+}
+
+/// Whether an FLV player knows what to do with `frame`.
+fn is_flv(frame: &Frame) -> bool {
+    !frame.payload.is_empty() && frame.class != FrameClass::Supplement && frame.track == TrackId(0)
 }
 
 /// What to do after a step.

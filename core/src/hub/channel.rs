@@ -159,7 +159,7 @@ impl Channel {
         self.stats.bytes += frame.payload.len() as u64;
         self.trim(now);
         match frame.class {
-            FrameClass::SequenceHeader | FrameClass::Metadata => self.push_header(now, frame),
+            FrameClass::SequenceHeader | FrameClass::Supplement | FrameClass::Metadata => self.push_header(now, frame),
             FrameClass::Keyframe | FrameClass::Inter | FrameClass::Disposable => self.push_coded(now, frame),
             FrameClass::Other => {
                 let time = self.timeline.place(now, frame.kind, frame.timestamp);
@@ -544,8 +544,7 @@ impl View<'_> {
     fn verdict(&self, subscriber: &mut Subscriber, slot: &Slot) -> Verdict {
         let frame = &slot.frame;
         let is_coded = is_coded(frame);
-        let is_header = matches!(frame.class, FrameClass::SequenceHeader | FrameClass::Metadata);
-        if !subscriber.wants(frame.kind) || (is_header && subscriber.cursor < subscriber.headers_until) {
+        if !subscriber.wants(frame.kind) || (frame.class.is_header() && subscriber.cursor < subscriber.headers_until) {
             return Verdict::PassOver;
         }
         if is_coded && let Some(awaits) = subscriber.awaits {

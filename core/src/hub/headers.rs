@@ -3,11 +3,11 @@
 use crate::media::{Frame, FrameClass, FrameKind, TrackId};
 use alloc::vec::Vec;
 
-/// Sequence headers that a stream may have: 16 tracks of audio and 16 of video, more than any encoder sends.
+/// Headers that a stream may have: 8 tracks of audio and 8 of video with a supplement each, more than any encoder sends.
 const MAX_HEADERS: usize = 32;
 
-/// The latest metadata and the sequence header of every track, in the order in which a joining player gets them:
-/// metadata, audio, video.
+/// The latest metadata and the sequence header of every track with its supplement, in the order in which a joining
+/// player gets them: metadata, audio, video.
 #[derive(Debug, Default)]
 pub(super) struct Headers {
     stored: Vec<Header>,
@@ -25,14 +25,15 @@ struct Header {
 pub(super) enum Stored {
     /// The first of its kind and track.
     First,
-    /// Other than the one before: the codec's parameters changed.
+    /// Other than the one before: for a sequence header, the codec's parameters changed.
     Changed,
     /// The same again, as encoders send it with every keyframe, or one more than fits: nobody needs it.
     Ignored,
 }
 
 impl Headers {
-    /// Keeps `frame`, in place of the one of its kind and track.
+    /// Keeps `frame`, in place of the one of its kind, track and class. A changed sequence header takes the supplement of
+    /// the one before with it.
     pub(super) fn store(&mut self, frame: &Frame) -> Stored {
         let place = order(frame);
         match self.stored.binary_search_by_key(&place, |header| order(&header.frame)) {
@@ -43,6 +44,9 @@ impl Headers {
                         return Stored::Ignored;
                     }
                     header.frame = frame.clone();
+                    if frame.class == FrameClass::SequenceHeader {
+                        self.drop_supplement(frame.kind, frame.track);
+                    }
                     Stored::Changed
                 }
                 None => Stored::Ignored,
@@ -59,6 +63,12 @@ impl Headers {
                 Stored::First
             }
         }
+    }
+
+    fn drop_supplement(&mut self, kind: FrameKind, track: TrackId) {
+        let supplement = (kind, track, FrameClass::Supplement);
+        self.stored
+            .retain(|Header { frame, .. }| (frame.kind, frame.track, frame.class) != supplement);
     }
 
     /// Another publisher begins. What it repeats unchanged is not news to anybody, so the old ones stay until it is
@@ -91,11 +101,11 @@ impl Headers {
     }
 }
 
-fn order(frame: &Frame) -> (u8, TrackId) {
+fn order(frame: &Frame) -> (u8, TrackId, bool) {
     let kind = match frame.kind {
         FrameKind::Data => 0,
         FrameKind::Audio => 1,
         FrameKind::Video => 2,
     };
-    (kind, frame.track)
+    (kind, frame.track, frame.class == FrameClass::Supplement)
 }

@@ -11,7 +11,7 @@ use core::time::Duration;
 use quickcheck::quickcheck;
 
 /// A channel under test with its clock, and the notation of the tests: `V` video header, `A` audio header, `M`
-/// metadata, `K` keyframe, `P` inter frame, `D` disposable frame, `a` audio, each followed by its time.
+/// metadata, `S` supplement of the video header, `K` keyframe, `P` inter frame, `D` disposable frame, `a` audio, each followed by its time.
 struct Stage {
     hub: Hub,
     id: ChannelId,
@@ -96,6 +96,7 @@ fn frame(letter: &str, millis: u32, len: usize, variant: usize) -> Frame {
         "M" => (FrameKind::Data, FrameClass::Metadata, &[2, 0, 10]),
         "V" => (FrameKind::Video, FrameClass::SequenceHeader, &[0x17, 0, 0, 0, 0]),
         "A" => (FrameKind::Audio, FrameClass::SequenceHeader, &[0xAF, 0]),
+        "S" => (FrameKind::Video, FrameClass::Supplement, b"\xD4hvc1"),
         "K" => (FrameKind::Video, FrameClass::Keyframe, &[0x17, 1, 0, 0, 0]),
         "P" => (FrameKind::Video, FrameClass::Inter, &[0x27, 1, 0, 0, 0]),
         "D" => (FrameKind::Video, FrameClass::Disposable, &[0x27, 1, 0, 0, 0]),
@@ -117,6 +118,7 @@ fn name(frame: &Frame) -> String {
     let letter = match (frame.kind, frame.class) {
         (FrameKind::Data, _) => "M",
         (FrameKind::Video, FrameClass::SequenceHeader) => "V",
+        (_, FrameClass::Supplement) => "S",
         (FrameKind::Audio, FrameClass::SequenceHeader) => "A",
         (FrameKind::Audio, _) => "a",
         (_, FrameClass::Keyframe) => "K",
@@ -134,6 +136,20 @@ fn a_joiner_gets_headers_then_the_gop_then_live_frames() {
     assert_eq!(stage.take(player), "M0 A0 V0 K0 a5 P40");
     stage.push("a2060 P2080");
     assert_eq!(stage.take(player), "a60 P80");
+}
+
+#[test]
+fn a_joiner_gets_each_supplement_behind_its_header() {
+    let mut stage = Stage::new(|_| {});
+    let first = stage.join();
+    assert_eq!(stage.take(first), "");
+    stage.push("M V S A K0 P40 S' P80 K120");
+    assert_eq!(stage.take(first), "M0 V0 S0 A0 K0 P40 S40 P80 K120");
+    let late = stage.join();
+    assert_eq!(stage.take(late), "M0 A0 V0 S0 K0");
+    stage.push("V' K160");
+    let without = stage.join();
+    assert_eq!(stage.take(without), "M0 A0 V0 K0", "a supplement belongs to its header");
 }
 
 #[test]

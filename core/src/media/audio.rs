@@ -28,12 +28,13 @@ fn split_enhanced(packet_type: u8, rest: &[u8]) -> Option<(FrameHeader, &[u8])> 
     Some((header(class(track.packet_type), track.codec, track.id), track.body))
 }
 
-/// AACPacketType and AudioPacketType agree on what the classes need. The others (SequenceEnd, MultichannelConfig,
-/// reserved ones) are not decoder configuration and not audio.
+/// AACPacketType and AudioPacketType agree on what the classes need; AAC has no others. The rest (SequenceEnd, reserved
+/// ones) is not decoder configuration and not audio.
 const fn class(packet_type: u8) -> FrameClass {
     match packet_type {
         SEQUENCE_START => FrameClass::SequenceHeader,
         CODED_FRAMES => FrameClass::Keyframe,
+        MULTICHANNEL_CONFIG => FrameClass::Supplement,
         _ => FrameClass::Other,
     }
 }
@@ -52,12 +53,13 @@ const EX_HEADER: u8 = 9;
 
 const SEQUENCE_START: u8 = 0;
 const CODED_FRAMES: u8 = 1;
+const MULTICHANNEL_CONFIG: u8 = 4;
 const MULTITRACK: u8 = 5;
 
 #[cfg(test)]
 mod tests {
     use crate::media::{Codec, FourCc, FrameClass, FrameKind, classify};
-    use FrameClass::{Keyframe, Other, SequenceHeader};
+    use FrameClass::{Keyframe, Other, SequenceHeader, Supplement};
 
     fn read(payload: &[u8]) -> (FrameClass, Option<Codec>, u8) {
         let header = classify(FrameKind::Audio, payload);
@@ -89,7 +91,7 @@ mod tests {
         assert_eq!(read(b"\x90OpusOpusHead"), (SequenceHeader, Some(Codec::Opus), 0));
         assert_eq!(read(b"\x91fLaC\xFF\xF8"), (Keyframe, Some(Codec::Flac), 0));
         assert_eq!(read(b"\x92Opus"), (Other, Some(Codec::Opus), 0));
-        assert_eq!(read(b"\x94Opus\x01\x02\0\0\0\x03"), (Other, Some(Codec::Opus), 0));
+        assert_eq!(read(b"\x94Opus\x01\x02\0\0\0\x03"), (Supplement, Some(Codec::Opus), 0));
         assert_eq!(
             read(b"\x91wma2\x00"),
             (Keyframe, Some(Codec::UnknownFourCc(FourCc(*b"wma2"))), 0)

@@ -96,6 +96,9 @@ impl FrameKind {
 pub enum FrameClass {
     /// Codec configuration: needed before any other frame of its track.
     SequenceHeader,
+    /// What Enhanced RTMP adds to a sequence header: the loudspeakers of an audio track (`MultichannelConfig`), the
+    /// colours of a video track (`Metadata`). Decoders can do without.
+    Supplement,
     /// A picture that a decoder can start at; for audio, every coded frame.
     Keyframe,
     /// A picture that depends on earlier ones.
@@ -106,6 +109,17 @@ pub enum FrameClass {
     Metadata,
     /// The rest: command frames, end of sequence, other data messages. Passed on, never cached.
     Other,
+}
+
+impl FrameClass {
+    /// Whether it describes what follows, and stays valid until the next of its class: who joins later needs it too.
+    #[must_use]
+    pub const fn is_header(self) -> bool {
+        matches!(
+            self,
+            FrameClass::SequenceHeader | FrameClass::Supplement | FrameClass::Metadata
+        )
+    }
 }
 
 /// The number of a track within its kind. Track 0 is the default one. E-RTMP v2, "Multitrack Streaming".

@@ -49,6 +49,7 @@ fn split_enhanced(frame_type: FrameType, packet_type: u8, rest: &[u8]) -> Option
         SEQUENCE_START | MPEG2_TS_SEQUENCE_START => FrameClass::SequenceHeader,
         CODED_FRAMES | CODED_FRAMES_X if track.is_alone => picture(frame_type, track.codec, body),
         CODED_FRAMES | CODED_FRAMES_X => frame_type.class(),
+        METADATA => FrameClass::Supplement,
         _ => FrameClass::Other,
     };
     Some((header(class, track.codec, track.id, composition_time), body))
@@ -113,7 +114,7 @@ const MULTITRACK: u8 = 6;
 #[cfg(test)]
 mod tests {
     use crate::media::{Codec, FrameClass, FrameKind, classify};
-    use FrameClass::{Disposable, Inter, Keyframe, Other, SequenceHeader};
+    use FrameClass::{Disposable, Inter, Keyframe, Other, SequenceHeader, Supplement};
 
     fn read(payload: &[u8]) -> (FrameClass, Option<Codec>, u8, i32) {
         let header = classify(FrameKind::Video, payload);
@@ -206,11 +207,11 @@ mod tests {
     fn metadata_with_the_frame_type_of_a_command_is_no_command() {
         assert_eq!(
             read(b"\xD4hvc1\x02\x00\x09colorInfo\x03\0\0\x09"),
-            (Other, Some(Codec::Hevc), 0, 0)
+            (Supplement, Some(Codec::Hevc), 0, 0)
         );
         assert_eq!(
             read(b"\x84av01\x02\x00\x09colorInfo\x03\0\0\x09"),
-            (Other, Some(Codec::Av1), 0, 0)
+            (Supplement, Some(Codec::Av1), 0, 0)
         );
         assert_eq!(read(b"\xD1hvc1\x00\x00\x00\x01"), (Other, None, 0, 0));
         assert_eq!(read(b"\xD0\x00"), (Other, None, 0, 0));

@@ -62,6 +62,28 @@ fn a_play_is_one_chunk_per_tag_and_the_first_one_has_the_header() {
 }
 
 #[test]
+fn what_flv_players_take_for_broken_is_left_out() {
+    let mut server = Server::new();
+    let id = server.request("GET /live/x HTTP/1.0\r\n\r\n");
+    server.session.accept_play(server.now, id).unwrap();
+    server.sent();
+    server.session.start_play(FLAGS).unwrap();
+    let at = Timestamp::from_millis;
+    for enhanced in [
+        Frame::video(at(0), Bytes::from_static(b"")),
+        Frame::video(at(0), Bytes::from_static(b"\xD4hvc1\x02\x00\x09colorInfo\x03\0\0\x09")),
+        Frame::audio(at(0), Bytes::from_static(b"\x94Opus\x01\x02\0\0\0\x03")),
+        Frame::audio(at(0), Bytes::from_static(b"\x95\x01mp4a\x01\x21")),
+    ] {
+        assert_eq!(server.session.send_frame(&enhanced), Ok(()));
+        assert_eq!(server.sent(), b"");
+    }
+    let opus = Frame::audio(at(0), Bytes::from_static(b"\x91Opus\xFC"));
+    server.session.send_frame(&opus).unwrap();
+    assert_eq!(server.sent(), flv(&[opus]));
+}
+
+#[test]
 fn http_1_0_gets_bare_tags_until_the_connection_closes() {
     let mut server = Server::new();
     let id = server.request("GET /live/x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");

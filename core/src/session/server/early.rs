@@ -1,7 +1,7 @@
 //! Media before its time.
 
 use crate::session::ProtocolError;
-use crate::{Frame, FrameClass, Limits};
+use crate::{Frame, Limits};
 use alloc::vec::Vec;
 
 /// What came before `publish`: a few encoders send their metadata and sequence headers right after `createStream`, and
@@ -14,7 +14,7 @@ pub(super) struct Early {
 }
 
 impl Early {
-    /// One frame of each kind and track, so: metadata, and the headers of a few tracks.
+    /// One frame of each kind, track and class, so: metadata, and the headers of a few tracks.
     const MAX_KEPT: usize = 8;
 
     /// Keeps `frame` if a decoder will need it; whether it did.
@@ -22,10 +22,9 @@ impl Early {
     /// # Errors
     /// When more has been dropped than one message may hold.
     pub(super) fn offer(&mut self, frame: &Frame, limits: &Limits) -> Result<bool, ProtocolError> {
-        let is_needed = matches!(frame.class, FrameClass::SequenceHeader | FrameClass::Metadata);
-        if is_needed && frame.payload.len() <= limits.max_metadata_len {
+        if frame.class.is_header() && frame.payload.len() <= limits.max_metadata_len {
             self.kept
-                .retain(|kept| (kept.kind, kept.track) != (frame.kind, frame.track));
+                .retain(|kept| (kept.kind, kept.track, kept.class) != (frame.kind, frame.track, frame.class));
             if self.kept.len() < Self::MAX_KEPT {
                 self.kept.push(frame.clone());
                 return Ok(true);
