@@ -8,10 +8,27 @@ use core::mem;
 /// as the bookkeeping of one more segment (h2 settled on the same number).
 pub const INLINE_BELOW: usize = 256;
 
-/// Arena and segment storage that a drained `Output` keeps for the next message. Above it the memory goes back, so that
-/// a connection which once sent a burst does not hold on to it.
-const KEEP_ARENA: usize = 1024;
-const KEEP_SEGMENTS: usize = 16;
+/// Arena and segment storage that a drained `Output` keeps, come what may: enough to send frames one at a time.
+const CALM: Room = Room {
+    arena: 1 << 10,
+    segments: 16,
+};
+
+/// What it keeps for more of the bursts that it has seen: as much as a burst of 64 KiB of small frames needs.
+const BUSY: Room = Room {
+    arena: 64 << 10,
+    segments: 1 << 10,
+};
+
+/// Times in a row that [`CALM`] has to suffice until the rest goes back. 255: two keyframes of a live stream are rarely
+/// as many frames apart, and a player that got a cached GOP in one burst is small again after a few seconds.
+const PATIENCE: u8 = 255;
+
+/// Capacities.
+struct Room {
+    arena: usize,
+    segments: usize,
+}
 
 /// Bytes to write: small pieces in one arena, large payloads by reference.
 ///
@@ -19,8 +36,8 @@ const KEEP_SEGMENTS: usize = 16;
 /// [`advance`](Buf::advance) with what the kernel took. Whoever writes appends with [`write`](Self::write) (copies) and
 /// [`write_shared`](Self::write_shared) (bumps a reference count for [`INLINE_BELOW`] bytes and more).
 ///
-/// Cost: no allocation once arena and segment list have grown to what a turn needs; both are kept when drained, up to
-/// about 1.5 KiB, and given back above that.
+/// Cost: no allocation once arena and segment list have grown to what bursts need. They are kept when drained, but what
+/// has not been needed for a while is given back, down to 1.5 KiB, and more than 96 KiB at once.
 #[derive(Debug, Default)]
 pub struct Output {
     /// Small pieces, in order. `arena_start` bytes at its front have been sent.
@@ -29,6 +46,8 @@ pub struct Output {
     segments: VecDeque<Segment>,
     remaining: usize,
     sent: u64,
+    /// Times in a row that it was filled and drained within [`CALM`].
+    calm: u8,
 }
 
 #[derive(Debug)]
@@ -48,6 +67,7 @@ impl Output {
             segments: VecDeque::new(),
             remaining: 0,
             sent: 0,
+            calm: 0,
         }
     }
 
@@ -74,16 +94,21 @@ impl Output {
         if piece.is_empty() {
             return;
         }
-        if self.arena_start >= KEEP_ARENA && self.arena_start >= self.arena.len() / 2 {
+        if self.arena_start >= CALM.arena && self.arena_start >= self.arena.len() / 2 {
             // A peer that always lags a little never drains us: reclaim the sent half, amortised O(1) per byte.
             self.arena.drain(..self.arena_start);
             self.arena_start = 0;
         }
         self.arena.extend_from_slice(piece);
-        self.remaining += piece.len();
+        if self.arena.len() > CALM.arena {
+            self.calm = 0;
+        }
         match self.segments.back_mut() {
-            Some(Segment::Arena(len)) => *len += piece.len(),
-            _ => self.segments.push_back(Segment::Arena(piece.len())),
+            Some(Segment::Arena(len)) => {
+                *len += piece.len();
+                self.remaining += piece.len();
+            }
+            _ => self.push(Segment::Arena(piece.len()), piece.len()),
         }
     }
 
@@ -92,8 +117,15 @@ impl Output {
         if payload.len() < INLINE_BELOW {
             self.write(payload);
         } else {
-            self.remaining += payload.len();
-            self.segments.push_back(Segment::Shared(payload.clone()));
+            self.push(Segment::Shared(payload.clone()), payload.len());
+        }
+    }
+
+    fn push(&mut self, segment: Segment, len: usize) {
+        self.segments.push_back(segment);
+        self.remaining += len;
+        if self.segments.len() > CALM.segments {
+            self.calm = 0;
         }
     }
 
@@ -117,11 +149,13 @@ impl Output {
     fn reset(&mut self) {
         self.arena.clear();
         self.arena_start = 0;
-        if self.arena.capacity() > KEEP_ARENA {
-            self.arena.shrink_to(KEEP_ARENA);
+        self.calm = self.calm.saturating_add(1);
+        let keep = if self.calm >= PATIENCE { CALM } else { BUSY };
+        if self.arena.capacity() > keep.arena {
+            self.arena.shrink_to(keep.arena);
         }
-        if self.segments.capacity() > KEEP_SEGMENTS {
-            self.segments.shrink_to(KEEP_SEGMENTS);
+        if self.segments.capacity() > keep.segments {
+            self.segments.shrink_to(keep.segments);
         }
     }
 }
@@ -194,7 +228,6 @@ impl Buf for Output {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec;
     use alloc::vec::Vec;
     use quickcheck::quickcheck;
 
@@ -223,9 +256,10 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "std")]
     #[test]
     fn offers_small_pieces_as_one_and_large_ones_by_reference() {
-        let payload = Bytes::from(vec![7; 300]);
+        let payload = Bytes::from([7; 300].to_vec());
         let mut output = Output::new();
         output.write(b"head");
         output.write(b"er");
@@ -238,16 +272,48 @@ mod tests {
         assert_eq!(&*slices[2], b"tail");
     }
 
-    #[test]
-    fn gives_back_what_a_burst_grew() {
-        let mut output = Output::new();
-        for _ in 0..1_000 {
-            output.write(&[0; 100]);
-            output.write_shared(&Bytes::from(vec![0; 300]));
+    /// Queues so many frames, and lets them leave.
+    fn send(output: &mut Output, frames: usize) {
+        let payload = Bytes::from_static(&[0; 300]);
+        for _ in 0..frames {
+            output.write(&[0; 12]);
+            output.write_shared(&payload);
         }
-        assert!(output.held_memory() > 100_000);
         output.advance(output.remaining());
-        assert!(output.held_memory() <= 2_048, "{}", output.held_memory());
+    }
+
+    #[test]
+    fn keeps_what_bursts_need_as_long_as_they_come() {
+        let mut output = Output::new();
+        send(&mut output, 100);
+        let held = output.held_memory();
+        for _ in 0..10 {
+            (0..PATIENCE - 2).for_each(|_| send(&mut output, 1));
+            assert_eq!(output.held_memory(), held);
+            send(&mut output, 100);
+            assert_eq!(output.held_memory(), held);
+        }
+    }
+
+    #[test]
+    fn gives_back_what_no_burst_has_needed_for_long() {
+        let mut output = Output::new();
+        send(&mut output, 100);
+        assert!(output.held_memory() > 4_096);
+        (0..PATIENCE).for_each(|_| send(&mut output, 1));
+        assert!(output.held_memory() <= 1_536, "{}", output.held_memory());
+    }
+
+    #[test]
+    fn gives_back_at_once_what_is_too_much_for_bursts() {
+        let mut output = Output::new();
+        for _ in 0..10_000 {
+            output.write(&[0; 100]);
+            output.write_shared(&Bytes::from_static(&[0; 300]));
+        }
+        assert!(output.held_memory() > 1_000_000);
+        output.advance(output.remaining());
+        assert!(output.held_memory() <= 96 << 10, "{}", output.held_memory());
     }
 
     #[test]
