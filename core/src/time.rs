@@ -67,6 +67,25 @@ impl fmt::Display for Time {
     }
 }
 
+/// How often something has happened in the present second.
+#[derive(Debug, Default)]
+pub(crate) struct PerSecond {
+    second: u64,
+    count: u32,
+}
+
+impl PerSecond {
+    /// Counts one more; how many there are with it.
+    pub(crate) fn count(&mut self, now: Time) -> u32 {
+        let second = now.as_millis() / 1_000;
+        if second != self.second {
+            *self = PerSecond { second, count: 0 };
+        }
+        self.count = self.count.saturating_add(1);
+        self.count
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@ use super::ring::{Ring, Sequence, Slot};
 use super::subscriber::{AwaitsKeyframe, LagLimit, SkipStep, Subscriber, SubscriberStats};
 use super::timeline::{Timeline, TimelineStats};
 use crate::media::{self, Codec, Frame, FrameClass, FrameKind};
+use crate::time::PerSecond;
 use crate::{Time, Timestamp};
 use alloc::sync::Arc;
 use core::mem;
@@ -30,9 +31,13 @@ pub struct Channel {
     headers: Headers,
     ring: Ring,
     tracks: Tracks,
-    /// When the first media frame of the first publisher came, and how many have come.
+    /// When the present publisher's first media frame came, and how many have come.
     first_media: Option<Time>,
     media_frames: u64,
+    /// When its last keyframe came.
+    last_keyframe: Option<Time>,
+    header_changes: PerSecond,
+    is_unsteady: bool,
     subscribers: Slab<Subscriber>,
     lobby: Lobby,
     /// Players that get nothing before the tracks are known.
@@ -98,7 +103,7 @@ pub struct ChannelStats {
     pub frames: u64,
     /// Their payload bytes.
     pub bytes: u64,
-    /// Repeated sequence headers and metadata, left out.
+    /// Repeated sequence headers and metadata, and oversized ones, left out.
     pub repeated_headers: u64,
     /// Frames of a codec that needs a sequence header, sent before it; left out, since no decoder can use them.
     pub without_header: u64,
@@ -121,6 +126,9 @@ impl Channel {
             tracks: Tracks::default(),
             first_media: None,
             media_frames: 0,
+            last_keyframe: None,
+            header_changes: PerSecond::default(),
+            is_unsteady: false,
             subscribers: Slab::new(),
             lobby,
             awaiting_tracks: 0,
@@ -135,16 +143,15 @@ impl Channel {
     pub fn begin(&mut self, now: Time) {
         self.timeline.restart();
         self.headers.mark_stale();
-        self.ring.end_gop();
-        self.tracks = Tracks::default();
-        self.first_media = None;
-        self.media_frames = 0;
-        for (_, subscriber) in &mut self.subscribers {
+        self.is_unsteady = false;
+        self.forget_media();
+        let life = self.life;
+        for (_, subscriber) in self.subscribers.iter_mut().filter(|(_, it)| it.life == life) {
             // Who is there from the beginning gets all of it, also the sound before the first picture.
             subscriber.awaits = Some(AwaitsKeyframe {
                 since: now,
                 audio_too: false,
-                bounded: true,
+                is_slow: false,
             });
         }
     }
@@ -179,11 +186,8 @@ impl Channel {
     pub fn end(&mut self) {
         self.life += 1;
         self.ended_at = self.ring.end();
-        self.ring.end_gop();
         self.headers = Headers::default();
-        self.tracks = Tracks::default();
-        self.first_media = None;
-        self.media_frames = 0;
+        self.forget_media();
     }
 
     /// A player joins: headers and the GOP cache first, if there are any, then the live frames.
@@ -209,7 +213,7 @@ impl Channel {
             awaits: awaits.then_some(AwaitsKeyframe {
                 since: now,
                 audio_too: self.media_frames > 0,
-                bounded: true,
+                is_slow: false,
             }),
             is_parked: false,
             needs_tracks: join.needs_tracks,
@@ -253,6 +257,7 @@ impl Channel {
             headers: &self.headers,
             ring: &self.ring,
             tracks: self.tracks,
+            last_keyframe: self.last_keyframe,
         };
         match view.next(subscriber, self.timeline.current()) {
             Some(next) => next,
@@ -286,7 +291,7 @@ impl Channel {
                     subscriber.awaits = Some(AwaitsKeyframe {
                         since: now,
                         audio_too: false,
-                        bounded: true,
+                        is_slow: false,
                     });
                 }
                 subscriber.wants_video = wanted;
@@ -294,6 +299,13 @@ impl Channel {
             FrameKind::Data => {}
         }
         subscriber.headers_due = Some(0);
+    }
+
+    /// Whether the publisher has changed its sequence headers more often than
+    /// [`ChannelConfig::max_header_changes`] allow: nothing that a player could show.
+    #[must_use]
+    pub fn is_unsteady(&self) -> bool {
+        self.is_unsteady
     }
 
     /// Which kinds of media the stream has, as soon as that can be said: both were seen, or enough of one.
@@ -383,7 +395,10 @@ impl Channel {
                 self.stats.repeated_headers += 1;
                 return;
             }
-            Stored::Changed if frame.class == FrameClass::SequenceHeader => self.ring.end_gop(),
+            Stored::Changed if frame.class == FrameClass::SequenceHeader => {
+                self.ring.end_gop();
+                self.is_unsteady |= self.header_changes.count(now) > self.config.max_header_changes;
+            }
             Stored::Changed | Stored::First => {}
         }
         self.saw(frame.kind, now);
@@ -404,8 +419,18 @@ impl Channel {
         let time = self.timeline.advance(now, frame.kind, frame.timestamp);
         if starts_gop(&frame) {
             self.ring.mark_keyframe(self.config.gop_cache);
+            self.last_keyframe = Some(now);
         }
         self.ring.push(frame, time, now);
+    }
+
+    /// What comes next has nothing to do with the frames so far.
+    fn forget_media(&mut self) {
+        self.ring.end_gop();
+        self.tracks = Tracks::default();
+        self.first_media = None;
+        self.media_frames = 0;
+        self.last_keyframe = None;
     }
 
     fn saw(&mut self, kind: FrameKind, now: Time) {
@@ -444,6 +469,7 @@ struct View<'a> {
     headers: &'a Headers,
     ring: &'a Ring,
     tracks: Tracks,
+    last_keyframe: Option<Time>,
 }
 
 impl View<'_> {
@@ -481,30 +507,32 @@ impl View<'_> {
     }
 
     /// The third step of the ladder: a player beyond its lag bounds, or whose next frame is gone, goes to the newest
-    /// keyframe, or to the live edge to wait for one.
+    /// keyframe, or to the live edge to wait for one. Without pictures there is nothing to wait for: it keeps the newer
+    /// half of what it lags behind.
     fn catch_up(&self, subscriber: &mut Subscriber) -> Option<Next> {
         let limit = if subscriber.cursor < self.ring.first() {
-            LagLimit::Bytes
+            self.ring.overrun().unwrap_or(LagLimit::Bytes)
         } else {
             self.lag(subscriber, 1)?
         };
-        let (first, end) = (self.ring.first(), self.ring.end());
-        let target = self
-            .ring
-            .newest_keyframe()
-            .filter(|&keyframe| keyframe > subscriber.cursor)
-            .unwrap_or(end);
-        let target = target.max(first);
+        let now = self.ring.newest().map_or(Time::ZERO, |slot| slot.arrived);
+        let end = self.ring.end();
+        let (target, anchor) = if self.tracks.video {
+            let keyframe = self.ring.newest_keyframe();
+            (keyframe.filter(|&it| it > subscriber.cursor).unwrap_or(end), end)
+        } else {
+            let half = self.ring.first_within(now, self.config, 2).max(subscriber.cursor);
+            (half, half)
+        };
         subscriber.stats.missed_by_skip += target - subscriber.cursor;
         subscriber.cursor = target;
-        subscriber.anchor = end;
+        subscriber.anchor = anchor;
         subscriber.headers_due = Some(0);
         // At the keyframe this ends at once; at the live edge audio goes on and pictures wait.
-        let since = self.ring.newest().map_or(Time::ZERO, |slot| slot.arrived);
         subscriber.awaits = self.tracks.video.then_some(AwaitsKeyframe {
-            since,
+            since: now,
             audio_too: false,
-            bounded: true,
+            is_slow: true,
         });
         subscriber.reported = Some(SkipStep::ToKeyframe);
         Some(Next::Skipped {
@@ -548,11 +576,15 @@ impl View<'_> {
             return Verdict::PassOver;
         }
         if is_coded && let Some(awaits) = subscriber.awaits {
-            let over = awaits.bounded && slot.arrived.since(awaits.since) >= self.config.keyframe_wait;
-            if starts_gop(frame) || over {
+            let has_waited = slot.arrived.since(awaits.since) >= self.config.keyframe_wait;
+            if frame.kind != FrameKind::Video {
+                if awaits.audio_too && self.tracks.video && !has_waited {
+                    return Verdict::PassOver;
+                }
+            } else if starts_gop(frame) || (has_waited && self.has_no_keyframes(slot.arrived)) {
                 subscriber.awaits = None;
-            } else if frame.kind == FrameKind::Video || (awaits.audio_too && self.tracks.video) {
-                subscriber.stats.missed_inter += u64::from(!awaits.audio_too);
+            } else {
+                subscriber.stats.missed_inter += u64::from(awaits.is_slow);
                 return Verdict::PassOver;
             }
         }
@@ -566,7 +598,7 @@ impl View<'_> {
             subscriber.awaits = Some(AwaitsKeyframe {
                 since: slot.arrived,
                 audio_too: false,
-                bounded: false,
+                is_slow: true,
             });
             subscriber.stats.missed_inter += 1;
             return Verdict::PassOver;
@@ -585,17 +617,16 @@ impl View<'_> {
 
     /// The bound that the player has passed one `part`-th of, if any. O(1).
     fn lag(&self, subscriber: &Subscriber, part: u32) -> Option<LagLimit> {
-        let oldest = self.ring.get(subscriber.cursor.max(subscriber.anchor))?;
-        let newest = self.ring.newest()?;
-        if self.ring.bytes_from(subscriber.cursor.max(subscriber.anchor))
-            > self.config.lag_max_bytes as u64 / u64::from(part)
-        {
-            Some(LagLimit::Bytes)
-        } else if newest.arrived.since(oldest.arrived) > self.config.lag_max_age / part {
-            Some(LagLimit::Age)
-        } else {
-            None
-        }
+        let now = self.ring.newest()?.arrived;
+        self.ring
+            .lag(subscriber.cursor.max(subscriber.anchor), now, self.config, part)
+    }
+
+    /// Whether keyframes are rarer than any encoder is set to, so that a player may see pictures without one: intra
+    /// refresh repairs them by and by.
+    fn has_no_keyframes(&self, now: Time) -> bool {
+        self.last_keyframe
+            .is_none_or(|last| now.since(last) >= self.config.gop_max_duration)
     }
 
     /// The earliest time among the frame `slot` and those that follow it: some encoders interleave audio a little late,

@@ -4,8 +4,8 @@ use core::time::Duration;
 
 /// How much a channel keeps, and how far a player may lag. Each field says its unit, its default and its reason.
 ///
-/// A channel holds at most `gop_max_bytes + lag_max_bytes` of payload, whatever the number of its players; with no
-/// player behind, only the GOP cache.
+/// A channel holds at most `gop_max_bytes + lag_max_bytes` of payload in `gop_max_frames + lag_max_frames` frames, and
+/// its headers, whatever the number of its players; with no player behind, only the headers and the GOP cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChannelConfig {
@@ -22,12 +22,18 @@ pub struct ChannelConfig {
     pub lag_max_bytes: usize,
     /// Time that a player may lag behind, with the same steps. 10 s: more than a mobile network's usual stall.
     pub lag_max_age: Duration,
+    /// Frames that a player may lag behind, with the same steps. 8,192, as in the GOP cache: a frame takes memory even if
+    /// it is empty.
+    pub lag_max_frames: usize,
+    /// Changes of sequence headers in a second above which a publisher is [unsteady](super::Channel::is_unsteady). 10:
+    /// every player starts its decoder anew for each, and real encoders change once in a while.
+    pub max_header_changes: u32,
     /// The longest that a frame waits for others, so that many leave in one write. 0: every frame leaves at once.
     pub merge: Duration,
     /// The longest such wait that a player may ask for itself. 1 s: more is no longer live.
     pub max_merge: Duration,
-    /// How long a player that needs a keyframe waits for one before it gets what there is. 10 s: streams with
-    /// intra refresh never have one.
+    /// How long a player that needs a keyframe waits for one before it gets the sound, and the pictures too if there has
+    /// been no keyframe for `gop_max_duration`. 10 s: streams with intra refresh never have one.
     pub keyframe_wait: Duration,
 }
 
@@ -40,6 +46,8 @@ impl Default for ChannelConfig {
             gop_max_frames: 8_192,
             lag_max_bytes: 8 << 20,
             lag_max_age: Duration::from_secs(10),
+            lag_max_frames: 8_192,
+            max_header_changes: 10,
             merge: Duration::ZERO,
             max_merge: Duration::from_secs(1),
             keyframe_wait: Duration::from_secs(10),

@@ -6,6 +6,9 @@ use alloc::vec::Vec;
 /// Headers that a stream may have: 8 tracks of audio and 8 of video with a supplement each, more than any encoder sends.
 const MAX_HEADERS: usize = 32;
 
+/// Bytes of one of them. 256 KiB: parameter sets take some hundred bytes, those with every extension some thousand.
+const MAX_HEADER_LEN: usize = 256 << 10;
+
 /// The latest metadata and the sequence header of every track with its supplement, in the order in which a joining
 /// player gets them: metadata, audio, video.
 #[derive(Debug, Default)]
@@ -27,7 +30,7 @@ pub(super) enum Stored {
     First,
     /// Other than the one before: for a sequence header, the codec's parameters changed.
     Changed,
-    /// The same again, as encoders send it with every keyframe, or one more than fits: nobody needs it.
+    /// The same again, as encoders send it with every keyframe, or more than fits: nobody needs it.
     Ignored,
 }
 
@@ -35,6 +38,9 @@ impl Headers {
     /// Keeps `frame`, in place of the one of its kind, track and class. A changed sequence header takes the supplement of
     /// the one before with it.
     pub(super) fn store(&mut self, frame: &Frame) -> Stored {
+        if frame.payload.len() > MAX_HEADER_LEN {
+            return Stored::Ignored;
+        }
         let place = order(frame);
         match self.stored.binary_search_by_key(&place, |header| order(&header.frame)) {
             Ok(index) => match self.stored.get_mut(index) {

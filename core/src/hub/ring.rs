@@ -1,6 +1,6 @@
 //! The frames of a stream that somebody may still want, in order of arrival.
 
-use super::ChannelConfig;
+use super::{ChannelConfig, LagLimit};
 use crate::{Frame, Time};
 use alloc::collections::VecDeque;
 
@@ -19,6 +19,8 @@ pub(super) struct Ring {
     gop_start: Option<Sequence>,
     /// Payload bytes of all frames ever pushed.
     pushed_bytes: u64,
+    /// The bound for which frames were let go last that somebody might have wanted.
+    overrun: Option<LagLimit>,
 }
 
 /// A frame in the ring.
@@ -70,6 +72,38 @@ impl Ring {
     /// Payload bytes from frame `sequence` to the end.
     pub(super) fn bytes_from(&self, sequence: Sequence) -> u64 {
         self.get(sequence).map_or(0, |slot| self.pushed_bytes - slot.offset)
+    }
+
+    /// The bound of which a player that is at frame `sequence` at `now` has passed one `part`-th, if any. O(1).
+    pub(super) fn lag(&self, sequence: Sequence, now: Time, config: &ChannelConfig, part: u32) -> Option<LagLimit> {
+        let next = self.get(sequence)?;
+        if self.bytes_from(sequence) > config.lag_max_bytes as u64 / u64::from(part) {
+            Some(LagLimit::Bytes)
+        } else if now.since(next.arrived) > config.lag_max_age / part {
+            Some(LagLimit::Age)
+        } else if self.end() - sequence > config.lag_max_frames as u64 / u64::from(part) {
+            Some(LagLimit::Frames)
+        } else {
+            None
+        }
+    }
+
+    /// The first frame that is within one `part`-th of the lag bounds. O(log frames).
+    pub(super) fn first_within(&self, now: Time, config: &ChannelConfig, part: u32) -> Sequence {
+        let (mut low, mut high) = (self.first, self.end());
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.lag(middle, now, config, part) {
+                Some(_) => low = middle + 1,
+                None => high = middle,
+            }
+        }
+        low
+    }
+
+    /// The bound for which frames were let go last that somebody might have wanted.
+    pub(super) fn overrun(&self) -> Option<LagLimit> {
+        self.overrun
     }
 
     /// Payload bytes held.
@@ -130,20 +164,20 @@ impl Ring {
             self.trim_to(gop_start.min(needed_from));
             return;
         }
-        while let Some(front) = self.slots.front()
-            && self.first < gop_start
-        {
+        while self.first < gop_start {
             // The front goes if the next place to start at is outside the lag bounds as well.
             let next_start = self.keyframes.iter().copied().find(|&keyframe| keyframe > self.first);
-            let outside = |slot: &Slot| {
-                now.since(slot.arrived) > config.lag_max_age
-                    || self.pushed_bytes - slot.offset > config.lag_max_bytes as u64
+            let limit = if self.bytes() > (config.gop_max_bytes + config.lag_max_bytes) as u64 {
+                Some(LagLimit::Bytes)
+            } else if self.len() > config.gop_max_frames + config.lag_max_frames {
+                Some(LagLimit::Frames)
+            } else {
+                self.lag(next_start.unwrap_or(self.first), now, config, 1)
             };
-            let must_go = self.pushed_bytes - front.offset > (config.gop_max_bytes + config.lag_max_bytes) as u64;
-            let may_go = outside(next_start.and_then(|start| self.get(start)).unwrap_or(front));
-            if !must_go && !may_go {
+            if limit.is_none() {
                 break;
             }
+            self.overrun = limit;
             self.trim_to(self.first + 1);
         }
     }

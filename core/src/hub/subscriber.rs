@@ -41,9 +41,8 @@ pub(super) struct Subscriber {
 pub(super) struct AwaitsKeyframe {
     pub(super) since: Time,
     pub(super) audio_too: bool,
-    /// Whether the wait ends when [`keyframe_wait`](super::ChannelConfig::keyframe_wait) is over. Not for a player
-    /// that is slow.
-    pub(super) bounded: bool,
+    /// Whether it waits because it is slow, so that the pictures meanwhile are missed.
+    pub(super) is_slow: bool,
 }
 
 /// What a player has received and missed, in frames.
@@ -67,7 +66,8 @@ pub enum SkipStep {
     Disposable,
     /// Pictures are left out up to the next keyframe; audio goes on.
     Inter,
-    /// Everything up to the newest keyframe is left out, and headers are sent again.
+    /// Everything up to the newest keyframe is left out, or the older half in a stream without pictures, and headers are
+    /// sent again.
     ToKeyframe,
 }
 
@@ -78,6 +78,8 @@ pub enum LagLimit {
     Bytes,
     /// [`lag_max_age`](super::ChannelConfig::lag_max_age).
     Age,
+    /// [`lag_max_frames`](super::ChannelConfig::lag_max_frames).
+    Frames,
 }
 
 impl Subscriber {
@@ -95,7 +97,7 @@ impl Subscriber {
         self.awaits = Some(AwaitsKeyframe {
             since: now,
             audio_too: false,
-            bounded: true,
+            is_slow: false,
         });
     }
 

@@ -395,6 +395,133 @@ fn a_bound_in_bytes_works_like_one_in_time() {
 }
 
 #[test]
+fn empty_frames_are_bounded_by_their_number() {
+    let mut stage = Stage::new(|config| {
+        config.gop_max_frames = 50;
+        config.lag_max_frames = 50;
+    });
+    stage.frame_len = 0;
+    stage.push("A a0");
+    let player = stage.join();
+    stage.take_up_to(player, 1);
+    for _ in 0..1_000 {
+        stage.push("a1");
+        assert!(stage.channel().held().1 <= 101);
+    }
+    assert!(stage.take(player).starts_with("(ToKeyframe Frames)"));
+}
+
+#[test]
+fn a_slow_player_of_sound_alone_misses_the_older_half() {
+    let mut stage = Stage::new(|config| config.lag_max_age = Duration::from_millis(400));
+    stage.push("A a0");
+    let player = stage.join();
+    stage.push("a20");
+    assert_eq!(stage.take(player), "A0 a0");
+    stage.push("a100 a200 a300 a400 a500 a600");
+    assert_eq!(stage.take(player), "(ToKeyframe Age) A380 a380 a480 a580");
+    assert_eq!(stage.channel().subscriber_stats(player).unwrap().missed(), 3);
+}
+
+#[test]
+fn a_player_whose_frames_are_gone_learns_which_bound_it_was() {
+    for (change, limit) in [
+        (
+            (|config| config.lag_max_age = Duration::from_millis(100)) as fn(&mut ChannelConfig),
+            "Age",
+        ),
+        (|config| config.lag_max_bytes = 200, "Bytes"),
+        (|config| config.lag_max_frames = 9, "Frames"),
+    ] {
+        let mut stage = Stage::new(change);
+        stage.push("V K0");
+        let player = stage.join();
+        stage.take(player);
+        for second in 0..20 {
+            stage.push(&format!("K{0} P{0} P{0} P{0} P{0}", second * 60));
+        }
+        assert!(
+            stage
+                .take(player)
+                .starts_with(&format!("(ToKeyframe {limit}) V1140 K1140"))
+        );
+    }
+}
+
+#[test]
+fn where_keyframes_are_rare_a_joiner_hears_the_sound_and_sees_nothing_before_the_next() {
+    let mut stage = Stage::new(|config| {
+        config.gop_max_frames = 2;
+        config.lag_max_age = Duration::from_secs(60);
+    });
+    stage.push("V A K0 P40 P80 P120");
+    let player = stage.join();
+    stage.push("P5000 a5005 P10200 a10205 P15000 a15005 K18000 a18005 P18040");
+    assert_eq!(stage.take(player), "A0 V0 a0 a4800 K7795 a7800 P7835");
+}
+
+#[test]
+fn where_keyframes_stop_coming_even_slow_players_see_pictures_again() {
+    let mut stage = Stage::new(|config| config.lag_max_bytes = 100);
+    stage.push("V K0");
+    let player = stage.join();
+    stage.take(player);
+    stage.push("P1 P2 P3 P4 P5 P6 P7");
+    assert_eq!(stage.take(player), "(ToKeyframe Bytes) V7");
+    stage.push("P19990");
+    assert_eq!(stage.take(player), "");
+    stage.push("P20010 P20050");
+    assert_eq!(stage.take(player), "P20010 P20050");
+}
+
+#[test]
+fn who_waits_for_a_new_publishers_picture_is_not_called_slow() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V K0");
+    let player = stage.join();
+    stage.take(player);
+    let now = stage.now;
+    stage.channel().begin(now);
+    stage.push("V P0 P40 K80");
+    assert_eq!(stage.take(player), "K90");
+    assert_eq!(stage.channel().subscriber_stats(player).unwrap().missed(), 0);
+}
+
+#[test]
+fn a_new_publisher_takes_nothing_from_players_of_the_stream_that_ended() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V K0 P40 P80");
+    let player = stage.join();
+    assert_eq!(stage.take_up_to(player, 2), "V0 K0");
+    stage.channel().end();
+    let now = stage.now;
+    stage.channel().begin(now);
+    assert_eq!(stage.take(player), "P40 P80 .");
+}
+
+#[test]
+fn headers_that_change_at_frame_rate_are_told_from_those_that_change_now_and_then() {
+    let mut stage = Stage::new(|config| config.max_header_changes = 3);
+    for second in 0..10 {
+        stage.push(&format!("V{0} V{0}' V{0} A{0}", second * 1_000));
+    }
+    assert!(!stage.channel().is_unsteady());
+    stage.push("V10000' V10000 V10000' V10000");
+    assert!(stage.channel().is_unsteady());
+    let now = stage.now;
+    stage.channel().begin(now);
+    assert!(!stage.channel().is_unsteady());
+}
+
+#[test]
+fn a_header_of_absurd_size_is_not_kept() {
+    let mut stage = Stage::new(|_| {});
+    stage.frame_len = 300 << 10;
+    stage.push("V");
+    assert_eq!(stage.channel().headers().count(), 0);
+}
+
+#[test]
 fn the_burst_for_a_joiner_does_not_count_as_lag() {
     let mut stage = Stage::new(|config| config.lag_max_bytes = 100);
     stage.push("V K0 P1 P2 P3 P4 P5 P6 P7 P8 P9 P10 P11 P12");

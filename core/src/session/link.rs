@@ -4,6 +4,7 @@ use super::{MessageStreamId, ProtocolError, SessionConfig, StateError};
 use crate::chunk::{ChunkDecoder, ChunkEncoder, ChunkStreamId, Message, MessageTypeId};
 use crate::message::aggregate::Parts;
 use crate::message::{Control, UserControl};
+use crate::time::PerSecond;
 use crate::timers::{StallWatch, Timers};
 use crate::{Frame, FrameKind, Output, Time, Timer, Timestamp};
 use alloc::boxed::Box;
@@ -347,23 +348,4 @@ impl Link {
 #[expect(clippy::cast_possible_truncation, reason = "the clock of a ping wraps")]
 const fn millis(time: Time) -> u32 {
     time.as_millis() as u32
-}
-
-/// How often something has happened in the present second.
-#[derive(Debug, Default)]
-struct PerSecond {
-    second: u64,
-    count: u32,
-}
-
-impl PerSecond {
-    /// Counts one more; how many there are with it.
-    fn count(&mut self, now: Time) -> u32 {
-        let second = now.as_millis() / 1_000;
-        if second != self.second {
-            *self = PerSecond { second, count: 0 };
-        }
-        self.count = self.count.saturating_add(1);
-        self.count
-    }
 }
