@@ -189,6 +189,8 @@ pub(super) enum Refusal {
     Absent,
     /// Too many wait for it.
     Crowded,
+    /// The publisher changes its sequence headers all the time.
+    Unsteady,
     ShuttingDown,
 }
 
@@ -320,17 +322,11 @@ impl Protocol {
         let _ = match self {
             Protocol::Rtmp(session) => session.reject(now, request, rtmp_status(refusal)),
             Protocol::Http(session) => {
-                let (status, reason, retry_after) = match refusal {
-                    Refusal::Taken => (HttpStatus::Conflict, "the stream has a publisher", None),
-                    Refusal::Absent => (HttpStatus::NotFound, "no such stream", Some(RETRY_AFTER)),
-                    Refusal::Crowded => (
-                        HttpStatus::ServiceUnavailable,
-                        "too many wait for it",
-                        Some(RETRY_AFTER),
-                    ),
-                    Refusal::ShuttingDown => (HttpStatus::ServiceUnavailable, "shutting down", Some(RETRY_AFTER)),
+                let retry_after = match refusal {
+                    Refusal::Absent | Refusal::Crowded | Refusal::ShuttingDown => Some(RETRY_AFTER),
+                    Refusal::Taken | Refusal::Unsteady => None,
                 };
-                session.reject(now, request, status, reason, retry_after)
+                session.reject(now, request, http_status(refusal), refusal.reason(), retry_after)
             }
         };
     }
@@ -372,23 +368,41 @@ impl Protocol {
                 let _ = session.end_publish(now, stream, rtmp_status(refusal), cause);
             }
             Protocol::Http(session) => {
-                let status = if refusal == Refusal::Taken {
-                    HttpStatus::Conflict
-                } else {
-                    HttpStatus::ServiceUnavailable
-                };
-                let _ = session.end_publish(now, status, cause);
+                let _ = session.end_publish(now, http_status(refusal), cause);
             }
         }
     }
 }
 
+impl Refusal {
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Refusal::Taken => "the stream has a publisher",
+            Refusal::Absent => "no such stream",
+            Refusal::Crowded => "too many players wait for the stream",
+            Refusal::Unsteady => "the sequence headers change all the time",
+            Refusal::ShuttingDown => "the server is shutting down",
+        }
+    }
+}
+
 fn rtmp_status(refusal: Refusal) -> Status {
+    let code = match refusal {
+        Refusal::Taken => StatusCode::PublishBadName,
+        Refusal::Absent => StatusCode::PlayStreamNotFound,
+        Refusal::Crowded => StatusCode::PlayFailed,
+        Refusal::Unsteady => StatusCode::PublishFailed,
+        Refusal::ShuttingDown => StatusCode::ConnectAppShutdown,
+    };
+    Status::new(code, refusal.reason())
+}
+
+fn http_status(refusal: Refusal) -> HttpStatus {
     match refusal {
-        Refusal::Taken => Status::new(StatusCode::PublishBadName, "the stream has a publisher"),
-        Refusal::Absent => Status::new(StatusCode::PlayStreamNotFound, "no such stream"),
-        Refusal::Crowded => Status::new(StatusCode::PlayFailed, "too many players wait for the stream"),
-        Refusal::ShuttingDown => Status::new(StatusCode::ConnectAppShutdown, "the server is shutting down"),
+        Refusal::Taken => HttpStatus::Conflict,
+        Refusal::Absent => HttpStatus::NotFound,
+        Refusal::Unsteady => HttpStatus::BadRequest,
+        Refusal::Crowded | Refusal::ShuttingDown => HttpStatus::ServiceUnavailable,
     }
 }
 

@@ -193,9 +193,22 @@ impl Server {
         {
             publisher.outgoing.push(frame.clone());
         }
-        if let Some(channel) = self.hub.channel_mut(channel) {
-            channel.push(now, frame);
+        let Some(channel) = self.hub.channel_mut(channel) else {
+            return;
+        };
+        channel.push(now, frame);
+        if channel.is_unsteady() {
+            self.end_unsteady(now, id, stream);
         }
+    }
+
+    fn end_unsteady(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId) {
+        let Some(connection) = self.connection(id) else { return };
+        warn!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), "{}", Refusal::Unsteady.reason());
+        let cause = EndCause::ProtocolError;
+        connection.protocol.end_publish(now, stream, Refusal::Unsteady, cause);
+        self.stats.failed += 1;
+        self.end_role(id, stream, cause);
     }
 
     /// After a read of a publisher: wakes the players of what came, here and on other shards, once for all frames.

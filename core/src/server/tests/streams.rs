@@ -2,6 +2,7 @@
 
 use super::world::World;
 use crate::server::{Config, HttpAbsent, Listener, Takeover};
+use crate::session::Purpose::Publish;
 use alloc::{format, vec, vec::Vec};
 use core::time::Duration;
 
@@ -191,6 +192,25 @@ fn a_publisher_that_says_nothing_is_cut_off() {
     assert!(!world.clients[publisher].is_closed);
     world.pass(Duration::from_secs(5));
     assert!(world.clients[publisher].is_closed);
+}
+
+#[test]
+fn a_publisher_whose_headers_change_all_the_time_is_ended_and_told() {
+    let mut world = World::new(1, |_| {});
+    let by_http = world.http_push(0, "/live/x", 1);
+    let by_rtmp = world.rtmp(0, Publish, "live", "y", 1);
+    for time in 0..6 {
+        let script = format!("V{time} W{time}");
+        world.push(by_http, &script);
+        world.publish(by_rtmp, &script);
+    }
+    assert_eq!(world.status(by_http), "HTTP/1.1 400 Bad Request");
+    assert!(
+        world.heard(by_rtmp).ends_with("[NetStream.Publish.Failed]"),
+        "{}",
+        world.heard(by_rtmp)
+    );
+    assert!(world.clients[by_http].is_shut_down && world.clients[by_rtmp].is_shut_down);
 }
 
 #[test]

@@ -388,12 +388,13 @@ pub(super) fn drain(output: &mut Output) -> Vec<u8> {
     output.copy_to_bytes(output.remaining()).to_vec()
 }
 
-/// `V` video header, `A` audio header, `K` keyframe, `P` inter frame, `a` audio, each followed by its time.
+/// `V` video header, `W` another, `A` audio header, `K` keyframe, `P` inter frame, `a` audio, each followed by its time.
 pub(super) fn frames(script: &str) -> impl Iterator<Item = Frame> {
     script.split_whitespace().map(|word| {
         let (letter, time) = word.split_at(1);
         let (kind, head): (_, &[u8]) = match letter {
             "V" => (FrameKind::Video, &[0x17, 0, 0, 0, 0, 1]),
+            "W" => (FrameKind::Video, &[0x17, 0, 0, 0, 0, 2]),
             "A" => (FrameKind::Audio, &[0xAF, 0, 0x12, 0x10]),
             "K" => (FrameKind::Video, &[0x17, 1, 0, 0, 0, 0, 0, 0, 2, 0x65, 0]),
             "P" => (FrameKind::Video, &[0x27, 1, 0, 0, 0, 0, 0, 0, 2, 0x41, 0]),
