@@ -20,9 +20,9 @@ const BUSY: Room = Room {
     segments: 1 << 10,
 };
 
-/// Times in a row that [`CALM`] has to suffice until the rest goes back. 255: two keyframes of a live stream are rarely
+/// Times in a row that [`CALM`] has to suffice until the rest goes back. 250: two keyframes of a live stream are rarely
 /// as many frames apart, and a player that got a cached GOP in one burst is small again after a few seconds.
-const PATIENCE: u8 = 255;
+const PATIENCE: u8 = 250;
 
 /// Capacities.
 struct Room {
