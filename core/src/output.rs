@@ -136,6 +136,11 @@ impl Output {
         self.reset();
     }
 
+    /// Says that nothing like what was written so far will come again: the next drain gives back what it took.
+    pub(crate) const fn forget_bursts(&mut self) {
+        self.calm = PATIENCE;
+    }
+
     /// Bytes of memory held: arena and segment storage, without what shared payloads refer to.
     #[must_use]
     pub fn held_memory(&self) -> usize {
@@ -301,6 +306,11 @@ mod tests {
         send(&mut output, 100);
         assert!(output.held_memory() > 4_096);
         (0..PATIENCE).for_each(|_| send(&mut output, 1));
+        assert!(output.held_memory() <= 1_536, "{}", output.held_memory());
+
+        send(&mut output, 100);
+        output.forget_bursts();
+        send(&mut output, 1);
         assert!(output.held_memory() <= 1_536, "{}", output.held_memory());
     }
 
