@@ -38,6 +38,8 @@ use core::time::Duration;
 pub struct HttpSession {
     limits: Arc<Limits>,
     now: Time,
+    /// When a publisher last sent a byte.
+    heard: Time,
     timers: Timers,
     stall: StallWatch,
     state: State,
@@ -101,6 +103,7 @@ impl HttpSession {
         let mut session = HttpSession {
             limits,
             now,
+            heard: now,
             timers: Timers::new(),
             stall: StallWatch::default(),
             state: State::Closed,
@@ -109,9 +112,6 @@ impl HttpSession {
             last_request: 0,
             output: Output::new(),
         };
-        session
-            .timers
-            .set(Timer::Stall, now + StallWatch::interval(&session.limits));
         session.read_request();
         session
     }
@@ -285,6 +285,7 @@ impl HttpSession {
                 is_pipelined: false,
                 websocket: websocket::Reader::new(),
             });
+            self.watch_output();
         }
         Ok(())
     }
@@ -336,6 +337,7 @@ impl HttpSession {
         }
         FlvWriter::frame(frame, out);
         player.envelope.close(out);
+        self.watch_output();
         Ok(())
     }
 
@@ -364,7 +366,9 @@ impl HttpSession {
         let request = self.take_request(id, Method::is_push)?;
         if request.expects_continue {
             response::write_continue(&mut self.output);
+            self.watch_output();
         }
+        self.heard = self.now;
         self.timers.set(Timer::Idle, self.now + self.limits.idle_timeout);
         self.state = State::Publishing(Box::new(Publisher {
             body: request.body,
@@ -525,6 +529,7 @@ impl HttpSession {
                 // Who sends pings and reads nothing gets no pong; RFC 6455 §5.5.3 asks for the latest one only.
                 if has_room {
                     websocket::write_control(Opcode::Pong, payload, &mut self.output);
+                    self.watch_output();
                 }
                 Ok(Step::Again)
             }
@@ -539,7 +544,7 @@ impl HttpSession {
 
     fn read_content(&mut self, input: &mut &[u8]) -> Result<Step, HttpError> {
         if !input.is_empty() {
-            self.timers.set(Timer::Idle, self.now + self.limits.idle_timeout);
+            self.heard = self.now;
         }
         let State::Publishing(publisher) = &mut self.state else {
             return Ok(Step::Again);
@@ -576,10 +581,15 @@ impl HttpSession {
             Timer::Command if matches!(&self.state, State::Reading(head) if head.is_empty()) => {
                 self.start_closing();
             }
+            // It is not moved for each byte that comes in, so that the deadline holds still while media flows.
+            Timer::Idle if self.heard + self.limits.idle_timeout > self.now => {
+                self.timers.set(timer, self.heard + self.limits.idle_timeout);
+            }
             Timer::Command | Timer::Idle => return self.refuse(HttpError::Timeout(timer)),
             Timer::Ping => {
                 if self.has_room() {
                     websocket::write_control(Opcode::Ping, &[], &mut self.output);
+                    self.watch_output();
                 }
                 self.timers.set(timer, self.now + self.limits.ping_interval);
             }
@@ -587,7 +597,8 @@ impl HttpSession {
                 self.output.clear();
                 return self.refuse(HttpError::Timeout(timer));
             }
-            Timer::Stall => self.timers.set(timer, self.now + StallWatch::interval(&self.limits)),
+            Timer::Stall if self.output.is_empty() => {}
+            Timer::Stall => self.watch_output(),
             Timer::Close => {
                 self.output.clear();
                 self.state = State::Closed;
@@ -595,6 +606,15 @@ impl HttpSession {
             Timer::Handshake => {}
         }
         None
+    }
+
+    /// Starts the stall timer if it stands; call it when something was written. It runs while there is output, so that a
+    /// connection without any has no such deadline.
+    fn watch_output(&mut self) {
+        if !self.timers.is_set(Timer::Stall) {
+            let interval = StallWatch::interval(&self.limits);
+            self.timers.set(Timer::Stall, self.now + interval);
+        }
     }
 
     fn advance_clock(&mut self, now: Time) {
@@ -683,6 +703,7 @@ impl HttpSession {
     fn finish(&mut self, keep_alive: bool) {
         if keep_alive {
             self.read_request();
+            self.watch_output();
         } else {
             self.start_closing();
         }

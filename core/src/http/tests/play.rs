@@ -28,11 +28,7 @@ fn a_play_is_one_chunk_per_tag_and_the_first_one_has_the_header() {
     };
     assert_eq!((target.key.as_str(), &*target.query), ("live/x", "token=a"));
     assert!(server.session.is_paused() && !server.session.can_send());
-    assert_eq!(
-        server.session.poll_timeout(),
-        Some(Time::from_millis(7_500)),
-        "stall only"
-    );
+    assert_eq!(server.session.poll_timeout(), None, "it waits for us");
 
     server.session.accept_play(server.now, id).unwrap();
     assert_eq!(
@@ -289,7 +285,7 @@ fn a_player_is_small() {
 }
 
 #[test]
-fn an_idle_player_has_a_deadline_that_stands_still() {
+fn an_idle_player_has_a_deadline_that_stands_still_and_then_none() {
     let mut server = Server::new();
     let id = server.request("GET /live/x HTTP/1.1\r\nHost: h\r\n\r\n");
     server.session.accept_play(server.now, id).unwrap();
@@ -301,4 +297,6 @@ fn an_idle_player_has_a_deadline_that_stands_still() {
         assert_eq!(server.session.handle_timeout(now), Ok(None));
         assert_eq!(server.session.poll_timeout(), deadline);
     }
+    assert_eq!(server.run_out(Timer::Stall), Ok(None));
+    assert_eq!(server.session.poll_timeout(), None, "all output has left");
 }

@@ -149,9 +149,10 @@ fn a_play_after_a_push_is_not_held_to_the_silence_of_publishers() {
     let id = server.request("GET /live/x HTTP/1.1\r\nHost: h\r\n\r\n");
     server.session.accept_play(server.now, id).unwrap();
     server.sent();
-    while server.now < Time::from_millis(100_000) {
+    while server.session.poll_timeout().is_some() {
         assert_eq!(server.timeout(), Ok(None));
     }
+    assert!(!server.session.is_closing());
 }
 
 #[test]
@@ -196,6 +197,13 @@ fn a_silent_publisher_is_timed_out() {
     server.session.accept_publish(server.now, id).unwrap();
     server.now = Time::from_millis(20_000);
     server.expect(b"5\r\n", &[]);
+    let deadline = server.session.poll_timeout();
+    assert_eq!(
+        deadline,
+        Some(Time::from_millis(30_000)),
+        "it holds still while media flows"
+    );
+    assert_eq!(server.run_out(Timer::Idle), Ok(None));
     let refused = HttpEvent::Refused(HttpError::Timeout(Timer::Idle));
     assert_eq!(server.run_out(Timer::Idle), Ok(Some(refused)));
     assert_eq!(server.now, Time::from_millis(50_000));
