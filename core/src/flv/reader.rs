@@ -3,7 +3,7 @@
 use super::header::{DATA_OFFSET, SIGNATURE};
 use super::{FileHeader, FlvError, PREVIOUS_TAG_SIZE_LEN, TagFlags, TagHeader};
 use crate::chunk::MessageTypeId;
-use crate::message::data::{DataFrame, normalize};
+use crate::media::Content;
 use crate::{Frame, Limits};
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -29,11 +29,12 @@ pub struct FlvReader {
 pub enum FlvItem {
     /// A file header. A second one, after a tag, means that the sender started over.
     Header(TagFlags),
-    /// An audio, video or script data tag; script data as [`normalize`] makes it.
+    /// An audio, video or script data tag; script data as [`normalize`](crate::message::data::normalize) makes it.
     Frame(Frame),
     /// Script data that orders to forget the metadata: `@clearDataFrame`.
     MetadataCleared,
-    /// A tag that carries nothing for a player: of an unknown type, or script data that is unreadable or too large.
+    /// A tag that carries nothing for a player: of an unknown type, a picture without a byte, or script data that is
+    /// unreadable or too large.
     Skipped {
         /// Its type.
         tag_type: u8,
@@ -232,16 +233,10 @@ impl Tag {
             tag_type, timestamp, ..
         } = self.header;
         let payload = Bytes::from(mem::take(&mut self.data));
-        match tag_type {
-            AUDIO => FlvItem::Frame(Frame::audio(timestamp, payload)),
-            VIDEO => FlvItem::Frame(Frame::video(timestamp, payload)),
-            _ => match normalize(MessageTypeId(tag_type), &payload, limits) {
-                DataFrame::Metadata(payload) | DataFrame::Other(payload) => {
-                    FlvItem::Frame(Frame::data(timestamp, payload))
-                }
-                DataFrame::ClearMetadata => FlvItem::MetadataCleared,
-                DataFrame::Ignored => FlvItem::Skipped { tag_type },
-            },
+        match Content::read(MessageTypeId(tag_type), timestamp, payload, limits) {
+            Content::Frame(frame) => FlvItem::Frame(frame),
+            Content::MetadataCleared => FlvItem::MetadataCleared,
+            Content::Nothing => FlvItem::Skipped { tag_type },
         }
     }
 }
@@ -261,7 +256,7 @@ const SCRIPT: u8 = 18;
 mod tests {
     use super::*;
     use crate::flv::FlvWriter;
-    use crate::{FrameClass, Output, Timestamp};
+    use crate::{FrameClass, FrameKind, Output, Timestamp};
     use alloc::vec;
     use bytes::{Buf, BufMut};
     use quickcheck::{Arbitrary, Gen, TestResult, quickcheck};
@@ -349,7 +344,10 @@ mod tests {
                 }
                 Part::Frame(frame) => {
                     FlvWriter::frame(frame, &mut out);
-                    items.push(FlvItem::Frame(frame.clone()));
+                    items.push(match frame.kind {
+                        FrameKind::Video if frame.payload.is_empty() => FlvItem::Skipped { tag_type: VIDEO },
+                        _ => FlvItem::Frame(frame.clone()),
+                    });
                 }
             }
         }
@@ -433,6 +431,15 @@ mod tests {
         let once = stream(&[tag(8, 2, b"\xAF\x01")]);
         let items = read_every_way(&[&once[..], &once].concat()).unwrap();
         assert_eq!(items[..2], items[2..]);
+    }
+
+    #[test]
+    fn an_empty_picture_is_skipped_and_empty_audio_is_a_pause() {
+        let items = read(&stream(&[tag(9, 0, b""), tag(8, 0, b"")])).unwrap();
+        let [_, FlvItem::Skipped { tag_type: VIDEO }, FlvItem::Frame(pause)] = &items[..] else {
+            panic!("{items:?}");
+        };
+        assert_eq!((pause.kind, pause.payload.len()), (FrameKind::Audio, 0));
     }
 
     #[test]

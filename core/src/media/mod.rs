@@ -9,6 +9,7 @@ mod audio;
 pub mod avc;
 mod bits;
 mod codec;
+mod content;
 mod enhanced;
 mod frame;
 mod header;
@@ -19,6 +20,8 @@ mod vectors;
 mod video;
 
 pub use aac::AudioSpecificConfig;
+pub(crate) use content::Content;
+
 pub use codec::{Codec, FourCc};
 pub use frame::{Frame, FrameClass, FrameKind, TrackId};
 pub use header::{FrameHeader, classify};

@@ -2,12 +2,12 @@
 
 use super::link::Link;
 use super::machine::{Machine, Reports};
-use super::media::Media;
 use super::state::ClientState;
 use super::{Anomaly, Level, ProtocolError, SessionConfig, SessionStats, StateError, StatusCode, calls};
 use crate::amf::{AmfLimits, amf0};
 use crate::chunk::{Message, MessageStreamId, MessageTypeId};
 use crate::handshake::ClientHandshake;
+use crate::media::Content;
 use crate::message::{Command, Control, UserControl};
 use crate::{EndCause, Frame, FrameClass, Output, Time, Timer};
 use alloc::boxed::Box;
@@ -220,10 +220,10 @@ impl ClientSession {
         if self.request.purpose != Purpose::Play || self.state != ClientState::Started {
             return self.odd(Anomaly::UnexpectedMedia);
         }
-        match Media::read(message, &self.config.limits) {
-            Media::Frame(frame) => ClientEvent::Frame(frame),
-            Media::MetadataCleared => ClientEvent::MetadataCleared,
-            Media::Nothing => self.odd(Anomaly::UnusableMedia),
+        match Content::read(message.type_id, message.timestamp, message.payload, &self.config.limits) {
+            Content::Frame(frame) => ClientEvent::Frame(frame),
+            Content::MetadataCleared => ClientEvent::MetadataCleared,
+            Content::Nothing => self.odd(Anomaly::UnusableMedia),
         }
     }
 
@@ -372,6 +372,7 @@ impl Machine for ClientSession {
         };
         if handshake.handle_input(input, &mut self.link.output)? {
             self.handshake = None;
+            self.link.output.forget_bursts(); // 3 KiB of handshake
             self.connect();
         }
         Ok(true)

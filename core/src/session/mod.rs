@@ -59,7 +59,6 @@ mod error;
 mod event;
 mod link;
 mod machine;
-mod media;
 mod replies;
 mod server;
 mod state;

@@ -8,13 +8,13 @@ use self::early::Early;
 use self::streams::Streams;
 use super::link::Link;
 use super::machine::{Machine, Reports};
-use super::media::Media;
 use super::state::{ConnectionState, ConnectionStep, Ended, StreamState, StreamStep};
 use super::{
     Anomaly, Event, MessageStreamId, ProtocolError, RequestId, SessionConfig, StateError, Status, StatusCode, replies,
 };
 use crate::chunk::{Message, MessageTypeId};
 use crate::handshake::ServerHandshake;
+use crate::media::Content;
 use crate::message::{Control, LimitType, UserControl};
 use crate::{EndCause, Frame, Output, StreamKey, Time, Timer};
 use alloc::boxed::Box;
@@ -358,12 +358,13 @@ impl ServerSession {
 
     fn handle_media(&mut self, message: Message) -> Result<Option<Event>, ProtocolError> {
         let publishing = self.streams.resolve_if(message.msid, StreamState::Publishing);
-        Ok(Some(match (Media::read(message, &self.config.limits), publishing) {
-            (Media::Frame(frame), Some(stream)) => Event::Frame { stream, frame },
-            (Media::Frame(frame), None) if self.early.offer(&frame, &self.config.limits)? => return Ok(None),
-            (Media::MetadataCleared, Some(stream)) => Event::MetadataCleared { stream },
-            (Media::Frame(_) | Media::MetadataCleared, None) => self.odd(Anomaly::UnexpectedMedia),
-            (Media::Nothing, _) => self.odd(Anomaly::UnusableMedia),
+        let content = Content::read(message.type_id, message.timestamp, message.payload, &self.config.limits);
+        Ok(Some(match (content, publishing) {
+            (Content::Frame(frame), Some(stream)) => Event::Frame { stream, frame },
+            (Content::Frame(frame), None) if self.early.offer(&frame, &self.config.limits)? => return Ok(None),
+            (Content::MetadataCleared, Some(stream)) => Event::MetadataCleared { stream },
+            (Content::Frame(_) | Content::MetadataCleared, None) => self.odd(Anomaly::UnexpectedMedia),
+            (Content::Nothing, _) => self.odd(Anomaly::UnusableMedia),
         }))
     }
 
@@ -463,6 +464,7 @@ impl Machine for ServerSession {
         };
         if handshake.handle_input(input, &mut self.link.output)? {
             self.handshake = None;
+            self.link.output.forget_bursts(); // 3 KiB of handshake
             self.advance(ConnectionStep::HandshakeDone);
             self.restart_timers();
         }
