@@ -10,7 +10,8 @@ mod support;
 use headwater_core::flv::{FlvItem, FlvReader};
 use headwater_core::{Frame, FrameClass, FrameKind, Limits};
 use std::fs;
-use std::net::Ipv4Addr;
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::clips::{self, Clip, FRAME_RATE, TYPICAL};
@@ -130,6 +131,32 @@ fn an_absent_stream_is_not_found(runtime: Runtime) {
     );
 }
 
+/// Whoever cannot connect asks the operator why, and the log knows: which peer, which stream, what was wrong.
+fn what_goes_wrong_is_in_the_log(runtime: Runtime) {
+    let server = runtime.start(&[]);
+    assert_eq!(server.get("/live").status, 404);
+    server.wait_for_line("reason=stream name needs an app and a name");
+    assert_eq!(server.get("/live/%E2%80%AEx").status, 404);
+    server.wait_for_line(r#"protocol="http" stream="live/\u{202e}x" reason="no such stream""#);
+    assert_eq!(
+        http::post_from(Ipv4Addr::LOCALHOST, server.http, "/live/x", b"hello, world").status,
+        400
+    );
+    server.wait_for_line("reason=not an FLV stream: it begins with 'hel'");
+    for (address, opening, reason) in [
+        (
+            server.rtmp,
+            &b"GET / HTTP/1.1\r\n\r\n"[..],
+            "handshake version 71 (HTTP) is not 3",
+        ),
+        (server.http, b"\x16\x03\x01", "first byte 0x16 (TLS) is not HTTP"),
+    ] {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(opening).unwrap();
+        server.wait_for_line(reason);
+    }
+}
+
 /// A second publisher from another address is refused by name, and the first does not notice.
 fn a_second_publisher_from_elsewhere_is_refused(runtime: Runtime) {
     if !cfg!(target_os = "linux") {
@@ -162,6 +189,7 @@ fn a_second_publisher_from_the_same_address_takes_over(runtime: Runtime) {
     read_pictures(&server, "live/again", FRAME_RATE / 2);
     let second = ffmpeg::publish(TYPICAL, &server.http_url("live/again"));
     assert!(!first.wait(DEADLINE).success(), "the first publisher was not told");
+    first.wait_for_line("another publisher has taken over", Duration::ZERO);
     second.succeed(DEADLINE);
     for player in players {
         assert_continues(player);
@@ -476,6 +504,7 @@ on_every_runtime!([
     a_late_player_starts_at_the_last_keyframe
     without_the_cache_a_late_player_starts_at_the_next_keyframe
     an_absent_stream_is_not_found
+    what_goes_wrong_is_in_the_log
     a_second_publisher_from_elsewhere_is_refused
     a_second_publisher_from_the_same_address_takes_over
     players_stay_while_a_killed_publisher_comes_back

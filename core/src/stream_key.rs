@@ -31,11 +31,11 @@ impl StreamKey {
         if path.chars().any(|c| c.is_control() || c == '\\') {
             return Err(StreamKeyError::ForbiddenCharacter);
         }
-        if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
-            return Err(StreamKeyError::BadComponent);
-        }
         if !path.contains('/') {
             return Err(StreamKeyError::NoName);
+        }
+        if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return Err(StreamKeyError::BadComponent);
         }
         Ok(StreamKey(path.into()))
     }
@@ -123,6 +123,7 @@ mod tests {
         ] {
             assert!(StreamKey::new(path).is_err(), "{path:?}");
         }
+        assert_eq!(StreamKey::new("/"), Err(StreamKeyError::NoName));
         assert!(StreamKey::new(&alloc::format!("live/{}", "x".repeat(506))).is_ok());
         assert!(StreamKey::new(&alloc::format!("live/{}", "x".repeat(507))).is_err());
     }

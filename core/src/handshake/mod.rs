@@ -27,12 +27,22 @@ use alloc::vec::Vec;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HandshakeError {
-    /// C0 or S0 is not 3. 6, 8 and 9 are the encrypted RTMPE, a letter is likely HTTP, 22 is likely TLS.
-    #[error("handshake version {version} is not 3")]
+    /// C0 or S0 is not 3.
+    #[error("handshake version {version}{} is not 3", likely(*version))]
     UnsupportedVersion {
         /// What the peer sent.
         version: u8,
     },
+}
+
+/// What it likely is that begins with `version`, for people.
+const fn likely(version: u8) -> &'static str {
+    match version {
+        6 | 8 | 9 => " (RTMPE)",
+        0x16 => " (TLS)",
+        b'A'..=b'Z' => " (HTTP)",
+        _ => "",
+    }
 }
 
 /// C0 and S0: plain RTMP.

@@ -256,12 +256,21 @@ fn parse_length(digits: &[u8]) -> Option<u64> {
     core::str::from_utf8(digits).ok()?.parse().ok()
 }
 
+/// What it likely is that begins with `first`, for people.
+const fn likely(first: u8) -> &'static str {
+    match first {
+        0x03 => " (RTMP)",
+        0x16 => " (TLS)",
+        _ => "",
+    }
+}
+
 /// Why a request head cannot be served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeadError {
-    /// The first byte begins no method: TLS or RTMP on the HTTP port, most likely. There is nothing to answer.
-    #[error("first byte {first:#04x} is not HTTP")]
+    /// The first byte begins no method. There is nothing to answer.
+    #[error("first byte {first:#04x}{} is not HTTP", likely(*first))]
     NotHttp {
         /// That byte.
         first: u8,

@@ -95,7 +95,7 @@ pub struct Tracks {
     pub video: bool,
 }
 
-/// What a channel has seen.
+/// What a channel has seen of its present or last publisher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ChannelStats {
@@ -141,6 +141,7 @@ impl Channel {
     /// A publisher begins, the first one or another. Its times continue the time line, and players that are there get
     /// its pictures from its first keyframe on.
     pub fn begin(&mut self, now: Time) {
+        self.stats = ChannelStats::default();
         self.timeline.restart();
         self.headers.mark_stale();
         self.is_unsteady = false;

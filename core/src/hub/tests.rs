@@ -252,6 +252,17 @@ fn repeated_headers_are_left_out_and_changed_ones_start_a_new_gop() {
 }
 
 #[test]
+fn each_publisher_is_counted_from_0() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V V K0 P40 P20");
+    let stats = stage.channel().stats();
+    assert_eq!((stats.frames, stats.repeated_headers, stats.timeline.raised), (5, 1, 1));
+    let now = stage.now;
+    stage.channel().begin(now);
+    assert_eq!(stage.channel().stats(), ChannelStats::default());
+}
+
+#[test]
 fn frames_before_their_header_reach_nobody() {
     let mut stage = Stage::new(|_| {});
     let player = stage.join();

@@ -58,6 +58,7 @@ impl Timeline {
 
     /// Another publisher begins: its times have nothing to do with those of the one before.
     pub(super) fn restart(&mut self) {
+        self.stats = TimelineStats::default();
         self.discontinuous = true;
     }
 

@@ -151,6 +151,8 @@ pub(super) enum Happened {
         stream: MessageStreamId,
         cause: EndCause,
     },
+    /// The protocol machine has turned the peer away on its own.
+    Refused(HttpError),
     /// Something odd, for the debug log.
     Odd(Box<dyn core::fmt::Debug>),
     /// Nothing that the server acts on.
@@ -180,11 +182,13 @@ impl Failure {
     }
 }
 
-/// Why a request is refused.
+/// Why a request is refused, or a publish ended by us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// The name has a publisher.
     Taken,
+    /// The name has another publisher now.
+    Replaced,
     /// There is no such stream.
     Absent,
     /// Too many wait for it.
@@ -324,7 +328,7 @@ impl Protocol {
             Protocol::Http(session) => {
                 let retry_after = match refusal {
                     Refusal::Absent | Refusal::Crowded | Refusal::ShuttingDown => Some(RETRY_AFTER),
-                    Refusal::Taken | Refusal::Unsteady => None,
+                    Refusal::Taken | Refusal::Replaced | Refusal::Unsteady => None,
                 };
                 session.reject(now, request, http_status(refusal), refusal.reason(), retry_after)
             }
@@ -378,6 +382,7 @@ impl Refusal {
     pub(super) fn reason(self) -> &'static str {
         match self {
             Refusal::Taken => "the stream has a publisher",
+            Refusal::Replaced => "another publisher has taken over",
             Refusal::Absent => "no such stream",
             Refusal::Crowded => "too many players wait for the stream",
             Refusal::Unsteady => "the sequence headers change all the time",
@@ -388,7 +393,7 @@ impl Refusal {
 
 fn rtmp_status(refusal: Refusal) -> Status {
     let code = match refusal {
-        Refusal::Taken => StatusCode::PublishBadName,
+        Refusal::Taken | Refusal::Replaced => StatusCode::PublishBadName,
         Refusal::Absent => StatusCode::PlayStreamNotFound,
         Refusal::Crowded => StatusCode::PlayFailed,
         Refusal::Unsteady => StatusCode::PublishFailed,
@@ -399,7 +404,7 @@ fn rtmp_status(refusal: Refusal) -> Status {
 
 fn http_status(refusal: Refusal) -> HttpStatus {
     match refusal {
-        Refusal::Taken => HttpStatus::Conflict,
+        Refusal::Taken | Refusal::Replaced => HttpStatus::Conflict,
         Refusal::Absent => HttpStatus::NotFound,
         Refusal::Unsteady => HttpStatus::BadRequest,
         Refusal::Crowded | Refusal::ShuttingDown => HttpStatus::ServiceUnavailable,
@@ -486,6 +491,6 @@ fn from_http(event: HttpEvent) -> Happened {
         HttpEvent::PlayEnded { cause } => Happened::PlayEnded { stream, cause },
         HttpEvent::MetadataCleared => Happened::MetadataCleared { stream },
         HttpEvent::TagSkipped { .. } => Happened::Odd(Box::new(event)),
-        HttpEvent::Refused(reason) => Happened::Odd(Box::new(reason)),
+        HttpEvent::Refused(reason) => Happened::Refused(reason),
     }
 }

@@ -5,6 +5,7 @@ use crate::{StreamKey, Time};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
+use tracing::info;
 
 /// The streams whose home this shard is.
 ///
@@ -150,6 +151,7 @@ impl Directory {
                 continue;
             };
             entry.state = State::Vacant;
+            info!(stream = key.as_str(), "stream ended");
             for &shard in &entry.subscribers {
                 self.outbox
                     .push_back((shard, key.clone(), Body::Ended { epoch: entry.epoch }));

@@ -419,6 +419,12 @@ impl Server {
             Happened::PublishEnded { stream, cause } | Happened::PlayEnded { stream, cause } => {
                 self.end_role(id, stream, cause);
             }
+            Happened::Refused(reason) => {
+                if let Some(connection) = self.connection(id) {
+                    info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), %reason,
+                        "request refused");
+                }
+            }
             Happened::Odd(what) => {
                 self.stats.oddities += 1;
                 debug!(conn = %id, ?what, "odd input");
@@ -576,7 +582,7 @@ impl Server {
                 epoch,
                 subscribers,
             } => self.begin_publish(now, &key, claim, epoch, &subscribers),
-            Body::Denied { claim } => self.refuse_publish(now, claim, Refusal::Taken),
+            Body::Denied { claim } => self.refuse_publish(now, &key, claim, Refusal::Taken),
             Body::Contest { epoch, address } => self.answer_contest(now, from, &key, epoch, address),
             Body::AddSubscriber { epoch, shard } => self.add_subscriber(&key, epoch, shard),
             Body::RemoveSubscriber { epoch, shard } => self.remove_subscriber(&key, epoch, shard),

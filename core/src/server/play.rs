@@ -159,25 +159,27 @@ impl Server {
             until,
             has_started: false,
         };
+        let channel = role.channel;
         connection.protocol.accept_play(now, request);
+        let (peer, protocol) = (connection.peer, connection.protocol.name());
         self.stats.plays += 1;
-        info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(),
-            stream = %self.streams.get(&role.channel).map_or("", |it| it.key.as_str()), waits = until.is_some(), "play started");
+        info!(conn = %id, %peer, protocol, stream = self.stream_name(channel), waits = until.is_some(), "play started");
     }
 
     fn refuse_play(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId, refusal: Refusal) {
         let Some(connection) = self.connection(id) else { return };
         let Some(Role {
             activity: Activity::Seeking { request, .. },
+            channel,
             ..
         }) = connection.role(stream)
         else {
             return;
         };
-        let request = *request;
+        let (request, channel) = (*request, *channel);
         connection.protocol.reject(now, request, refusal);
-        info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), reason = ?refusal,
-            "play refused");
+        let (peer, protocol) = (connection.peer, connection.protocol.name());
+        info!(conn = %id, %peer, protocol, stream = self.stream_name(channel), reason = refusal.reason(), "play refused");
         self.stats.plays_refused += 1;
         self.end_role(id, stream, EndCause::Closed);
     }
@@ -235,7 +237,6 @@ impl Server {
         if let Some(channel) = self.hub.channel_mut(id) {
             channel.end();
         }
-        info!(stream = %key, "stream ended");
         self.hub.announce(now, id);
     }
 
@@ -337,7 +338,7 @@ impl Server {
             Activity::Publishing { epoch } => {
                 self.end_publish(channel, epoch);
                 if let (Some(key), Some(stats)) = (&key, self.hub.channel(channel).map(Channel::stats)) {
-                    info!(conn = %id, stream = %key, %cause, frames = stats.frames, bytes = stats.bytes,
+                    info!(conn = %id, stream = key.as_str(), %cause, frames = stats.frames, bytes = stats.bytes,
                         jumps = stats.timeline.jumps, raised = stats.timeline.raised, "publish ended");
                 }
                 false
@@ -349,7 +350,7 @@ impl Server {
                     .channel_mut(channel)
                     .and_then(|channel| channel.unsubscribe(subscriber));
                 if let (Some(key), Some(stats)) = (&key, stats) {
-                    info!(conn = %id, stream = %key, %cause, sent = stats.sent, missed = stats.missed(),
+                    info!(conn = %id, stream = key.as_str(), %cause, sent = stats.sent, missed = stats.missed(),
                         "play ended");
                 }
                 true

@@ -107,7 +107,7 @@ impl Server {
         self.stats.publishes += 1;
         if let Some(connection) = self.connection(id) {
             connection.protocol.accept_publish(now, request);
-            info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), stream = %key,
+            info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), stream = key.as_str(),
                 "publish started");
         }
         self.set_presence(now, channel, Presence::Present);
@@ -115,7 +115,7 @@ impl Server {
     }
 
     /// The home has denied the claim.
-    pub(super) fn refuse_publish(&mut self, now: Time, claim: ClaimId, refusal: Refusal) {
+    pub(super) fn refuse_publish(&mut self, now: Time, key: &StreamKey, claim: ClaimId, refusal: Refusal) {
         let (id, stream) = (
             ConnectionId::from_token(claim.connection),
             MessageStreamId(claim.stream),
@@ -130,8 +130,8 @@ impl Server {
         };
         let request = *request;
         connection.protocol.reject(now, request, refusal);
-        warn!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(),
-            "publish refused: the stream has a publisher");
+        warn!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), stream = key.as_str(),
+            reason = refusal.reason(), "publish refused");
         self.stats.publishes_refused += 1;
         self.end_role(id, stream, EndCause::Closed);
         self.settle(now, id);
@@ -163,7 +163,7 @@ impl Server {
                     if let Some(connection) = self.connection(id) {
                         connection
                             .protocol
-                            .end_publish(now, stream, Refusal::Taken, EndCause::Replaced);
+                            .end_publish(now, stream, Refusal::Replaced, EndCause::Replaced);
                     }
                     self.end_role(id, stream, EndCause::Replaced);
                     self.settle(now, id);

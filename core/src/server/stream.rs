@@ -91,6 +91,11 @@ impl Server {
         }
     }
 
+    /// For the log.
+    pub(super) fn stream_name(&self, id: ChannelId) -> &str {
+        self.streams.get(&id).map_or("", |stream| stream.key.as_str())
+    }
+
     /// The stream of `key` on this shard, if there is one.
     pub(super) fn find_stream(&mut self, key: &StreamKey) -> Option<(ChannelId, &mut Stream)> {
         let id = self.hub.find(key)?;
