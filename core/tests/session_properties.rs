@@ -101,6 +101,8 @@ struct Observer {
     piece: usize,
     stash: Vec<u8>,
     request: Option<RequestId>,
+    /// The stream that it is about, unless it is `connect`.
+    asked: Option<MessageStreamId>,
     /// What has started and not ended, by message stream.
     open: BTreeMap<MessageStreamId, &'static str>,
     events: Vec<Event>,
@@ -118,6 +120,7 @@ impl Observer {
             piece,
             stash: Vec::new(),
             request: None,
+            asked: None,
             open: BTreeMap::new(),
             events: Vec::new(),
             error: None,
@@ -153,10 +156,8 @@ impl Observer {
                 if let Some(id) = self.request.take() {
                     let status = Status::new(StatusCode::PublishBadName, "No.");
                     self.session.reject(self.now, id, status).unwrap();
-                    if let Some(Event::PublishRequested { stream, .. } | Event::PlayRequested { stream, .. }) =
-                        self.events.last()
-                    {
-                        self.open.remove(stream);
+                    if let Some(stream) = self.asked {
+                        self.open.remove(&stream);
                     }
                 }
             }
@@ -202,9 +203,7 @@ impl Observer {
 
     /// Whether what is open on `stream` waits for an answer.
     fn is_asked(&self, stream: MessageStreamId) -> bool {
-        let last = self.events.last();
-        self.request.is_some()
-            && matches!(last, Some(Event::PublishRequested { stream: asked, .. } | Event::PlayRequested { stream: asked, .. }) if *asked == stream)
+        self.request.is_some() && self.asked == Some(stream)
     }
 
     fn feed(&mut self, bytes: &[u8]) {
@@ -256,13 +255,13 @@ impl Observer {
     /// Checks what an event says about starts and ends.
     fn see(&mut self, event: Event) {
         match &event {
-            Event::ConnectRequested { id, .. } => self.request = Some(*id),
+            Event::ConnectRequested { id, .. } => (self.request, self.asked) = (Some(*id), None),
             Event::PublishRequested { id, stream, .. } => {
-                self.request = Some(*id);
+                (self.request, self.asked) = (Some(*id), Some(*stream));
                 assert_eq!(self.open.insert(*stream, "publish"), None);
             }
             Event::PlayRequested { id, stream, .. } => {
-                self.request = Some(*id);
+                (self.request, self.asked) = (Some(*id), Some(*stream));
                 assert_eq!(self.open.insert(*stream, "play"), None);
             }
             Event::Frame { stream, .. } | Event::MetadataCleared { stream } => {
@@ -271,11 +270,9 @@ impl Observer {
             Event::PlayControl { stream, .. } => assert_eq!(self.open.get(stream), Some(&"play")),
             Event::PublishEnded { stream, .. } => {
                 assert_eq!(self.open.remove(stream), Some("publish"));
-                self.request = None;
             }
             Event::PlayEnded { stream, .. } => {
                 assert_eq!(self.open.remove(stream), Some("play"));
-                self.request = None;
             }
             _ => {}
         }

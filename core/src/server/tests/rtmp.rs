@@ -1,9 +1,16 @@
 //! What RTMP clients hear, alone and together with HTTP clients.
 
-use super::world::World;
-use crate::server::Config;
+use super::world::{World, drain, frames};
+use crate::Output;
+use crate::amf::AmfLimits;
+use crate::chunk::{ChunkDecoder, ChunkEncoder, ChunkStreamId, Message, MessageStreamId, MessageTypeId};
+use crate::message::{Command, command};
+use crate::server::{Config, Listener};
 use crate::session::Purpose::{Play, Publish};
-use alloc::format;
+use crate::{Frame, Limits, Timestamp};
+use alloc::string::String;
+use alloc::vec::Vec;
+use alloc::{format, vec};
 use core::time::Duration;
 
 #[test]
@@ -135,4 +142,174 @@ fn time_passes_24_and_32_bits_without_a_step() {
 fn hop(world: &mut World, publisher: usize, time: u64, span: u64) {
     world.now = world.now + Duration::from_millis(span);
     world.publish(publisher, &format!("K{}", time & 0xFFFF_FFFF));
+}
+
+/// A client that sends one command after the other, on any message stream.
+struct Caller {
+    client: usize,
+    encoder: ChunkEncoder,
+    decoder: ChunkDecoder,
+}
+
+impl Caller {
+    /// A client that is connected to `live` and has created so many streams.
+    fn new(world: &mut World, host: u8, streams: u32) -> Caller {
+        let mut caller = Caller {
+            client: world.connect(0, Listener::Rtmp, host),
+            encoder: ChunkEncoder::new(),
+            decoder: ChunkDecoder::new(&Limits::default()),
+        };
+        world.send(caller.client, &[&[3], &[0; 2 * 1_536][..]].concat());
+        world.clients[caller.client].received.drain(..1 + 2 * 1_536);
+        let connect = command::encode("connect", 1.0, |writer| {
+            writer.object_start().key("app").string("live").object_end();
+        });
+        caller.send(world, 0, MessageTypeId::COMMAND_AMF0, 0, connect);
+        for _ in 0..streams {
+            caller.call(world, 0, "createStream", "");
+        }
+        caller.hear(world);
+        caller
+    }
+
+    /// Calls a command with a name for its argument.
+    fn call(&mut self, world: &mut World, stream: u32, command: &str, name: &str) {
+        let payload = command::encode(command, 2.0, |writer| {
+            writer.null().string(name);
+        });
+        self.send(world, stream, MessageTypeId::COMMAND_AMF0, 0, payload);
+    }
+
+    fn publish(&mut self, world: &mut World, stream: u32, script: &str) {
+        for Frame {
+            kind,
+            timestamp,
+            payload,
+            ..
+        } in frames(script)
+        {
+            self.send(
+                world,
+                stream,
+                MessageTypeId(kind.type_id()),
+                timestamp.as_millis(),
+                payload,
+            );
+        }
+    }
+
+    fn send(&mut self, world: &mut World, stream: u32, type_id: MessageTypeId, millis: u32, payload: bytes::Bytes) {
+        let message = Message {
+            csid: ChunkStreamId::COMMAND,
+            msid: MessageStreamId(stream),
+            type_id,
+            timestamp: Timestamp::from_millis(millis),
+            payload,
+        };
+        let mut output = Output::new();
+        self.encoder.encode(&message, &mut output).unwrap();
+        world.send(self.client, &drain(&mut output));
+    }
+
+    /// What has been said since: commands by their name or code, frames as `frame`, each with its stream.
+    fn hear(&mut self, world: &mut World) -> Vec<String> {
+        let received = core::mem::take(&mut world.clients[self.client].received);
+        let (mut input, mut heard) = (&received[..], vec![]);
+        while let Some(message) = self.decoder.decode(&mut input).unwrap() {
+            let what = match message.type_id {
+                MessageTypeId::COMMAND_AMF0 => {
+                    let text = String::from_utf8_lossy(&message.payload).into_owned();
+                    let code = text.find("NetStream.").map(|at| &text[at..]);
+                    let code = code.and_then(|code| code.split(|it: char| !it.is_alphanumeric() && it != '.').next());
+                    let name = Command::parse(&message, AmfLimits::default()).unwrap().name;
+                    code.map_or_else(|| String::from_utf8_lossy(name).into_owned(), Into::into)
+                }
+                MessageTypeId::AUDIO | MessageTypeId::VIDEO => "frame".into(),
+                _ => continue,
+            };
+            heard.push(format!("{what}@{}", message.msid.0));
+        }
+        heard
+    }
+}
+
+#[test]
+fn a_publisher_that_plays_as_well_goes_on_when_what_it_played_has_ended() {
+    let mut world = World::new(1, |_| {});
+    let other = world.rtmp(0, Publish, "live", "other", 1);
+    world.publish(other, "V A K0 a5");
+    let mut caller = Caller::new(&mut world, 2, 2);
+    caller.call(&mut world, 1, "publish", "own");
+    caller.call(&mut world, 2, "play", "other");
+    caller.publish(&mut world, 1, "V A K0 a5");
+    let heard = caller.hear(&mut world);
+    assert_eq!(heard[0], "NetStream.Publish.Start@1");
+    assert_eq!(heard[heard.len() - 4..], ["frame@2"; 4]);
+    world.reset(other);
+    world.pass(Duration::from_secs(11));
+    assert_eq!(caller.hear(&mut world), ["NetStream.Play.UnpublishNotify@2"]);
+    assert!(!world.clients[caller.client].is_shut_down);
+    let player = world.rtmp(0, Play, "live", "own", 3);
+    caller.publish(&mut world, 1, "P40");
+    assert_eq!(world.heard(player), "[Started] A0 V0 K0 a5 P40");
+}
+
+#[test]
+fn a_player_may_switch_streams_and_stop() {
+    let mut world = World::new(1, |_| {});
+    for name in ["x", "y"] {
+        let publisher = world.rtmp(0, Publish, "live", name, 1);
+        world.publish(publisher, "V A K0 a5");
+    }
+    let mut caller = Caller::new(&mut world, 2, 1);
+    for name in ["x", "y", "x"] {
+        caller.call(&mut world, 1, "play", name);
+        assert_eq!(caller.hear(&mut world).iter().filter(|it| *it == "frame@1").count(), 4);
+    }
+    caller.call(&mut world, 1, "closeStream", "");
+    assert_eq!(caller.hear(&mut world), ["NetStream.Play.Stop@1"]);
+    caller.call(&mut world, 1, "publish", "z");
+    assert_eq!(caller.hear(&mut world), ["NetStream.Publish.Start@1"]);
+    caller.call(&mut world, 1, "play", "z");
+    assert!(caller.hear(&mut world).contains(&"NetStream.Play.Start@1".into()));
+    assert_eq!(world.servers[0].stats().streams, 3, "z waits out its grace time");
+}
+
+#[test]
+fn what_comes_behind_a_request_waits_for_its_answer() {
+    let mut world = World::new(3, |_| {});
+    for name in ["a", "b", "c", "d"] {
+        let mut caller = Caller::new(&mut world, 2, 1);
+        world.delivers = false;
+        caller.call(&mut world, 1, "publish", name);
+        caller.publish(&mut world, 1, "V A K0 a5");
+        caller.call(&mut world, 1, "deleteStream", "");
+        world.delivers = true;
+        world.settle();
+        let heard = caller.hear(&mut world);
+        assert_eq!(heard, ["NetStream.Publish.Start@1", "NetStream.Unpublish.Success@1"]);
+        let stats = world.servers[0].stats();
+        assert_eq!((stats.streams, stats.oddities), (0, 0));
+    }
+    assert_eq!(world.servers[0].stats().publishes, 4);
+}
+
+#[test]
+fn who_leaves_while_its_request_is_under_way_leaves_nothing_behind() {
+    for request in ["publish", "play"] {
+        let mut world = World::new(3, |_| {});
+        for name in ["a", "b", "c", "d"] {
+            let mut caller = Caller::new(&mut world, 2, 1);
+            world.delivers = false;
+            caller.call(&mut world, 1, request, name);
+            world.reset(caller.client);
+            world.delivers = true;
+            world.settle();
+        }
+        world.pass(Duration::from_secs(11));
+        for server in &world.servers {
+            assert_eq!(server.stats().streams, 0);
+            assert!(server.directory.is_empty(), "{:?}", server.directory);
+        }
+    }
 }

@@ -255,7 +255,7 @@ impl ServerSession {
     }
 
     /// Ends the play on `stream`: the player is told that nothing more comes, and the connection closes once that has
-    /// left.
+    /// left, unless it publishes or plays something else.
     ///
     /// # Errors
     /// [`StateError::NotPlaying`].
@@ -268,7 +268,12 @@ impl ServerSession {
         );
         self.link.user_control(UserControl::StreamEof(stream));
         self.step(stream, StreamStep::Stop, None, cause);
-        self.end(EndCause::Closed);
+        let is_busy = self.streams.any(StreamState::Publishing) || self.streams.any(StreamState::Playing);
+        if is_busy || self.request.is_some() {
+            self.restart_timers();
+        } else {
+            self.end(EndCause::Closed);
+        }
         Ok(())
     }
 
