@@ -12,7 +12,7 @@
 mod script;
 
 use bytes::Buf;
-use headwater_core::chunk::{ChunkEncoder, MessageStreamId};
+use headwater_core::chunk::{ChunkEncoder, Message, MessageStreamId};
 use headwater_core::message::Control;
 use headwater_core::session::{Event, ProtocolError, RequestId, ServerSession, SessionConfig, Status, StatusCode};
 use headwater_core::{EndCause, Frame, Output, Time, Timestamp};
@@ -135,16 +135,7 @@ impl Observer {
     fn take(&mut self, step: &Step) {
         let stream = MessageStreamId(1);
         match step {
-            Step::Say(text) => {
-                let mut output = Output::new();
-                for message in text.split(" + ").map(script::parse) {
-                    match Control::parse(&message) {
-                        Some(Control::SetChunkSize(size)) => self.encoder.set_chunk_size(size, &mut output),
-                        _ => self.encoder.encode(&message, &mut output).unwrap(),
-                    }
-                }
-                self.feed(&output.copy_to_bytes(output.len()));
-            }
+            Step::Say(text) => self.say(&text.split(" + ").map(script::parse).collect::<Vec<_>>()),
             Step::Garble(bytes) => self.feed(bytes),
             Step::Accept => {
                 if let Some(id) = self.request.take() {
@@ -199,6 +190,17 @@ impl Observer {
             }
         }
         self.feed(&[]);
+    }
+
+    fn say(&mut self, messages: &[Message]) {
+        let mut output = Output::new();
+        for message in messages {
+            match Control::parse(message) {
+                Some(Control::SetChunkSize(size)) => self.encoder.set_chunk_size(size, &mut output),
+                _ => self.encoder.encode(message, &mut output).unwrap(),
+            }
+        }
+        self.feed(&output.copy_to_bytes(output.len()));
     }
 
     /// Whether what is open on `stream` waits for an answer.
@@ -327,6 +329,37 @@ fn any_bytes_end_at_worst_their_own_connection() {
     QuickCheck::new()
         .tests(1_000)
         .quickcheck(property as fn(Vec<u8>, Vec<Step>) -> bool);
+}
+
+#[test]
+fn a_client_need_not_wait_for_the_handshake() {
+    let connect = script::parse(r#"connect(1, {app="live", tcUrl="rtmp://localhost/live"})"#);
+    let mut output = Output::new();
+    ChunkEncoder::new().encode(&connect, &mut output).unwrap();
+    let pipelined = [&[3][..], &[0; 3_072], &output.copy_to_bytes(output.len())].concat();
+    for cut in [0, 1, 1_537, 3_072, 3_073, 3_080] {
+        let mut session = ServerSession::new(Arc::new(SessionConfig::default()), Time::ZERO, 7);
+        let (mut front, mut back) = pipelined.split_at(cut);
+        assert_eq!(session.handle_input(Time::ZERO, &mut front), Ok(None));
+        let event = session.handle_input(Time::ZERO, &mut back);
+        assert!(matches!(event, Ok(Some(Event::ConnectRequested { .. }))), "{event:?}");
+    }
+}
+
+#[test]
+fn who_sends_media_and_never_publishes_is_let_go() {
+    let mut observer = Observer::new(usize::MAX);
+    let video = [script::parse(&format!("video(0, 2701) msid=1 pad={}", 1 << 20))];
+    for _ in 0..7 {
+        observer.say(&video);
+        assert_eq!(observer.error, None);
+    }
+    observer.say(&video);
+    let ended = matches!(
+        observer.error,
+        Some(ProtocolError::UnexpectedMedia { dropped: 8_388_624 })
+    );
+    assert!(ended, "{:?}", observer.error);
 }
 
 /// So many messages of type 7, which means nothing, of one byte each but the first.
