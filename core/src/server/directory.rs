@@ -7,6 +7,10 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use tracing::info;
 
+/// Streams in their grace time that a directory remembers. 4,096: a whole building of encoders that has lost its network.
+/// Not more, because one peer can begin and end publishes all day; beyond that the oldest grace time ends early.
+const MAX_IN_GRACE: usize = 4_096;
+
 /// The streams whose home this shard is.
 ///
 /// Takes messages in by [`handle`](Self::handle) and time by [`handle_timeout`](Self::handle_timeout); the answers come
@@ -99,6 +103,10 @@ impl Directory {
                 let until = now + self.grace;
                 entry.state = State::Grace { until };
                 self.deadlines.insert((until, key.clone()));
+                if self.grace.is_zero() || self.deadlines.len() > MAX_IN_GRACE {
+                    self.end_first();
+                }
+                return;
             }
             Body::Subscribe { ticket } => {
                 entry.subscribers.insert(from);
@@ -136,29 +144,31 @@ impl Directory {
         if entry.is_idle() {
             self.entries.remove(key);
         }
-        if self.grace.is_zero() {
-            self.handle_timeout(now);
-        }
     }
 
     /// Ends the streams whose grace time is over.
     pub(super) fn handle_timeout(&mut self, now: Time) {
         while self.deadlines.first().is_some_and(|(until, _)| *until <= now) {
-            let Some((_, key)) = self.deadlines.pop_first() else {
-                return;
-            };
-            let Some(entry) = self.entries.get_mut(&key) else {
-                continue;
-            };
-            entry.state = State::Vacant;
-            info!(stream = key.as_str(), "stream ended");
-            for &shard in &entry.subscribers {
-                self.outbox
-                    .push_back((shard, key.clone(), Body::Ended { epoch: entry.epoch }));
-            }
-            if entry.is_idle() {
-                self.entries.remove(&key);
-            }
+            self.end_first();
+        }
+    }
+
+    /// Ends the stream whose grace time is over first.
+    fn end_first(&mut self) {
+        let Some((_, key)) = self.deadlines.pop_first() else {
+            return;
+        };
+        let Some(entry) = self.entries.get_mut(&key) else {
+            return;
+        };
+        entry.state = State::Vacant;
+        info!(stream = key.as_str(), "stream ended");
+        for &shard in &entry.subscribers {
+            self.outbox
+                .push_back((shard, key.clone(), Body::Ended { epoch: entry.epoch }));
+        }
+        if entry.is_idle() {
+            self.entries.remove(&key);
         }
     }
 
@@ -204,5 +214,39 @@ impl Entry {
 
     fn is_idle(&self) -> bool {
         self.state == State::Vacant && self.subscribers.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use core::net::Ipv4Addr;
+
+    #[test]
+    fn who_begins_and_ends_publishes_all_day_takes_no_more_memory() {
+        let mut directory = Directory::new(Duration::from_secs(10));
+        let (own, claim) = (
+            ShardId(0),
+            ClaimId {
+                connection: 1,
+                stream: 1,
+            },
+        );
+        for number in 0..3 * MAX_IN_GRACE {
+            let key = StreamKey::new(&format!("live/{number}")).unwrap();
+            let address = Ipv4Addr::LOCALHOST.into();
+            directory.handle(Time::ZERO, own, &key, &Body::Claim { claim, address });
+            let Some((_, _, Body::Granted { epoch, .. })) = directory.poll() else {
+                panic!("the name is free");
+            };
+            directory.handle(Time::ZERO, own, &key, &Body::Release { epoch });
+        }
+        assert_eq!(
+            (directory.entries.len(), directory.deadlines.len()),
+            (MAX_IN_GRACE, MAX_IN_GRACE)
+        );
+        directory.handle_timeout(Time::from_millis(10_000));
+        assert!(directory.is_empty());
     }
 }
