@@ -263,6 +263,26 @@ fn each_publisher_is_counted_from_0() {
 }
 
 #[test]
+fn metadata_reaches_players_when_it_changes_and_joiners_until_it_is_cleared() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("M V K0 M0 P40 M80' P80");
+    let early = stage.join();
+    assert_eq!(stage.take(early), "M0 V0 K0 P40 P80", "the newest first, and no other");
+    stage.push("M120'' P120");
+    assert_eq!(stage.take(early), "M80 P120");
+    stage.channel().clear_metadata();
+    let late = stage.join();
+    assert_eq!(
+        stage.take(late),
+        "V0 K0 P40 P80 M80 P120",
+        "what came as a frame stays one"
+    );
+    stage.push("K160");
+    let last = stage.join();
+    assert_eq!(stage.take(last), "V0 K0");
+}
+
+#[test]
 fn frames_before_their_header_reach_nobody() {
     let mut stage = Stage::new(|_| {});
     let player = stage.join();

@@ -159,6 +159,40 @@ fn workers_that_are_deaf_for_long_agree_in_the_end() {
 }
 
 #[test]
+fn shutdown_drains_while_workers_do_not_hear_each_other() {
+    let mut world = World::new(3, |_| {});
+    let publisher = world.http_push(0, "/live/x", 1);
+    world.push(publisher, "V A K0 a5");
+    let players = [0, 1, 2].map(|shard| world.http_play(shard, "/live/x"));
+    world.delivers = false;
+    let late: Vec<_> = ["x", "y", "z"]
+        .map(|name| world.http_push(1, &format!("/live/{name}"), 2))
+        .into();
+    let waiting: Vec<_> = ["u", "v", "w"].map(|name| world.rtmp(2, Play, "live", name, 2)).into();
+    world.shutdown();
+    let clients: Vec<_> = players
+        .into_iter()
+        .chain(late)
+        .chain(waiting)
+        .chain([publisher])
+        .collect();
+    for &client in &clients {
+        assert!(world.clients[client].is_shut_down, "client {client}");
+    }
+    for player in players {
+        assert_eq!(world.seen(player), "A0 V0 K0 a5");
+    }
+    world.pass(Duration::from_secs(2));
+    assert!(world.servers.iter().all(|server| server.is_drained()));
+    world.delivers = true;
+    world.settle();
+    world.pass(Duration::from_secs(11));
+    for server in &world.servers {
+        assert!(server.directory.is_empty() && server.stats().streams == 0);
+    }
+}
+
+#[test]
 fn an_end_that_the_next_publisher_has_overtaken_ends_nobody() {
     let mut world = World::new(3, |config| config.grace = Duration::from_secs(2));
     let (home, there, here) = (0, 1, 2);
