@@ -21,6 +21,8 @@ pub enum EndCause {
     Replaced,
     /// The publisher of the stream that was played is gone.
     Unpublished,
+    /// The publisher of the stream that was to be played did not come.
+    Absent,
 }
 
 impl fmt::Display for EndCause {
@@ -33,6 +35,7 @@ impl fmt::Display for EndCause {
             EndCause::Closed => f.write_str("closed"),
             EndCause::Replaced => f.write_str("replaced"),
             EndCause::Unpublished => f.write_str("unpublished"),
+            EndCause::Absent => f.write_str("no such stream"),
         }
     }
 }

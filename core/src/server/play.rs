@@ -251,8 +251,8 @@ impl Server {
         match due {
             Some((stream, true)) => self.refuse_play(now, id, stream, Refusal::Absent),
             Some((stream, false)) => {
-                connection.protocol.end_play(now, stream, EndCause::Unpublished);
-                self.end_role(id, stream, EndCause::Unpublished);
+                connection.protocol.end_play(now, stream, EndCause::Absent);
+                self.end_role(id, stream, EndCause::Absent);
             }
             None => {}
         }

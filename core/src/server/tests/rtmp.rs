@@ -53,7 +53,7 @@ fn a_wait_for_a_publisher_has_an_end() {
     world.pass(Duration::from_secs(29));
     assert_eq!(world.heard(player), "[Started]");
     world.pass(Duration::from_secs(2));
-    assert_eq!(world.heard(player), "[Started] [unpublished]");
+    assert_eq!(world.heard(player), "[Started] [NetStream.Play.StreamNotFound]");
     world.pass(Duration::from_secs(5));
     assert!(world.servers[0].is_drained());
 }

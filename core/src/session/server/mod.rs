@@ -262,10 +262,12 @@ impl ServerSession {
     pub fn end_play(&mut self, now: Time, stream: MessageStreamId, cause: EndCause) -> Result<(), StateError> {
         self.link.tick(now);
         self.streams.played(stream)?;
-        self.status(
-            stream,
-            Status::new(StatusCode::PlayUnpublishNotify, "No longer published."),
-        );
+        let status = match cause {
+            // An error: after `PlayUnpublishNotify` rtmpdump is content with its empty file.
+            EndCause::Absent => Status::new(StatusCode::PlayStreamNotFound, "No such stream."),
+            _ => Status::new(StatusCode::PlayUnpublishNotify, "No longer published."),
+        };
+        self.status(stream, status);
         self.link.user_control(UserControl::StreamEof(stream));
         self.step(stream, StreamStep::Stop, None, cause);
         let is_busy = self.streams.any(StreamState::Publishing) || self.streams.any(StreamState::Playing);
