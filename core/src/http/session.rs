@@ -145,7 +145,8 @@ impl HttpSession {
 
     /// Says that the peer sends no more, after all it sent was taken. Call until `Ok(None)`.
     ///
-    /// It ends what is going on: HTTP clients do not close half a connection. What is in the output may still be sent.
+    /// A play by plain HTTP goes on: the peer may have closed only its sending side, and if it is gone altogether, the
+    /// next write says so. Anything else ends; what is in the output may still be sent.
     ///
     /// # Errors
     /// As [`handle_input`](Self::handle_input).
@@ -154,8 +155,9 @@ impl HttpSession {
         if let Some(event) = self.take_outcome()? {
             return Ok(Some(event));
         }
-        match &self.state {
+        match &mut self.state {
             State::Closing | State::Closed => {}
+            State::Playing(player) if player.envelope != Envelope::Message => player.keep_alive = false,
             State::Publishing(publisher) if publisher.body == Body::UntilClose && publisher.flv.is_at_tag_border() => {
                 self.end(EndCause::Eof);
                 self.answer(Answer::new(StatusCode::Ok, ""));

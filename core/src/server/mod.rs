@@ -192,8 +192,8 @@ impl Server {
 
     /// The peer closed its side: there is nothing more to read.
     ///
-    /// What it did ends. It may have closed only its sending side, so what is left of the output still goes out, and
-    /// [`Action::Close`] follows. Told again, it changes nothing.
+    /// An HTTP player goes on: it may have closed only its sending side. Anything else ends; what is left of the output
+    /// still goes out, and [`Action::Close`] follows. Told again, it changes nothing.
     pub fn handle_eof(&mut self, now: Time, id: ConnectionId) {
         let now = self.advance(now);
         let Some(connection) = self.connection(id) else { return };
@@ -204,9 +204,11 @@ impl Server {
             Phase::Open => {
                 connection.stash = Vec::new();
                 self.run(now, id, |protocol| protocol.handle_eof(now));
-                self.end_roles(now, id, EndCause::Eof);
-                let Some(connection) = self.connection(id) else { return };
-                connection.protocol.close(now);
+                if let Some(connection) = self.connection(id)
+                    && connection.protocol.is_closing()
+                {
+                    self.end_roles(now, id, EndCause::Eof);
+                }
                 self.settle(now, id);
             }
             Phase::Lingering { .. } => self.drop_connection(id, &"closed"),

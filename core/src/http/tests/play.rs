@@ -161,20 +161,23 @@ fn what_a_closing_player_sends_is_thrown_away() {
 }
 
 #[test]
-fn the_end_of_input_ends_a_play() {
+fn a_play_outlives_the_end_of_input_and_is_the_last() {
     let mut server = Server::new();
     let id = server.request("GET /live/x HTTP/1.1\r\nHost: h\r\n\r\n");
     server.session.accept_play(server.now, id).unwrap();
     server.sent();
-    let ended = HttpEvent::PlayEnded { cause: EndCause::Eof };
-    assert_eq!(server.session.handle_eof(server.now), Ok(Some(ended)));
     assert_eq!(server.session.handle_eof(server.now), Ok(None));
-    assert!(server.session.is_closed());
-    assert_eq!(server.session.send_frame(&audio(0)), Err(StateError::NotPlaying));
-    assert_eq!(
-        server.session.end_play(server.now, EndCause::Closed),
-        Err(StateError::NotPlaying)
-    );
+    assert!(!server.session.is_closing());
+    server
+        .session
+        .start_play(TagFlags {
+            audio: true,
+            video: false,
+        })
+        .unwrap();
+    assert_eq!(server.session.send_frame(&audio(0)), Ok(()));
+    server.session.end_play(server.now, EndCause::Unpublished).unwrap();
+    assert!(server.session.is_closing(), "nobody is there to ask again");
 }
 
 #[test]
