@@ -143,6 +143,9 @@ fn what_goes_wrong_is_in_the_log(runtime: Runtime) {
         400
     );
     server.wait_for_line("reason=not an FLV stream: it begins with 'hel'");
+    let backslash = ffmpeg::publish(TYPICAL, &server.rtmp_url("live/a\\b"));
+    server.wait_for_line(r#"protocol="rtmp" reason=stream name contains a control character or a backslash"#);
+    drop(backslash);
     for (address, opening, reason) in [
         (
             server.rtmp,

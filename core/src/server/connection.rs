@@ -6,8 +6,8 @@ use crate::flv::TagFlags;
 use crate::http::{HttpError, HttpEvent, HttpSession, StatusCode as HttpStatus};
 use crate::hub::{ChannelConfig, ChannelId, SubscriberId, Tracks};
 use crate::session::{
-    Event, MessageStreamId, PlayControl, ProtocolError, RequestId, ServerSession, SessionConfig, Status, StatusCode,
-    Target,
+    Anomaly, Event, MessageStreamId, PlayControl, ProtocolError, RequestId, ServerSession, SessionConfig, Status,
+    StatusCode, Target,
 };
 use crate::{EndCause, Frame, Limits, Output, Time};
 use alloc::boxed::Box;
@@ -152,7 +152,7 @@ pub(super) enum Happened {
         cause: EndCause,
     },
     /// The protocol machine has turned the peer away on its own.
-    Refused(HttpError),
+    Refused(Box<dyn core::error::Error>),
     /// Something odd, for the debug log.
     Odd(Box<dyn core::fmt::Debug>),
     /// Nothing that the server acts on.
@@ -453,6 +453,7 @@ fn from_rtmp(session: &mut ServerSession, now: Time, event: Event) -> Happened {
         Event::PublishEnded { stream, cause } => Happened::PublishEnded { stream, cause },
         Event::PlayEnded { stream, cause } => Happened::PlayEnded { stream, cause },
         Event::PongReceived { .. } => Happened::Nothing,
+        Event::Anomaly(Anomaly::InvalidName(reason)) => Happened::Refused(Box::new(reason)),
         Event::Anomaly(anomaly) => Happened::Odd(Box::new(anomaly)),
     }
 }
@@ -491,6 +492,6 @@ fn from_http(event: HttpEvent) -> Happened {
         HttpEvent::PlayEnded { cause } => Happened::PlayEnded { stream, cause },
         HttpEvent::MetadataCleared => Happened::MetadataCleared { stream },
         HttpEvent::TagSkipped { .. } => Happened::Odd(Box::new(event)),
-        HttpEvent::Refused(reason) => Happened::Refused(reason),
+        HttpEvent::Refused(reason) => Happened::Refused(Box::new(reason)),
     }
 }
