@@ -37,17 +37,18 @@ pub(crate) fn run() -> Result<()> {
         while let Ok((socket, _)) = listener.accept() {
             players.push(Player::new(socket)?);
         }
-        while began + pattern.due(sequence) <= media::now() {
-            let mut tag = Output::new();
-            FlvWriter::frame(&pattern.frame(sequence, media::now()), &mut tag);
-            let len = tag.remaining();
-            let tag = tag.copy_to_bytes(len);
-            players.retain_mut(|player| player.send(&tag).is_ok());
-            sequence += 1;
-        }
-        players.retain_mut(|player| player.waiting.is_empty() || player.send_waiting().is_ok());
+        players.retain_mut(|player| player.send_waiting().is_ok());
         let due = began + pattern.due(sequence);
-        thread::sleep(due.saturating_sub(media::now()).min(INTERVAL));
+        if let Some(pause) = due.checked_sub(media::now()).filter(|pause| !pause.is_zero()) {
+            thread::sleep(pause.min(INTERVAL));
+            continue;
+        }
+        let mut tag = Output::new();
+        FlvWriter::frame(&pattern.frame(sequence, media::now()), &mut tag);
+        let len = tag.remaining();
+        let tag = tag.copy_to_bytes(len);
+        players.retain_mut(|player| player.send(&tag).is_ok());
+        sequence += 1;
     }
 }
 

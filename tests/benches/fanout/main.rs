@@ -14,13 +14,14 @@
 //!
 //! | Column | Meaning |
 //! |--|--|
-//! | user, system, s/Gb | processor seconds of the server per gigabit that its players received |
+//! | user, system, s/Gb | processor seconds of the server per gigabit that its players received, or took in if there are none |
 //! | x floor | the same, as a multiple of the bare loop |
 //! | core % | processor time over time |
 //! | deliv % | bytes received over bytes published for these players; above 100 by the protocol's own bytes |
 //! | lost % | frames missing between the first and the last of the players that are followed |
 //! | delay | from the publisher's write of a frame until a followed player has its last byte |
 //! | join | from `connect` to a player's first picture |
+//! | failed | players that got no picture, or were cut off |
 //! | KiB/player | growth of resident memory from before the first player came; kernel buffers are not in it |
 
 mod floor;
@@ -103,7 +104,10 @@ fn measure_case(options: &Options, cores: &Cores, case: &Case) -> Result<()> {
     for row in &case.rows {
         match row.subject.absence() {
             Some(reason) => println!("left out: {reason}"),
-            None => outcomes.push((row, Vec::new())),
+            None => {
+                row.subject.build()?;
+                outcomes.push((row, Vec::new()));
+            }
         }
     }
     for round in 0..options.rounds {

@@ -12,7 +12,7 @@ pub(crate) enum Measure {
     Seconds,
     UserSeconds,
     SystemSeconds,
-    /// Bits that all players together received.
+    /// Bits that all players together received; where there are none, bits that were published.
     Gigabits,
     /// Bytes received over bytes published for them; the crowd of latecomers is left out.
     DeliveredRatio,
@@ -23,8 +23,7 @@ pub(crate) enum Measure {
     DelayMax,
     JoinP50,
     JoinP99,
-    /// Players that got a picture, and those that were cut off.
-    Joined,
+    /// Players that got no picture or were cut off.
     Failed,
     /// In KiB: before any player came, at the start of the measurement, and the most ever.
     ResidentBefore,

@@ -44,7 +44,7 @@ const COLUMNS: &[Column] = &[
         )
     }),
     ("peak MiB", 8, |it, _| fixed(Some(it.get(ResidentPeak)? / 1_024.0), 1)),
-    ("cut off", 7, |it, _| fixed(it.get(Failed), 0)),
+    ("failed", 6, |it, _| fixed(it.get(Failed), 0)),
 ];
 
 /// Prints the medians of all rounds of a case.

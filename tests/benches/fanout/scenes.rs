@@ -54,18 +54,21 @@ impl Scene {
             crowd: 0,
             silent: false,
         };
-        let case = |title: String, workload, protos: &[Proto]| Case {
+        let case = |title: String, workload, others: &[Subject], protos: &[Proto]| Case {
             title,
             workload,
-            rows: rows(options, protos, &[options.merge.unwrap_or(0)]),
+            rows: rows(options, others, protos, &[options.merge.unwrap_or(0)]),
         };
         const BOTH: &[Proto] = &[Proto::Rtmp, Proto::Flv];
         const RTMP: &[Proto] = &[Proto::Rtmp];
+        const ALL: &[Subject] = &[Subject::Floor, Subject::Nginx];
+        // The bare loop knows neither publishers nor a cache.
+        const SERVERS: &[Subject] = &[Subject::Nginx];
         match self {
             Scene::OneStream => {
                 let players = players(500);
                 let title = format!("one stream, {players} players");
-                vec![case(title, Workload { players, ..own }, BOTH)]
+                vec![case(title, Workload { players, ..own }, ALL, BOTH)]
             }
             Scene::ManyStreams => {
                 let players = players(500);
@@ -75,11 +78,11 @@ impl Scene {
                     players,
                     ..own
                 };
-                vec![case(title, workload, BOTH)]
+                vec![case(title, workload, ALL, BOTH)]
             }
             Scene::Publishers => {
                 let title = "100 publishers, no player".to_owned();
-                vec![case(title, Workload { streams: 100, ..own }, RTMP)]
+                vec![case(title, Workload { streams: 100, ..own }, SERVERS, RTMP)]
             }
             Scene::Joins => {
                 let crowd = players(1_000);
@@ -89,7 +92,7 @@ impl Scene {
                     crowd,
                     ..own
                 };
-                vec![case(title, workload, BOTH)]
+                vec![case(title, workload, SERVERS, BOTH)]
             }
             Scene::Stalled => {
                 let stalled = players(200);
@@ -99,7 +102,7 @@ impl Scene {
                     stalled,
                     ..own
                 };
-                vec![case(title, workload, BOTH)]
+                vec![case(title, workload, SERVERS, BOTH)]
             }
             Scene::Idle => {
                 let players = players(5_000);
@@ -109,13 +112,13 @@ impl Scene {
                     silent: true,
                     ..own
                 };
-                vec![case(title, workload, BOTH)]
+                vec![case(title, workload, SERVERS, BOTH)]
             }
             Scene::Protocols => {
                 let players = players(500);
                 let title = format!("one stream, {players} players of either protocol and both");
                 let protos = [Proto::Rtmp, Proto::Flv, Proto::Mixed];
-                vec![case(title, Workload { players, ..own }, &protos)]
+                vec![case(title, Workload { players, ..own }, ALL, &protos)]
             }
             Scene::Merging => {
                 let players = players(500);
@@ -123,14 +126,14 @@ impl Scene {
                 vec![Case {
                     title: format!("one stream, {players} players, frames wait for others"),
                     workload: Workload { players, ..own },
-                    rows: rows(options, BOTH, &merges),
+                    rows: rows(options, ALL, BOTH, &merges),
                 }]
             }
             Scene::Overload => {
                 let counts = options.players.map_or(vec![1_500, 3_000], |players| vec![players]);
                 let overload = |players| {
                     let title = format!("one stream, {players} players");
-                    case(title, Workload { players, ..own }, RTMP)
+                    case(title, Workload { players, ..own }, ALL, RTMP)
                 };
                 counts.into_iter().map(overload).collect()
             }
@@ -143,14 +146,14 @@ impl Scene {
     }
 }
 
-/// The floor and nginx first, then each runtime with each protocol and write merging.
-fn rows(options: &Options, protos: &[Proto], merges: &[u64]) -> Vec<Row> {
+/// The others first, then each runtime with each protocol and write merging.
+fn rows(options: &Options, others: &[Subject], protos: &[Proto], merges: &[u64]) -> Vec<Row> {
     let asked = options.proto.as_ref().map(std::slice::from_ref);
-    let others = [Subject::Floor, Subject::Nginx].map(|subject| Row {
-        subject,
+    let other = |subject: &Subject| Row {
+        subject: *subject,
         proto: Proto::Rtmp,
-    });
-    let mut rows = others.to_vec();
+    };
+    let mut rows: Vec<_> = others.iter().map(other).collect();
     for runtime in options.runtime.names() {
         for &proto in asked.unwrap_or(protos) {
             rows.extend(merges.iter().map(|&merge| Row {

@@ -40,7 +40,15 @@ impl Subject {
         }
     }
 
-    /// Whether all its players speak RTMP, or something simpler.
+    /// Builds it, where that is ours to do.
+    pub(crate) fn build(self) -> Result<()> {
+        match self {
+            Subject::Headwater { runtime, .. } => build(runtime),
+            Subject::Floor | Subject::Nginx => Ok(()),
+        }
+    }
+
+    /// Its line in the table, where players speak `proto`.
     pub(crate) fn label(self, proto: &str) -> String {
         match self {
             Subject::Floor => "bare loop".to_owned(),
@@ -81,7 +89,7 @@ impl Subject {
                 })
             }
             Subject::Headwater { runtime, merge } => {
-                let mut command = Command::new(binary(runtime)?);
+                let mut command = Command::new(binary(runtime));
                 command.args(["--address", "127.0.0.1:0", "--http-address", "127.0.0.1:0"]);
                 command.args(["--workers", &options.workers.to_string()]);
                 command.args(["--merge", &merge.to_string(), "--log-level", "info"]);
@@ -122,18 +130,28 @@ fn start_headwater(command: &Command, cpus: &[usize]) -> Result<Running> {
     })
 }
 
-/// The release binary of a runtime. Ours comes with this benchmark; the others are built now.
-fn binary(runtime: &str) -> Result<PathBuf> {
-    let ours = Path::new(env!("CARGO_BIN_EXE_headwater-tokio"));
-    let name = format!("headwater-{runtime}");
-    if ours.file_name() != Some(name.as_ref()) {
-        let status = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()))
-            .args(["build", "--release", "--bin", &name, "--features", runtime])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status()?;
-        if !status.success() {
-            return Err(Error::other(format!("cannot build {name}")));
-        }
+/// The release binary of a runtime.
+fn binary(runtime: &str) -> PathBuf {
+    Path::new(OURS).with_file_name(format!("headwater-{runtime}"))
+}
+
+/// The binary that comes with this benchmark. The others are built next to it.
+const OURS: &str = env!("CARGO_BIN_EXE_headwater-tokio");
+
+/// Builds the release binary of a runtime.
+fn build(runtime: &str) -> Result<()> {
+    let binary = binary(runtime);
+    let name = binary.file_name().unwrap_or_default();
+    if binary == Path::new(OURS) {
+        return Ok(());
     }
-    Ok(ours.with_file_name(name))
+    let status = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()))
+        .args(["build", "--release", "--features", runtime, "--bin"])
+        .arg(name)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()?;
+    if !status.success() {
+        return Err(Error::other(format!("cannot build {}", name.display())));
+    }
+    Ok(())
 }

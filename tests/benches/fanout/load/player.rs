@@ -32,7 +32,7 @@ pub(super) struct Player {
     /// Bytes received.
     pub(super) bytes: u64,
     pub(super) record: Record,
-    pub(super) has_failed: bool,
+    has_failed: bool,
 }
 
 /// The frames that a player who follows has got since it was last cleared.
@@ -62,6 +62,11 @@ impl Player {
 
     pub(super) fn join_time(&self) -> Option<Duration> {
         self.join_time
+    }
+
+    /// Whether it got its first picture and was not cut off.
+    pub(super) fn is_playing(&self) -> bool {
+        self.join_time.is_some() && !self.has_failed
     }
 
     /// Whether it is still on its way to its first picture.
