@@ -107,11 +107,13 @@ impl Player {
             return Ok(0);
         };
         let now = media::now();
-        let (record, mut has_picture) = (&mut self.record, false);
+        let (manner, record, mut has_picture) = (self.manner, &mut self.record, false);
         let takes_any = matches!(conversation, Conversation::Bare(_));
         conversation.handle_input(input, |frame| {
             if let Some(stamp) = Stamp::of(frame) {
-                record.add(stamp, now);
+                if manner == Manner::Follows {
+                    record.add(stamp, now);
+                }
                 has_picture |= takes_any || (frame.kind == FrameKind::Video && frame.class == FrameClass::Keyframe);
             }
         })?;
