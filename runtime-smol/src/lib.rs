@@ -18,6 +18,36 @@
 //! smol::block_on(server.run(std::future::pending()))
 //! # }
 //! ```
+//!
+//! There is no global state: a process may run as many servers as it likes, and stop each when it likes.
+//!
+//! ```
+//! use headwater_smol::{Config, Server};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let mut config = Config::default();
+//! config.rtmp_address = "127.0.0.1:0".parse().unwrap(); // port 0: whichever is free
+//! config.http_address = "127.0.0.1:0".parse().unwrap();
+//! for server in [Server::bind(config.clone())?, Server::bind(config)?] {
+//!     let addresses = server.addresses();
+//!     let (stop, stopped) = smol::channel::bounded::<()>(1);
+//!     let running = std::thread::spawn(|| smol::block_on(server.run(async move { drop(stopped.recv().await) })));
+//!     # answers(addresses.http);
+//!     println!("publish to rtmp://{}/live/stream1", addresses.rtmp);
+//!     stop.close();
+//!     running.join().unwrap()?;
+//! }
+//! # Ok(())
+//! # }
+//! # fn answers(http: std::net::SocketAddr) {
+//! #     use std::io::{Read, Write};
+//! #     let mut socket = std::net::TcpStream::connect(http).unwrap();
+//! #     socket.write_all(b"GET /live/x HTTP/1.0\r\n\r\n").unwrap();
+//! #     let mut answer = String::new();
+//! #     socket.read_to_string(&mut answer).unwrap();
+//! #     assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+//! # }
+//! ```
 
 mod clock;
 mod connection;

@@ -14,6 +14,38 @@
 //! server.run(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await
 //! # }
 //! ```
+//!
+//! There is no global state: a process may run as many servers as it likes, and stop each when it likes.
+//!
+//! ```
+//! use headwater_tokio::{Config, Server};
+//! use tokio::sync::oneshot;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let mut config = Config::default();
+//! config.rtmp_address = "127.0.0.1:0".parse().unwrap(); // port 0: whichever is free
+//! config.http_address = "127.0.0.1:0".parse().unwrap();
+//! for server in [Server::bind(config.clone())?, Server::bind(config)?] {
+//!     let addresses = server.addresses();
+//!     let (stop, stopped) = oneshot::channel::<()>();
+//!     let running = tokio::spawn(server.run(async { drop(stopped.await) }));
+//!     # tokio::task::spawn_blocking(move || answers(addresses.http)).await?;
+//!     println!("publish to rtmp://{}/live/stream1", addresses.rtmp);
+//!     stop.send(()).unwrap();
+//!     running.await??;
+//! }
+//! # Ok(())
+//! # }
+//! # fn answers(http: std::net::SocketAddr) {
+//! #     use std::io::{Read, Write};
+//! #     let mut socket = std::net::TcpStream::connect(http).unwrap();
+//! #     socket.write_all(b"GET /live/x HTTP/1.0\r\n\r\n").unwrap();
+//! #     let mut answer = String::new();
+//! #     socket.read_to_string(&mut answer).unwrap();
+//! #     assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+//! # }
+//! ```
 
 mod clock;
 mod connection;
