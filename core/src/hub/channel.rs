@@ -530,7 +530,8 @@ impl View<'_> {
         subscriber.anchor = anchor;
         subscriber.headers_due = Some(0);
         // At the keyframe this ends at once; at the live edge audio goes on and pictures wait.
-        subscriber.awaits = self.tracks.video.then_some(AwaitsKeyframe {
+        // Without video nothing waits, unless there still is some of the publisher before.
+        subscriber.awaits = Some(AwaitsKeyframe {
             since: now,
             audio_too: false,
             is_slow: true,

@@ -748,6 +748,23 @@ fn a_payload_is_in_memory_once_whatever_the_number_of_players() {
     assert_eq!(payload(&mut stage, first), payload(&mut stage, second));
 }
 
+#[test]
+fn a_slow_player_gets_no_headless_picture_of_the_publisher_before() {
+    let mut stage = Stage::new(|config| config.lag_max_bytes = 300);
+    stage.push("V A K0");
+    let player = stage.join();
+    stage.take(player);
+    stage.push("K40 K80 K120 K160 a200 a240 a280 a320 a360 a400 a440 a480 a520 P560 P600");
+    let now = stage.now;
+    stage.channel().begin(now);
+    stage.push("A a0 a20 a40");
+    let taken = stage.take(player);
+    assert!(
+        taken.starts_with("(ToKeyframe Bytes)") && !taken.contains('P'),
+        "{taken}"
+    );
+}
+
 quickcheck! {
     /// Whatever is pushed and however players come, lag and take, no player sees a picture that depends on one it did
     /// not get, nor time going back within a kind.
