@@ -11,7 +11,7 @@ use headwater_core::flv::{FlvItem, FlvReader};
 use headwater_core::{Frame, FrameClass, FrameKind, Limits};
 use std::fs;
 use std::io::Write;
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::clips::{self, Clip, FRAME_RATE, TYPICAL};
@@ -305,6 +305,73 @@ fn a_player_that_pauses_delays_no_other(runtime: Runtime) {
     assert_eq!(coded(&received, FrameKind::Video)[0].class, FrameClass::Keyframe);
 }
 
+/// How the bytes of a push are cut into writes changes nothing.
+fn a_push_in_small_pieces_arrives_whole(runtime: Runtime) {
+    let server = runtime.start(&NO_GRACE);
+    let player = http::send_get(server.http, "/live/pieces?wait=20");
+    let file = fs::read(TYPICAL.path()).unwrap();
+    let head = "POST /live/pieces HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let request = [
+        head.as_bytes(),
+        format!("{:x}\r\n", file.len()).as_bytes(),
+        &file,
+        b"\r\n0\r\n\r\n",
+    ]
+    .concat();
+
+    let mut publisher = http::connect(server.http, Ipv4Addr::LOCALHOST);
+    publisher.set_nodelay(true).unwrap();
+    let (first, rest) = request.split_at(1_000);
+    for piece in first.chunks(1).chain(rest.chunks(997)) {
+        publisher.write_all(piece).unwrap();
+    }
+    assert_eq!(http::read_response(publisher).status, 200);
+    assert_same_frames(&http::read_response(player).read_flv(), &file_frames(TYPICAL));
+}
+
+/// A player may close its sending side once it has asked, even before there is anything to play.
+fn a_player_that_closes_its_sending_side_plays_on(runtime: Runtime) {
+    let server = runtime.start(&NO_GRACE);
+    let players = ["/live/half?wait=20", "/live/half.flv?wait=20"].map(|path| {
+        let player = http::send_get(server.http, path);
+        player.shutdown(Shutdown::Write).unwrap();
+        player
+    });
+    ffmpeg::publish(TYPICAL, &server.http_url("live/half")).succeed(DEADLINE);
+    for player in players {
+        assert_same_frames(&http::read_response(player).read_flv(), &file_frames(TYPICAL));
+    }
+}
+
+/// Players whose connections are reset in the middle cost the others nothing.
+fn a_reset_ends_nobody_else(runtime: Runtime) {
+    let server = runtime.start(&NO_GRACE);
+    let player = http::send_get(server.http, "/live/reset?wait=20");
+    let publisher = ffmpeg::publish(TYPICAL, &server.rtmp_url("live/reset"));
+    let mut resets: Vec<_> = (0..10).map(|_| server.wait_until_live("live/reset")).collect();
+    for reset in &mut resets {
+        reset.read_flv_until(|frames| coded(frames, FrameKind::Video).len() >= FRAME_RATE / 2);
+        reset.reset_on_drop();
+    }
+    drop(resets);
+    publisher.succeed(DEADLINE);
+    assert_same_frames(&http::read_response(player).read_flv(), &file_frames(TYPICAL));
+}
+
+/// The same pictures and sounds, in the same order within each kind.
+#[track_caller]
+fn assert_same_frames(received: &[Frame], published: &[Frame]) {
+    for kind in [FrameKind::Audio, FrameKind::Video] {
+        let payloads = |frames| {
+            coded(frames, kind)
+                .into_iter()
+                .map(|frame| frame.payload.clone())
+                .collect::<Vec<_>>()
+        };
+        assert!(payloads(received) == payloads(published), "{kind:?} differs");
+    }
+}
+
 /// With more connections than file descriptors, those that are there go on, and new ones come in when old ones leave.
 fn running_out_of_file_descriptors_is_survived(runtime: Runtime) {
     let server = runtime.start_with_files(40);
@@ -516,6 +583,9 @@ on_every_runtime!([
     twenty_streams_at_once_stay_apart
     merged_writes_lose_nothing
     a_player_that_pauses_delays_no_other
+    a_push_in_small_pieces_arrives_whole
+    a_player_that_closes_its_sending_side_plays_on
+    a_reset_ends_nobody_else
     running_out_of_file_descriptors_is_survived
     a_termination_ends_every_play_cleanly
     a_second_signal_ends_the_server_at_once

@@ -5,6 +5,7 @@ use headwater_core::flv::{FlvItem, FlvReader};
 use headwater_core::{Frame, FrameKind, Limits};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
 
 /// A response whose body is being read.
 pub struct Response {
@@ -125,6 +126,12 @@ impl Response {
             }
         }
         frames
+    }
+
+    /// The connection ends with a reset, as if the machine had crashed.
+    pub fn reset_on_drop(&self) {
+        let socket = socket2::SockRef::from(self.body.stream.get_ref());
+        socket.set_linger(Some(Duration::ZERO)).unwrap();
     }
 
     /// Reads FLV to the end of the body.
