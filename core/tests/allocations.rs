@@ -361,6 +361,7 @@ fn all_players_write_one_buffer() {
     for frame in two_seconds(0) {
         let message = wire(&mut client, std::slice::from_ref(&frame)).concat();
         whole.server.handle_input(whole.now, publisher, &message);
+        while whole.server.poll_action().is_some() {}
         let addresses: HashSet<_> = players
             .iter()
             .map(|player| {

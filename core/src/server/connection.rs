@@ -42,6 +42,8 @@ pub(super) struct Connection {
     pub(super) phase: Phase,
     /// Whether `Action::Wake` is on its way.
     pub(super) is_waking: bool,
+    /// Whether what it plays had more than its output had room for. If not, a wake will say when there is more.
+    pub(super) may_have_more: bool,
     /// Whether its machine has given up; it says so again at every call.
     pub(super) has_failed: bool,
 }

@@ -156,6 +156,7 @@ impl Server {
             last_input: now,
             phase: Phase::Open,
             is_waking: false,
+            may_have_more: false,
             has_failed: false,
         });
         // At most `max_connections`, which cannot be more than the sockets of a process.
@@ -272,10 +273,13 @@ impl Server {
         let now = self.advance(now);
         match self.connection(id) {
             Some(connection) if connection.phase == Phase::Open => {
-                connection.is_waking = false;
-                self.refill(now, id);
-                self.arm(id);
-                self.settle_drained(now, id);
+                // Asked again after a write, most players have nothing more.
+                let is_waking = mem::take(&mut connection.is_waking);
+                if is_waking || connection.may_have_more || connection.protocol.is_closing() {
+                    self.refill(now, id);
+                    self.arm(id);
+                    self.settle_drained(now, id);
+                }
             }
             Some(_) | None => {}
         }
@@ -293,9 +297,11 @@ impl Server {
             }
             return Some(action);
         }
-        self.hub
-            .poll_wake()
-            .map(|token| Action::Wake(ConnectionId::from_token(token)))
+        let id = ConnectionId::from_token(self.hub.poll_wake()?);
+        if let Some(connection) = self.connection(id) {
+            connection.is_waking = true;
+        }
+        Some(Action::Wake(id))
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout). O(1).

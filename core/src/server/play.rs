@@ -283,6 +283,7 @@ impl Server {
             return;
         };
         let mut ended = None;
+        connection.may_have_more = false;
         for role in &mut connection.roles {
             let Activity::Playing {
                 subscriber,
@@ -295,7 +296,11 @@ impl Server {
             let Some(channel) = self.hub.channel_mut(role.channel) else {
                 continue;
             };
-            while connection.protocol.can_send() && !connection.protocol.is_closing() {
+            loop {
+                if !connection.protocol.can_send() || connection.protocol.is_closing() {
+                    connection.may_have_more = true;
+                    break;
+                }
                 match channel.next(*subscriber) {
                     Next::Frame(frame) => {
                         let starts = (!mem::replace(has_started, true)).then(|| channel.tracks().unwrap_or_default());
