@@ -26,8 +26,8 @@ pub use options::Options;
 
 use crate::driver::{Addresses, Config};
 use clap::{CommandFactory, FromArgMatches};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 
 /// Did not start.

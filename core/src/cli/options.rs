@@ -4,9 +4,9 @@ use super::value;
 use crate::driver::Config;
 use crate::server::{HttpAbsent, Takeover};
 use clap::{ArgAction, Parser, ValueEnum};
+use core::net::SocketAddr;
 use core::num::NonZeroU16;
 use core::time::Duration;
-use std::net::SocketAddr;
 
 /// A live streaming server for RTMP and HTTP-FLV.
 ///

@@ -2,8 +2,8 @@
 
 use crate::server;
 use core::fmt;
+use core::net::{Ipv4Addr, SocketAddr};
 use core::num::NonZeroU16;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
 
 /// Where to listen, on how many threads, and how the servers behave.

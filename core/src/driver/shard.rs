@@ -3,9 +3,9 @@
 use crate::server::{Action, ConnectionId, Listener, Refused, Server, ShardId, ShardMessage};
 use crate::{Output, Time};
 use bytes::Buf;
+use core::net::SocketAddr;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
-use std::net::SocketAddr;
 
 /// A socket that never blocks, as the driver's runtime lends it.
 ///
