@@ -37,8 +37,8 @@ fn every_clip_arrives_whole(runtime: Runtime) {
             let stream = format!("live/{}-{push}", clip.name);
             let players = [
                 ffmpeg::record(&server.rtmp_url(&stream)),
-                ffmpeg::record(&server.http_url(&format!("{stream}?wait=20"))),
-                ffmpeg::record(&server.http_url(&format!("{stream}.flv?wait=20"))),
+                ffmpeg::record(&server.http_url(&format!("{stream}?wait=60"))),
+                ffmpeg::record(&server.http_url(&format!("{stream}.flv?wait=60"))),
             ];
             plays.push((clip, push, stream, players));
         }
@@ -201,7 +201,7 @@ fn a_second_publisher_from_the_same_address_takes_over(runtime: Runtime) {
 
 /// A publisher that is killed and comes back within the grace time continues the stream for its players.
 fn players_stay_while_a_killed_publisher_comes_back(runtime: Runtime) {
-    let server = runtime.start(&["--grace", "3"]);
+    let server = runtime.start(&["--grace", "6"]);
     let players = waiting_players(&server, "live/killed");
     let mut first = ffmpeg::publish(TYPICAL, &server.rtmp_url("live/killed"));
     read_pictures(&server, "live/killed", FRAME_RATE / 2);
@@ -219,13 +219,13 @@ fn streams_have_the_same_name_on_both_protocols(runtime: Runtime) {
         (
             "live/直播",
             [
-                "/live/%E7%9B%B4%E6%92%AD?wait=20",
-                "/live/%e7%9b%b4%e6%92%ad.flv?wait=20",
+                "/live/%E7%9B%B4%E6%92%AD?wait=60",
+                "/live/%e7%9b%b4%e6%92%ad.flv?wait=60",
             ],
         ),
         (
             "live/a/b/name?token=x",
-            ["/live/a/b/name?wait=20", "/live/a/b/name.flv?token=y&wait=20"],
+            ["/live/a/b/name?wait=60", "/live/a/b/name.flv?token=y&wait=20"],
         ),
     ] {
         let rtmp = ffmpeg::record(&server.rtmp_url(push));
@@ -286,9 +286,9 @@ fn merged_writes_lose_nothing(runtime: Runtime) {
 /// A player that reads nothing for a while keeps nobody waiting, and goes on when it reads again.
 fn a_player_that_pauses_delays_no_other(runtime: Runtime) {
     let server = runtime.start(&NO_GRACE);
-    let paused = http::send_get(server.http, "/live/heavy?wait=20");
+    let paused = http::send_get(server.http, "/live/heavy?wait=60");
     socket2::SockRef::from(&paused).set_recv_buffer_size(64 << 10).unwrap();
-    let player = ffmpeg::record(&server.http_url("live/heavy?wait=20"));
+    let player = ffmpeg::record(&server.http_url("live/heavy?wait=60"));
     ffmpeg::publish(clips::HEAVY, &server.rtmp_url("live/heavy")).succeed(DEADLINE);
     player.finish().assert_same(&clips::HEAVY.packets(), "the other player");
 
@@ -308,7 +308,7 @@ fn a_player_that_pauses_delays_no_other(runtime: Runtime) {
 /// How the bytes of a push are cut into writes changes nothing.
 fn a_push_in_small_pieces_arrives_whole(runtime: Runtime) {
     let server = runtime.start(&NO_GRACE);
-    let player = http::send_get(server.http, "/live/pieces?wait=20");
+    let player = http::send_get(server.http, "/live/pieces?wait=60");
     let file = fs::read(TYPICAL.path()).unwrap();
     let head = "POST /live/pieces HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
     let request = [
@@ -332,7 +332,7 @@ fn a_push_in_small_pieces_arrives_whole(runtime: Runtime) {
 /// A player may close its sending side once it has asked, even before there is anything to play.
 fn a_player_that_closes_its_sending_side_plays_on(runtime: Runtime) {
     let server = runtime.start(&NO_GRACE);
-    let players = ["/live/half?wait=20", "/live/half.flv?wait=20"].map(|path| {
+    let players = ["/live/half?wait=60", "/live/half.flv?wait=60"].map(|path| {
         let player = http::send_get(server.http, path);
         player.shutdown(Shutdown::Write).unwrap();
         player
@@ -346,7 +346,7 @@ fn a_player_that_closes_its_sending_side_plays_on(runtime: Runtime) {
 /// Players whose connections are reset in the middle cost the others nothing.
 fn a_reset_ends_nobody_else(runtime: Runtime) {
     let server = runtime.start(&NO_GRACE);
-    let player = http::send_get(server.http, "/live/reset?wait=20");
+    let player = http::send_get(server.http, "/live/reset?wait=60");
     let publisher = ffmpeg::publish(TYPICAL, &server.rtmp_url("live/reset"));
     let mut resets: Vec<_> = (0..10).map(|_| server.wait_until_live("live/reset")).collect();
     for reset in &mut resets {
@@ -386,7 +386,7 @@ fn running_out_of_file_descriptors_is_survived(runtime: Runtime) {
 /// Told to stop in the middle of everything, the server ends each stream properly and is gone within its time.
 fn a_termination_ends_every_play_cleanly(runtime: Runtime) {
     let mut server = runtime.start(&[]);
-    let recorders = [&server.rtmp_url("live/end"), &server.http_url("live/end?wait=20")].map(|url| ffmpeg::record(url));
+    let recorders = [&server.rtmp_url("live/end"), &server.http_url("live/end?wait=60")].map(|url| ffmpeg::record(url));
     let plays = play_both(&server, "live/end", 48);
     let _publisher = ffmpeg::publish(TYPICAL, &server.rtmp_url("live/end"));
     read_pictures(&server, "live/end", FRAME_RATE / 2);
@@ -414,7 +414,7 @@ fn an_idle_server_ends_at_once(runtime: Runtime) {
 fn a_second_signal_ends_the_server_at_once(runtime: Runtime) {
     let mut server = runtime.start(&[]);
     // It does not close its side, for which the server gives it a second.
-    let _player = http::send_get(server.http, "/live/nobody?wait=20");
+    let _player = http::send_get(server.http, "/live/nobody?wait=60");
     server.wait_for_line("connection accepted");
     server.ask_to_stop();
     server.wait_for_line("stopping");
@@ -442,7 +442,7 @@ fn a_port_in_use_is_one_line_and_exit_code_2(runtime: Runtime) {
 
 /// A player of each protocol that waits for its publisher.
 fn waiting_players(server: &Server, stream: &str) -> [Recorder; 2] {
-    [server.rtmp_url(stream), server.http_url(&format!("{stream}?wait=20"))].map(|url| ffmpeg::record(&url))
+    [server.rtmp_url(stream), server.http_url(&format!("{stream}?wait=60"))].map(|url| ffmpeg::record(&url))
 }
 
 /// A player that waits for its publisher; it returns what it got until the stream has properly ended.
@@ -460,7 +460,7 @@ fn play_rtmp(server: &Server, stream: &str) -> Play {
 
 /// So many players, half of them of each protocol.
 fn play_both(server: &Server, stream: &str, count: usize) -> Vec<Play> {
-    let path = format!("/{stream}?wait=20");
+    let path = format!("/{stream}?wait=60");
     (0..count / 2)
         .flat_map(|_| [play_rtmp(server, stream), play_http(server, &path)])
         .collect()

@@ -78,7 +78,7 @@ impl Server {
 
     /// Returns once `stream` has a publisher, with a player of it.
     pub fn wait_until_live(&self, stream: &str) -> Response {
-        let response = self.get(&format!("/{stream}?wait=20"));
+        let response = self.get(&format!("/{stream}?wait=60"));
         assert_eq!(response.status, 200, "{stream} did not go live");
         response
     }
