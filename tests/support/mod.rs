@@ -14,6 +14,6 @@ pub mod server;
 
 use std::time::Duration;
 
-/// How long an event may take before a test fails. 20 s: what takes milliseconds, on a machine that is busy with the
+/// How long an event may take before a test fails. 60 s: what takes milliseconds, on a machine that is busy with the
 /// other tests.
 pub const DEADLINE: Duration = Duration::from_secs(60);
