@@ -6,6 +6,8 @@ use headwater_core::driver::{Addresses, Config};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroU16;
+use std::thread;
 
 /// The listening sockets of one worker. They never block.
 #[derive(Debug)]
@@ -24,9 +26,9 @@ pub struct Listeners {
 /// # Errors
 /// If an address cannot be listened on; the text says which, and why.
 pub fn listen(config: &Config) -> io::Result<(Addresses, Vec<Listeners>)> {
-    let workers = usize::from(config.workers.get());
+    let workers = config.workers.map_or_else(one_per_core, NonZeroU16::get);
     let listen = |address| {
-        listen_on(address, workers)
+        listen_on(address, usize::from(workers))
             .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
     };
     let (rtmp, rtmp_listeners) = listen(config.rtmp_address)?;
@@ -36,7 +38,11 @@ pub fn listen(config: &Config) -> io::Result<(Addresses, Vec<Listeners>)> {
         .zip(http_listeners)
         .map(|(rtmp, http)| Listeners { rtmp, http })
         .collect();
-    Ok((Addresses { rtmp, http }, listeners))
+    Ok((Addresses { rtmp, http, workers }, listeners))
+}
+
+fn one_per_core() -> u16 {
+    thread::available_parallelism().map_or(1, |cores| u16::try_from(cores.get()).unwrap_or(u16::MAX))
 }
 
 /// Listens on `address` with `count` sockets, and says which port it became.

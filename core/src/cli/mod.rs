@@ -57,12 +57,11 @@ where
         return refuse(program, &reason);
     }
     let config = options.config();
-    let workers = config.workers;
     let (addresses, run) = match prepare(config) {
         Ok(prepared) => prepared,
         Err(error) => return refuse(program, &error.to_string()),
     };
-    tracing::info!(rtmp = %addresses.rtmp, http = %addresses.http, workers, "listening");
+    tracing::info!(rtmp = %addresses.rtmp, http = %addresses.http, workers = addresses.workers, "listening");
     tracing::info!("try: {}", example(addresses.rtmp));
     match run() {
         Ok(()) => {

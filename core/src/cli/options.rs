@@ -105,10 +105,12 @@ impl Options {
     /// What the flags mean to a driver.
     #[must_use]
     pub fn config(&self) -> Config {
-        let mut config = Config::default();
-        config.rtmp_address = self.address;
-        config.http_address = self.http_address;
-        config.workers = self.workers.unwrap_or(config.workers);
+        let mut config = Config {
+            rtmp_address: self.address,
+            http_address: self.http_address,
+            workers: self.workers,
+            ..Config::default()
+        };
         config.server.grace = self.grace;
         config.server.http_absent = self.http_absent;
         config.server.takeover = match self.takeover {
@@ -168,7 +170,7 @@ mod tests {
         .config();
         assert_eq!(config.rtmp_address, "[::1]:1".parse().unwrap());
         assert_eq!(config.http_address, "127.0.0.1:2".parse().unwrap());
-        assert_eq!(config.workers.get(), 3);
+        assert_eq!(config.workers, NonZeroU16::new(3));
         let server = config.server;
         assert_eq!(server.grace, Duration::from_millis(500));
         assert_eq!(server.takeover, Takeover::Never);

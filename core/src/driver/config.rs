@@ -4,7 +4,6 @@ use crate::server;
 use core::fmt;
 use core::net::{Ipv4Addr, SocketAddr};
 use core::num::NonZeroU16;
-use std::thread;
 
 /// Where to listen, on how many threads, and how the servers behave.
 #[derive(Debug, Clone)]
@@ -14,19 +13,18 @@ pub struct Config {
     pub rtmp_address: SocketAddr,
     /// Where HTTP is spoken. All IPv4 addresses, port 8080; port 0 picks a free one.
     pub http_address: SocketAddr,
-    /// Threads, each with its own server, listeners and sockets. One per core.
-    pub workers: NonZeroU16,
+    /// Threads, each with its own server, listeners and sockets. `None`: one per core, which whoever listens finds out.
+    pub workers: Option<NonZeroU16>,
     /// What each of the servers is told.
     pub server: server::Config,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        let cores = thread::available_parallelism().map_or(1, |cores| u16::try_from(cores.get()).unwrap_or(u16::MAX));
         Config {
             rtmp_address: (Ipv4Addr::UNSPECIFIED, 1935).into(),
             http_address: (Ipv4Addr::UNSPECIFIED, 8080).into(),
-            workers: NonZeroU16::new(cores).unwrap_or(NonZeroU16::MIN),
+            workers: None,
             server: server::Config::default(),
         }
     }
@@ -39,6 +37,8 @@ pub struct Addresses {
     pub rtmp: SocketAddr,
     /// Where HTTP is spoken.
     pub http: SocketAddr,
+    /// How many threads serve both.
+    pub workers: u16,
 }
 
 impl fmt::Display for Addresses {
