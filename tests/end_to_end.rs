@@ -43,6 +43,9 @@ fn every_clip_arrives_whole(runtime: Runtime) {
             plays.push((clip, push, stream, players));
         }
     }
+    for (.., stream, players) in &plays {
+        server.wait_for_players(stream, players.len());
+    }
     let publishers: Vec<_> = plays
         .iter()
         .map(|(clip, push, stream, _)| match *push {
@@ -169,6 +172,7 @@ fn a_second_publisher_from_elsewhere_is_refused(runtime: Runtime) {
     let elsewhere = Ipv4Addr::new(127, 0, 0, 2);
     let server = runtime.start(&NO_GRACE);
     let player = ffmpeg::record(&server.rtmp_url("live/once"));
+    server.wait_for_players("live/once", 1);
     let first = ffmpeg::publish(TYPICAL, &server.rtmp_url("live/once"));
     let _monitor = server.wait_until_live("live/once");
 
@@ -230,6 +234,7 @@ fn streams_have_the_same_name_on_both_protocols(runtime: Runtime) {
     ] {
         let rtmp = ffmpeg::record(&server.rtmp_url(push));
         let plays = plays.map(|path| play_http(&server, path));
+        server.wait_for_players(push.split('?').next().unwrap(), 1 + plays.len());
         ffmpeg::publish(TYPICAL, &server.rtmp_url(push)).succeed(DEADLINE);
         rtmp.finish().assert_same(&TYPICAL.packets(), push);
         for play in plays {
@@ -289,6 +294,7 @@ fn a_player_that_pauses_delays_no_other(runtime: Runtime) {
     let paused = http::send_get(server.http, "/live/heavy?wait=60");
     socket2::SockRef::from(&paused).set_recv_buffer_size(64 << 10).unwrap();
     let player = ffmpeg::record(&server.http_url("live/heavy?wait=60"));
+    server.wait_for_players("live/heavy", 2);
     ffmpeg::publish(clips::HEAVY, &server.rtmp_url("live/heavy")).succeed(DEADLINE);
     player.finish().assert_same(&clips::HEAVY.packets(), "the other player");
 
@@ -309,6 +315,7 @@ fn a_player_that_pauses_delays_no_other(runtime: Runtime) {
 fn a_push_in_small_pieces_arrives_whole(runtime: Runtime) {
     let server = runtime.start(&NO_GRACE);
     let player = http::send_get(server.http, "/live/pieces?wait=60");
+    server.wait_for_players("live/pieces", 1);
     let file = fs::read(TYPICAL.path()).unwrap();
     let head = "POST /live/pieces HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
     let request = [
@@ -337,6 +344,7 @@ fn a_player_that_closes_its_sending_side_plays_on(runtime: Runtime) {
         player.shutdown(Shutdown::Write).unwrap();
         player
     });
+    server.wait_for_players("live/half", players.len());
     ffmpeg::publish(TYPICAL, &server.http_url("live/half")).succeed(DEADLINE);
     for player in players {
         assert_same_frames(&http::read_response(player).read_flv(), &file_frames(TYPICAL));
@@ -347,6 +355,7 @@ fn a_player_that_closes_its_sending_side_plays_on(runtime: Runtime) {
 fn a_reset_ends_nobody_else(runtime: Runtime) {
     let server = runtime.start(&NO_GRACE);
     let player = http::send_get(server.http, "/live/reset?wait=60");
+    server.wait_for_players("live/reset", 1);
     let publisher = ffmpeg::publish(TYPICAL, &server.rtmp_url("live/reset"));
     let mut resets: Vec<_> = (0..10).map(|_| server.wait_until_live("live/reset")).collect();
     for reset in &mut resets {
@@ -388,6 +397,7 @@ fn a_termination_ends_every_play_cleanly(runtime: Runtime) {
     let mut server = runtime.start(&[]);
     let recorders = [&server.rtmp_url("live/end"), &server.http_url("live/end?wait=60")].map(|url| ffmpeg::record(url));
     let plays = play_both(&server, "live/end", 48);
+    server.wait_for_players("live/end", recorders.len() + plays.len());
     let _publisher = ffmpeg::publish(TYPICAL, &server.rtmp_url("live/end"));
     read_pictures(&server, "live/end", FRAME_RATE / 2);
     let (status, took) = server.terminate();
@@ -442,7 +452,10 @@ fn a_port_in_use_is_one_line_and_exit_code_2(runtime: Runtime) {
 
 /// A player of each protocol that waits for its publisher.
 fn waiting_players(server: &Server, stream: &str) -> [Recorder; 2] {
-    [server.rtmp_url(stream), server.http_url(&format!("{stream}?wait=60"))].map(|url| ffmpeg::record(&url))
+    let players =
+        [server.rtmp_url(stream), server.http_url(&format!("{stream}?wait=60"))].map(|url| ffmpeg::record(&url));
+    server.wait_for_players(stream, players.len());
+    players
 }
 
 /// A player that waits for its publisher; it returns what it got until the stream has properly ended.
@@ -458,12 +471,14 @@ fn play_rtmp(server: &Server, stream: &str) -> Play {
     thread::spawn(move || player.read_to_end())
 }
 
-/// So many players, half of them of each protocol.
+/// So many players that wait for their publisher, half of them of each protocol.
 fn play_both(server: &Server, stream: &str, count: usize) -> Vec<Play> {
     let path = format!("/{stream}?wait=60");
-    (0..count / 2)
+    let plays = (0..count / 2)
         .flat_map(|_| [play_rtmp(server, stream), play_http(server, &path)])
-        .collect()
+        .collect();
+    server.wait_for_players(stream, count);
+    plays
 }
 
 /// Returns once `count` pictures of `stream` have come through.

@@ -67,6 +67,16 @@ impl Process {
             .unwrap_or_else(|| panic!("{} did not say {text:?} within {within:?}", self.name))
     }
 
+    /// Returns once `count` lines contain all of `texts`.
+    pub fn wait_for_lines(&self, texts: &[&str], count: usize, within: Duration) {
+        let is_meant = |line: &&String| texts.iter().all(|text| line.contains(text));
+        self.log
+            .wait(within, |state| {
+                (state.lines.iter().filter(is_meant).count() >= count).then_some(())
+            })
+            .unwrap_or_else(|| panic!("{} did not say {texts:?} {count} times within {within:?}", self.name));
+    }
+
     /// How it ended, once it has. It must not leave its standard error to a child.
     pub fn wait(&mut self, within: Duration) -> ExitStatus {
         let is_closed = self.log.wait(within, |state| state.is_closed.then_some(()));

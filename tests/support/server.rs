@@ -83,6 +83,12 @@ impl Server {
         response
     }
 
+    /// Returns once `count` players wait for `stream`: a publisher that comes now cannot be earlier than they.
+    pub fn wait_for_players(&self, stream: &str, count: usize) {
+        let stream = format!("stream={stream:?}");
+        self.process.wait_for_lines(&["play waits", &stream], count, DEADLINE);
+    }
+
     /// Returns once the log has `text`.
     pub fn wait_for_line(&self, text: &str) {
         self.process.wait_for_line(text, DEADLINE);

@@ -120,6 +120,10 @@ impl Server {
                 }
                 entry.waiters.push((id, stream));
                 let deadline = now + wait;
+                if let Some(connection) = self.connections.get(id.index()) {
+                    let (peer, protocol) = (connection.peer, connection.protocol.name());
+                    info!(conn = %id, %peer, protocol, stream = self.stream_name(channel), seconds = wait.as_secs(), "play waits");
+                }
                 if ask.waits_accepted {
                     self.begin_play(now, id, stream, Some(deadline));
                 } else if let Some(Role {
@@ -163,7 +167,7 @@ impl Server {
         connection.protocol.accept_play(now, request);
         let (peer, protocol) = (connection.peer, connection.protocol.name());
         self.stats.plays += 1;
-        info!(conn = %id, %peer, protocol, stream = self.stream_name(channel), waits = until.is_some(), "play started");
+        info!(conn = %id, %peer, protocol, stream = self.stream_name(channel), "play started");
     }
 
     fn refuse_play(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId, refusal: Refusal) {
