@@ -83,6 +83,12 @@ impl Output {
         self.remaining
     }
 
+    /// Pieces that [`chunks_vectored`](Buf::chunks_vectored) has to offer.
+    #[must_use]
+    pub fn segments(&self) -> usize {
+        self.segments.len()
+    }
+
     /// Bytes sent since the beginning.
     #[must_use]
     pub const fn sent(&self) -> u64 {
@@ -204,8 +210,12 @@ impl Buf for Output {
             "cannot advance {count} bytes, {} remain",
             self.remaining
         );
-        self.remaining -= count;
         self.sent += count as u64;
+        if count == self.remaining {
+            self.clear();
+            return;
+        }
+        self.remaining -= count;
         while count > 0 {
             let Some(front) = self.segments.front_mut() else { break };
             let (len, whole) = match front {
@@ -223,9 +233,6 @@ impl Buf for Output {
                 self.segments.pop_front();
             }
             count -= len;
-        }
-        if self.remaining == 0 {
-            self.reset();
         }
     }
 }

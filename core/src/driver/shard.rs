@@ -3,6 +3,7 @@
 use crate::server::{Action, ConnectionId, Listener, Refused, Server, ShardId, ShardMessage};
 use crate::{Output, Time};
 use bytes::Buf;
+use core::mem;
 use core::net::SocketAddr;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
@@ -82,6 +83,8 @@ struct Connection<S> {
 const SCRATCH: usize = 64 << 10;
 /// Slices offered to one write. 64: as tokio and rustls do; with a header and a payload per frame that is 32 frames.
 const MAX_SLICES: usize = 64;
+/// Slices that a frame to a player at the live edge needs at most, so that a write need not prepare more.
+const FEW_SLICES: usize = 4;
 /// Bytes written to one connection before the others get their share. 256 KiB: a player that joins gets its pictures
 /// in a few steps, and nobody waits longer than about 0.1 ms for it.
 const BURST: usize = 256 << 10;
@@ -224,10 +227,9 @@ impl<S: Socket> Shard<S> {
 
     fn perform(&mut self, action: Action, send: &mut impl FnMut(ShardId, ShardMessage)) {
         match action {
-            Action::Wake(id) => {
-                self.enqueue(id);
-                self.update_interest(id);
-            }
+            // Who is served soon has its interest brought up to date then.
+            Action::Wake(id) if self.enqueue(id) => {}
+            Action::Wake(id) => self.update_interest(id),
             Action::Shutdown(id) => {
                 if let Some(connection) = find(&mut self.connections, id) {
                     connection.socket.shutdown_write();
@@ -243,15 +245,16 @@ impl<S: Socket> Shard<S> {
         }
     }
 
-    /// Puts a connection at the end of the queue, unless it is there or waits for its socket.
-    fn enqueue(&mut self, id: ConnectionId) {
-        if let Some(connection) = find(&mut self.connections, id)
-            && !connection.is_blocked
-            && !connection.is_queued
-        {
-            connection.is_queued = true;
+    /// Puts a connection at the end of the queue, unless it is there or waits for its socket. Returns whether it is
+    /// there.
+    fn enqueue(&mut self, id: ConnectionId) -> bool {
+        let Some(connection) = find(&mut self.connections, id).filter(|connection| !connection.is_blocked) else {
+            return false;
+        };
+        if !mem::replace(&mut connection.is_queued, true) {
             self.run_queue.push_back(id);
         }
+        true
     }
 
     /// Writes what `id` has, up to a burst, and returns how much the kernel took.
@@ -266,7 +269,12 @@ impl<S: Socket> Shard<S> {
             if output.is_empty() {
                 break;
             }
-            match write(&connection.socket, output) {
+            let written = if output.segments() <= FEW_SLICES {
+                write::<FEW_SLICES>(&connection.socket, output)
+            } else {
+                write::<MAX_SLICES>(&connection.socket, output)
+            };
+            match written {
                 Ok(len) => sent += len,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
@@ -300,9 +308,9 @@ impl<S: Socket> Shard<S> {
     }
 }
 
-/// One write of what `output` has.
-fn write(socket: &impl Socket, output: &mut Output) -> io::Result<usize> {
-    let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+/// One write of the first `SLICES` segments of `output`.
+fn write<const SLICES: usize>(socket: &impl Socket, output: &mut Output) -> io::Result<usize> {
+    let mut slices = [IoSlice::new(&[]); SLICES];
     let count = output.chunks_vectored(&mut slices);
     let len = socket.write_vectored(slices.get(..count).unwrap_or_default())?;
     if len == 0 {

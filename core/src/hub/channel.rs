@@ -241,7 +241,7 @@ impl Channel {
     ///
     /// Cost: no allocation; the payload is shared. Frames that the player is to miss are passed over in one go.
     pub fn next(&mut self, id: SubscriberId) -> Next {
-        let tracks_known = self.tracks().is_some();
+        let lacks_tracks = self.awaiting_tracks > 0 && self.tracks().is_none();
         let Some(subscriber) = self.subscribers.get_mut(id.0 as usize) else {
             return Next::Ended;
         };
@@ -249,7 +249,7 @@ impl Channel {
         if has_ended && (subscriber.cursor >= self.ended_at || subscriber.needs_tracks || subscriber.is_paused) {
             return Next::Ended;
         }
-        if (subscriber.needs_tracks && !tracks_known) || subscriber.is_paused {
+        if (subscriber.needs_tracks && lacks_tracks) || subscriber.is_paused {
             return self.park(id);
         }
         self.awaiting_tracks -= usize::from(mem::take(&mut subscriber.needs_tracks));
@@ -476,6 +476,10 @@ struct View<'a> {
 impl View<'_> {
     /// The player's next frame, or `None` at the live edge.
     fn next(&self, subscriber: &mut Subscriber, current: u64) -> Option<Next> {
+        if subscriber.cursor == self.ring.end() && subscriber.headers_due.is_none() {
+            subscriber.reported = None;
+            return None;
+        }
         if let Some(skipped) = self.catch_up(subscriber) {
             return Some(skipped);
         }

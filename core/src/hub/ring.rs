@@ -3,6 +3,7 @@
 use super::{ChannelConfig, LagLimit};
 use crate::{Frame, Time};
 use alloc::collections::VecDeque;
+use core::time::Duration;
 
 /// The number of a frame in its channel, from 0, never used twice.
 pub(super) type Sequence = u64;
@@ -75,13 +76,22 @@ impl Ring {
     }
 
     /// The bound of which a player that is at frame `sequence` at `now` has passed one `part`-th, if any. O(1).
+    ///
+    /// The newest frame alone is no lag, whatever its size: nobody could have taken it before. So a player at the live
+    /// edge costs one comparison here.
     pub(super) fn lag(&self, sequence: Sequence, now: Time, config: &ChannelConfig, part: u32) -> Option<LagLimit> {
+        if sequence + 1 >= self.end() {
+            return None;
+        }
         let next = self.get(sequence)?;
-        if self.bytes_from(sequence) > config.lag_max_bytes as u64 / u64::from(part) {
+        let part = u64::from(part);
+        let bytes = self.pushed_bytes - next.offset;
+        let micros = now.as_micros().saturating_sub(next.arrived.as_micros());
+        if bytes.saturating_mul(part) > config.lag_max_bytes as u64 {
             Some(LagLimit::Bytes)
-        } else if now.since(next.arrived) > config.lag_max_age / part {
+        } else if Duration::from_micros(micros.saturating_mul(part)) > config.lag_max_age {
             Some(LagLimit::Age)
-        } else if self.end() - sequence > config.lag_max_frames as u64 / u64::from(part) {
+        } else if (self.end() - sequence).saturating_mul(part) > config.lag_max_frames as u64 {
             Some(LagLimit::Frames)
         } else {
             None

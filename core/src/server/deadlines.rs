@@ -25,13 +25,20 @@ pub(super) struct Deadlines {
 impl Deadlines {
     /// Makes sure that `id` comes up at `due`, and not before the time after `now`. `armed` is when it would come up
     /// without this, and is brought up to date.
-    pub(super) fn arm(&mut self, now: Time, id: ConnectionId, armed: &mut Time, due: Time) {
+    ///
+    /// Returns whether that took a new entry.
+    pub(super) fn arm(&mut self, now: Time, id: ConnectionId, armed: &mut Time, due: Time) -> bool {
+        if due >= *armed {
+            return false;
+        }
         let due = due.as_micros().max(now.as_micros().saturating_add(1));
         let due = Time::from_micros(due.div_ceil(GRAIN_MICROS).saturating_mul(GRAIN_MICROS));
-        if due < *armed {
+        let is_earlier = due < *armed;
+        if is_earlier {
             *armed = due;
             self.heap.push(Reverse((due, id)));
         }
+        is_earlier
     }
 
     /// Forgets entries that are not what their connection is `armed` for, if there are many beside the `living`.

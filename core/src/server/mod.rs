@@ -462,7 +462,9 @@ impl Server {
             && connection.generation == id.generation()
         {
             let due = connection.due();
-            self.deadlines.arm(self.now, id, &mut connection.armed, due);
+            if !self.deadlines.arm(self.now, id, &mut connection.armed, due) {
+                return;
+            }
             let connections = &self.connections;
             self.deadlines.prune(connections.len(), |id| {
                 let connection = connections.get(id.index())?;
