@@ -6,7 +6,7 @@ use headwater_core::driver::{Interest, Socket};
 use headwater_core::server::ConnectionId;
 use smol::future;
 use std::cell::Cell;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Read};
 use std::net::{Shutdown, TcpStream};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -97,7 +97,7 @@ impl Socket for Handle {
     }
 
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.stream.get_ref().write_vectored(slices)
+        headwater_sockets::send(self.0.stream.get_ref(), slices)
     }
 
     fn shutdown_write(&self) {

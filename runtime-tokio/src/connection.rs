@@ -5,7 +5,7 @@ use headwater_core::driver;
 use headwater_core::server::ConnectionId;
 use socket2::SockRef;
 use std::cell::Cell;
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read};
 use std::net::Shutdown;
 use std::rc::Rc;
 use tokio::net::TcpStream;
@@ -104,7 +104,7 @@ impl driver::Socket for Handle {
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let len = slices.iter().map(|slice| slice.len()).sum();
         self.0.transfer(tokio::io::Interest::WRITABLE, len, |socket| {
-            (&*socket).write_vectored(slices)
+            headwater_sockets::send(socket, slices)
         })
     }
 

@@ -6,7 +6,7 @@ use mio::net::TcpStream;
 use mio::{Registry, Token};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read};
 use std::net::Shutdown;
 use std::rc::Rc;
 
@@ -141,7 +141,7 @@ impl Socket for Connection {
         if !self.is_writable.get() {
             return Err(ErrorKind::WouldBlock.into());
         }
-        let result = (&self.stream).write_vectored(slices);
+        let result = headwater_sockets::send(&self.stream, slices);
         if has_exhausted(&result, slices.iter().map(|slice| slice.len()).sum()) {
             self.is_writable.set(false);
         }
@@ -166,6 +166,7 @@ impl Socket for Connection {
 mod tests {
     use super::*;
     use mio::{Events, Poll};
+    use std::io::Write;
     use std::net::{Ipv4Addr, TcpListener};
     use std::time::Duration;
 

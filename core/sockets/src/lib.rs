@@ -4,7 +4,7 @@
 
 use headwater_core::driver::{Addresses, Config};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroU16;
 use std::thread;
@@ -88,6 +88,17 @@ pub fn configure<'a>(stream: impl Into<SockRef<'a>>) -> io::Result<()> {
         stream.set_tcp_notsent_lowat(headwater_core::driver::MAX_UNSENT)?;
     }
     Ok(())
+}
+
+/// Sends what the kernel takes of `slices`, one after the other.
+///
+/// As a message: on Linux a vectored write to a file descriptor takes the way through the file system's layer, which
+/// costs 0.1 µs more each time.
+///
+/// # Errors
+/// As a write to the socket.
+pub fn send<'a>(stream: impl Into<SockRef<'a>>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    stream.into().send_vectored(slices)
 }
 
 fn new_socket(address: SocketAddr) -> io::Result<Socket> {
