@@ -8,10 +8,11 @@ use core::mem;
 /// as the bookkeeping of one more segment (h2 settled on the same number).
 pub const INLINE_BELOW: usize = 256;
 
-/// Arena and segment storage that a drained `Output` keeps, come what may: enough to send frames one at a time.
+/// Arena and segment storage that a drained `Output` keeps, come what may: enough to send frames one at a time, each
+/// with its headers, a payload below [`INLINE_BELOW`] and what FLV and HTTP put behind it.
 const CALM: Room = Room {
-    arena: 1 << 10,
-    segments: 16,
+    arena: 512,
+    segments: 8,
 };
 
 /// What it keeps for more of the bursts that it has seen: as much as a burst of 64 KiB of small frames needs.
@@ -37,7 +38,7 @@ struct Room {
 /// [`write_shared`](Self::write_shared) (bumps a reference count for [`INLINE_BELOW`] bytes and more).
 ///
 /// Cost: no allocation once arena and segment list have grown to what bursts need. They are kept when drained, but what
-/// has not been needed for a while is given back, down to 1.5 KiB, and more than 96 KiB at once.
+/// has not been needed for a while is given back, down to 768 bytes, and more than 96 KiB at once.
 #[derive(Debug, Default)]
 pub struct Output {
     /// Small pieces, in order. `arena_start` bytes at its front have been sent.
@@ -313,12 +314,12 @@ mod tests {
         send(&mut output, 100);
         assert!(output.held_memory() > 4_096);
         (0..PATIENCE).for_each(|_| send(&mut output, 1));
-        assert!(output.held_memory() <= 1_536, "{}", output.held_memory());
+        assert!(output.held_memory() <= 768, "{}", output.held_memory());
 
         send(&mut output, 100);
         output.forget_bursts();
         send(&mut output, 1);
-        assert!(output.held_memory() <= 1_536, "{}", output.held_memory());
+        assert!(output.held_memory() <= 768, "{}", output.held_memory());
     }
 
     #[test]

@@ -451,7 +451,7 @@ fn a_connection_that_says_nothing_owns_little() {
 }
 
 #[test]
-fn a_player_that_keeps_up_owns_less_than_4_kib() {
+fn a_player_that_keeps_up_owns_less_than_3_kib() {
     let _turn = turn();
     for (protocol, join) in PROTOCOLS {
         let mut whole = Whole::new();
@@ -467,7 +467,7 @@ fn a_player_that_keeps_up_owns_less_than_4_kib() {
                 whole.input(publisher, frames);
             }
         }) / CROWD;
-        assert!(owned < 4 << 10, "{protocol}: {owned} bytes");
+        assert!(owned < 3 << 10, "{protocol}: {owned} bytes");
 
         let more = wire(&mut client, &two_seconds(6_000));
         let grown = kept(|| {

@@ -315,6 +315,8 @@ impl ChunkDecoder {
             let max = self.max_chunk_streams;
             return Err(ChunkError::TooManyChunkStreams { max });
         }
+        // Four for most clients: one by one, so that there is no room for more.
+        self.streams.reserve_exact(1);
         self.streams.push(ChunkStream {
             csid,
             msid: MessageStreamId::CONTROL,

@@ -205,6 +205,12 @@ impl Connection {
         self.roles.iter_mut().find(|role| role.stream == stream)
     }
 
+    /// Takes on one more role. It has memory for just what it has: a second is rare.
+    pub(super) fn add_role(&mut self, role: Role) {
+        self.roles.reserve_exact(1);
+        self.roles.push(role);
+    }
+
     /// Whether it may be read.
     pub(super) fn wants_input(&self) -> bool {
         match self.phase {

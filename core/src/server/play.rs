@@ -43,7 +43,7 @@ impl Server {
             ask,
         };
         if let Some(connection) = self.connection(id) {
-            connection.roles.push(Role {
+            connection.add_role(Role {
                 stream,
                 channel,
                 activity,

@@ -32,7 +32,7 @@ impl Server {
         let address = connection.peer.ip();
         let channel = self.open_stream(&target.key);
         let Some(connection) = self.connection(id) else { return };
-        connection.roles.push(Role {
+        connection.add_role(Role {
             stream,
             channel,
             activity: Activity::Claiming { request },
