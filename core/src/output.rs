@@ -1,6 +1,8 @@
 //! Bytes on their way out.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use bytes::{Buf, Bytes};
 use core::mem;
 
@@ -8,28 +10,17 @@ use core::mem;
 /// as the bookkeeping of one more segment (h2 settled on the same number).
 pub const INLINE_BELOW: usize = 256;
 
-/// Arena and segment storage that a drained `Output` keeps, come what may: enough to send frames one at a time, each
-/// with its headers, a payload below [`INLINE_BELOW`] and what FLV and HTTP put behind it.
-const CALM: Room = Room {
-    arena: 512,
-    segments: 8,
-};
+/// Arena bytes and segments for which a drained `Output` keeps room: enough for 128 frames, which is twice what a driver
+/// offers to its socket at a time.
+const KEPT_ARENA: usize = 16 << 10;
+const KEPT_SEGMENTS: usize = 256;
 
-/// What it keeps for more of the bursts that it has seen: as much as a burst of 64 KiB of small frames needs.
-const BUSY: Room = Room {
-    arena: 64 << 10,
-    segments: 1 << 10,
-};
+/// Sent bytes at the front of the arena from which on they are worth a move of what is behind them.
+const RECLAIMED_ARENA: usize = 1 << 10;
 
-/// Times in a row that [`CALM`] has to suffice until the rest goes back. 250: two keyframes of a live stream are rarely
-/// as many frames apart, and a player that got a cached GOP in one burst is small again after a few seconds.
-const PATIENCE: u8 = 250;
-
-/// Capacities.
-struct Room {
-    arena: usize,
-    segments: usize,
-}
+/// Rooms that [`SpareRooms`] keeps. 64: as many connections as a driver serves between two looks for input; with what
+/// a room may keep that is 1.5 MiB.
+const MAX_SPARE_ROOMS: usize = 64;
 
 /// Bytes to write: small pieces in one arena, large payloads by reference.
 ///
@@ -37,18 +28,36 @@ struct Room {
 /// [`advance`](Buf::advance) with what the kernel took. Whoever writes appends with [`write`](Self::write) (copies) and
 /// [`write_shared`](Self::write_shared) (bumps a reference count for [`INLINE_BELOW`] bytes and more).
 ///
-/// Cost: no allocation once arena and segment list have grown to what bursts need. They are kept when drained, but what
-/// has not been needed for a while is given back, down to 768 bytes, and more than 96 KiB at once.
+/// Cost: no allocation once arena and segment list have grown to what bursts need. A drained output keeps them up to
+/// 24 KiB, or leaves them to others: see [`SpareRooms`].
 #[derive(Debug, Default)]
 pub struct Output {
-    /// Small pieces, in order. `arena_start` bytes at its front have been sent.
-    arena: alloc::vec::Vec<u8>,
-    arena_start: usize,
-    segments: VecDeque<Segment>,
+    /// Some if there are bytes to send, and perhaps afterwards.
+    room: Option<Box<Room>>,
     remaining: usize,
     sent: u64,
-    /// Times in a row that it was filled and drained within [`CALM`].
-    calm: u8,
+}
+
+/// The memory of an [`Output`].
+#[derive(Debug, Default)]
+struct Room {
+    /// Small pieces, in order. `sent` bytes at its front have been sent.
+    arena: Vec<u8>,
+    sent: usize,
+    segments: VecDeque<Segment>,
+}
+
+/// Memory that outputs use in turns: who has nothing to send needs none.
+///
+/// Of many connections few have something to send at a time. With their outputs' memory in common, an idle connection
+/// and a player that keeps up own none, and what is written to next is still in the processor's cache.
+///
+/// Cost: a few dozen instructions for each of the two calls; no allocation while no more than 64 outputs that hold
+/// something were [lent](Self::lend) room.
+#[derive(Debug, Default)]
+pub struct SpareRooms {
+    #[expect(clippy::vec_box, reason = "a room moves between here and an output by its pointer")]
+    rooms: Vec<Box<Room>>,
 }
 
 #[derive(Debug)]
@@ -63,12 +72,9 @@ impl Output {
     #[must_use]
     pub const fn new() -> Self {
         Output {
-            arena: alloc::vec::Vec::new(),
-            arena_start: 0,
-            segments: VecDeque::new(),
+            room: None,
             remaining: 0,
             sent: 0,
-            calm: 0,
         }
     }
 
@@ -87,7 +93,7 @@ impl Output {
     /// Pieces that [`chunks_vectored`](Buf::chunks_vectored) has to offer.
     #[must_use]
     pub fn segments(&self) -> usize {
-        self.segments.len()
+        self.room.as_ref().map_or(0, |room| room.segments.len())
     }
 
     /// Bytes sent since the beginning.
@@ -101,22 +107,18 @@ impl Output {
         if piece.is_empty() {
             return;
         }
-        if self.arena_start >= CALM.arena && self.arena_start >= self.arena.len() / 2 {
+        let room = self.room.get_or_insert_default();
+        if room.sent >= RECLAIMED_ARENA && room.sent >= room.arena.len() / 2 {
             // A peer that always lags a little never drains us: reclaim the sent half, amortised O(1) per byte.
-            self.arena.drain(..self.arena_start);
-            self.arena_start = 0;
+            room.arena.drain(..room.sent);
+            room.sent = 0;
         }
-        self.arena.extend_from_slice(piece);
-        if self.arena.len() > CALM.arena {
-            self.calm = 0;
+        room.arena.extend_from_slice(piece);
+        match room.segments.back_mut() {
+            Some(Segment::Arena(len)) => *len += piece.len(),
+            _ => room.segments.push_back(Segment::Arena(piece.len())),
         }
-        match self.segments.back_mut() {
-            Some(Segment::Arena(len)) => {
-                *len += piece.len();
-                self.remaining += piece.len();
-            }
-            _ => self.push(Segment::Arena(piece.len()), piece.len()),
-        }
+        self.remaining += piece.len();
     }
 
     /// Appends `payload` by reference, or a copy of it below [`INLINE_BELOW`] bytes.
@@ -124,50 +126,66 @@ impl Output {
         if payload.len() < INLINE_BELOW {
             self.write(payload);
         } else {
-            self.push(Segment::Shared(payload.clone()), payload.len());
-        }
-    }
-
-    fn push(&mut self, segment: Segment, len: usize) {
-        self.segments.push_back(segment);
-        self.remaining += len;
-        if self.segments.len() > CALM.segments {
-            self.calm = 0;
+            let room = self.room.get_or_insert_default();
+            room.segments.push_back(Segment::Shared(payload.clone()));
+            self.remaining += payload.len();
         }
     }
 
     /// Forgets everything that was not sent.
     pub fn clear(&mut self) {
-        self.segments.clear();
         self.remaining = 0;
-        self.reset();
-    }
-
-    /// Says that nothing like what was written so far will come again: the next drain gives back what it took.
-    pub(crate) const fn forget_bursts(&mut self) {
-        self.calm = PATIENCE;
+        if let Some(room) = &mut self.room {
+            room.clear();
+        }
     }
 
     /// Bytes of memory held: arena and segment storage, without what shared payloads refer to.
     #[must_use]
     pub fn held_memory(&self) -> usize {
-        self.arena.capacity() + self.segments.capacity() * mem::size_of::<Segment>()
+        self.room.as_ref().map_or(0, |room| {
+            mem::size_of::<Room>() + room.arena.capacity() + room.segments.capacity() * mem::size_of::<Segment>()
+        })
+    }
+}
+
+impl Room {
+    fn clear(&mut self) {
+        self.arena.clear();
+        self.sent = 0;
+        self.segments.clear();
+        if self.arena.capacity() > KEPT_ARENA || self.segments.capacity() > KEPT_SEGMENTS {
+            self.arena.shrink_to(KEPT_ARENA);
+            self.segments.shrink_to(KEPT_SEGMENTS);
+        }
     }
 
-    fn arena_piece(&self, offset: usize, len: usize) -> &[u8] {
+    fn piece(&self, offset: usize, len: usize) -> &[u8] {
         self.arena.get(offset..offset.saturating_add(len)).unwrap_or_default()
     }
+}
 
-    fn reset(&mut self) {
-        self.arena.clear();
-        self.arena_start = 0;
-        self.calm = self.calm.saturating_add(1);
-        let keep = if self.calm >= PATIENCE { CALM } else { BUSY };
-        if self.arena.capacity() > keep.arena {
-            self.arena.shrink_to(keep.arena);
+impl SpareRooms {
+    /// No memory yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        SpareRooms { rooms: Vec::new() }
+    }
+
+    /// Lends room to `output`, which is about to be written to, if it has none and some is there.
+    pub fn lend(&mut self, output: &mut Output) {
+        if output.room.is_none() {
+            output.room = self.rooms.pop();
         }
-        if self.segments.capacity() > keep.segments {
-            self.segments.shrink_to(keep.segments);
+    }
+
+    /// Takes the room of `output`, if nothing is in it.
+    pub fn take_back(&mut self, output: &mut Output) {
+        if output.is_empty()
+            && let Some(room) = output.room.take()
+            && self.rooms.len() < MAX_SPARE_ROOMS
+        {
+            self.rooms.push(room);
         }
     }
 }
@@ -178,8 +196,9 @@ impl Buf for Output {
     }
 
     fn chunk(&self) -> &[u8] {
-        match self.segments.front() {
-            Some(Segment::Arena(len)) => self.arena_piece(self.arena_start, *len),
+        let Some(room) = &self.room else { return &[] };
+        match room.segments.front() {
+            Some(Segment::Arena(len)) => room.piece(room.sent, *len),
             Some(Segment::Shared(payload)) => payload,
             None => &[],
         }
@@ -187,12 +206,13 @@ impl Buf for Output {
 
     #[cfg(feature = "std")]
     fn chunks_vectored<'a>(&'a self, dst: &mut [std::io::IoSlice<'a>]) -> usize {
-        let mut offset = self.arena_start;
+        let Some(room) = &self.room else { return 0 };
+        let mut offset = room.sent;
         let mut filled = 0;
-        for (slot, segment) in dst.iter_mut().zip(&self.segments) {
+        for (slot, segment) in dst.iter_mut().zip(&room.segments) {
             *slot = std::io::IoSlice::new(match segment {
                 Segment::Arena(len) => {
-                    let piece = self.arena_piece(offset, *len);
+                    let piece = room.piece(offset, *len);
                     offset += len;
                     piece
                 }
@@ -217,8 +237,9 @@ impl Buf for Output {
             return;
         }
         self.remaining -= count;
+        let Some(room) = &mut self.room else { return };
         while count > 0 {
-            let Some(front) = self.segments.front_mut() else { break };
+            let Some(front) = room.segments.front_mut() else { break };
             let (len, whole) = match front {
                 Segment::Arena(len) => (count.min(*len), count >= *len),
                 Segment::Shared(payload) => (count.min(payload.len()), count >= payload.len()),
@@ -226,12 +247,12 @@ impl Buf for Output {
             match front {
                 Segment::Arena(left) => {
                     *left -= len;
-                    self.arena_start += len;
+                    room.sent += len;
                 }
                 Segment::Shared(payload) => payload.advance(len),
             }
             if whole {
-                self.segments.pop_front();
+                room.segments.pop_front();
             }
             count -= len;
         }
@@ -241,7 +262,6 @@ impl Buf for Output {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec::Vec;
     use quickcheck::quickcheck;
 
     fn drain(output: &mut Output, step: usize) -> Vec<u8> {
@@ -285,53 +305,60 @@ mod tests {
         assert_eq!(&*slices[2], b"tail");
     }
 
-    /// Queues so many frames, and lets them leave.
-    fn send(output: &mut Output, frames: usize) {
-        let payload = Bytes::from_static(&[0; 300]);
+    /// Queues so many frames.
+    fn fill(output: &mut Output, frames: usize) {
         for _ in 0..frames {
             output.write(&[0; 12]);
-            output.write_shared(&payload);
-        }
-        output.advance(output.remaining());
-    }
-
-    #[test]
-    fn keeps_what_bursts_need_as_long_as_they_come() {
-        let mut output = Output::new();
-        send(&mut output, 100);
-        let held = output.held_memory();
-        for _ in 0..10 {
-            (0..PATIENCE - 2).for_each(|_| send(&mut output, 1));
-            assert_eq!(output.held_memory(), held);
-            send(&mut output, 100);
-            assert_eq!(output.held_memory(), held);
-        }
-    }
-
-    #[test]
-    fn gives_back_what_no_burst_has_needed_for_long() {
-        let mut output = Output::new();
-        send(&mut output, 100);
-        assert!(output.held_memory() > 4_096);
-        (0..PATIENCE).for_each(|_| send(&mut output, 1));
-        assert!(output.held_memory() <= 768, "{}", output.held_memory());
-
-        send(&mut output, 100);
-        output.forget_bursts();
-        send(&mut output, 1);
-        assert!(output.held_memory() <= 768, "{}", output.held_memory());
-    }
-
-    #[test]
-    fn gives_back_at_once_what_is_too_much_for_bursts() {
-        let mut output = Output::new();
-        for _ in 0..10_000 {
-            output.write(&[0; 100]);
             output.write_shared(&Bytes::from_static(&[0; 300]));
         }
-        assert!(output.held_memory() > 1_000_000);
+    }
+
+    #[test]
+    fn keeps_what_bursts_need_and_gives_back_the_rest() {
+        let mut output = Output::new();
+        fill(&mut output, 100);
+        let held = output.held_memory();
         output.advance(output.remaining());
-        assert!(output.held_memory() <= 96 << 10, "{}", output.held_memory());
+        assert_eq!(output.held_memory(), held);
+        fill(&mut output, 10_000);
+        assert!(output.held_memory() > 300_000);
+        output.advance(output.remaining());
+        assert!(output.held_memory() < 25 << 10, "{}", output.held_memory());
+    }
+
+    #[test]
+    fn outputs_use_the_same_room_in_turns() {
+        let mut spares = SpareRooms::new();
+        let mut outputs = [Output::new(), Output::new()];
+        fill(&mut outputs[0], 3);
+        spares.take_back(&mut outputs[0]);
+        assert_eq!(
+            drain(&mut outputs[0], 100).len(),
+            3 * 312,
+            "what is still to be sent stays"
+        );
+        spares.take_back(&mut outputs[0]);
+        for turn in 1..10 {
+            let sender = &mut outputs[turn % 2];
+            spares.lend(sender);
+            fill(sender, 3);
+            assert_eq!(drain(sender, 100).len(), 3 * 312);
+            spares.take_back(sender);
+            assert_eq!(sender.held_memory(), 0);
+        }
+        assert_eq!(spares.rooms.len(), 1);
+    }
+
+    #[test]
+    fn spare_rooms_are_few() {
+        let mut spares = SpareRooms::new();
+        for _ in 0..1_000 {
+            let mut output = Output::new();
+            fill(&mut output, 1);
+            output.clear();
+            spares.take_back(&mut output);
+        }
+        assert_eq!(spares.rooms.len(), MAX_SPARE_ROOMS);
     }
 
     #[test]

@@ -41,6 +41,7 @@ pub use shard::{ShardId, ShardMessage};
 pub use stats::ServerStats;
 
 use crate::hub::{ChannelId, Hub};
+use crate::output::SpareRooms;
 use crate::session::SessionConfig;
 use crate::{EndCause, Output, Time};
 use alloc::collections::{BTreeMap, VecDeque};
@@ -87,6 +88,8 @@ pub struct Server {
     stats: ServerStats,
     /// What `output` returns for a connection that is gone.
     nothing: Output,
+    /// What the outputs of all connections use in turns.
+    spare_rooms: SpareRooms,
 }
 
 impl Server {
@@ -115,6 +118,7 @@ impl Server {
             is_shutting_down: false,
             stats: ServerStats::default(),
             nothing: Output::new(),
+            spare_rooms: SpareRooms::new(),
             config,
         }
     }
@@ -271,22 +275,23 @@ impl Server {
     /// or the socket is full. Cost per frame: no allocation and no copy of a payload of 256 bytes or more.
     pub fn output(&mut self, now: Time, id: ConnectionId) -> &mut Output {
         let now = self.advance(now);
-        match self.connection(id) {
-            Some(connection) if connection.phase == Phase::Open => {
-                // Asked again after a write, most players have nothing more.
-                let is_waking = mem::take(&mut connection.is_waking);
-                if is_waking || connection.may_have_more || connection.protocol.is_closing() {
-                    self.refill(now, id);
-                    self.arm(id);
-                    self.settle_drained(now, id);
-                }
+        if let Some(connection) = self.connection(id)
+            && connection.phase == Phase::Open
+        {
+            // Asked again after a write, most players have nothing more.
+            let is_waking = mem::take(&mut connection.is_waking);
+            if is_waking || connection.may_have_more || connection.protocol.is_closing() {
+                self.refill(now, id);
+                self.arm(id);
+                self.settle_drained(now, id);
             }
-            Some(_) | None => {}
         }
-        match self.connections.get_mut(id.index()) {
-            Some(connection) if connection.generation == id.generation() => connection.protocol.output(),
-            _ => &mut self.nothing,
-        }
+        let Some(connection) = find(&mut self.connections, id) else {
+            return &mut self.nothing;
+        };
+        let output = connection.protocol.output();
+        self.spare_rooms.take_back(output);
+        output
     }
 
     /// The next thing to do for the server.
@@ -365,9 +370,7 @@ impl Server {
     }
 
     fn connection(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        self.connections
-            .get_mut(id.index())
-            .filter(|connection| connection.generation == id.generation())
+        find(&mut self.connections, id)
     }
 
     /// Runs the protocol machine of a connection over `input`, and keeps what it leaves while it is paused.
@@ -392,7 +395,10 @@ impl Server {
         mut step: impl FnMut(&mut Protocol) -> Result<Option<Happened>, Failure>,
     ) {
         loop {
-            let Some(connection) = self.connection(id) else { return };
+            let Some(connection) = find(&mut self.connections, id) else {
+                return;
+            };
+            self.spare_rooms.lend(connection.protocol.output());
             match step(&mut connection.protocol) {
                 Ok(Some(happened)) => self.act_on(now, id, happened),
                 Ok(None) => return,
@@ -476,7 +482,9 @@ impl Server {
     /// After anything that may have changed a connection: goes on with the input that waited for an answer, asks for its
     /// output to be written and its socket to be read again, arms its deadline.
     fn settle(&mut self, now: Time, id: ConnectionId) {
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = find(&mut self.connections, id) else {
+            return;
+        };
         let resumes = !connection.protocol.is_paused() && mem::take(&mut connection.is_held);
         let stash = resumes.then(|| mem::take(&mut connection.stash));
         if (resumes || !connection.protocol.output().is_empty()) && !mem::replace(&mut connection.is_waking, true) {
@@ -486,6 +494,7 @@ impl Server {
             self.feed(now, id, &stash);
             return;
         }
+        self.spare_rooms.take_back(connection.protocol.output());
         self.arm(id);
         self.settle_drained(now, id);
     }
@@ -604,4 +613,11 @@ impl Server {
             Body::ClearMetadata { epoch } => self.relay_clear_metadata(&key, epoch),
         }
     }
+}
+
+/// The connection `id`, unless it is closed and its place perhaps taken by another.
+fn find(connections: &mut Slab<Connection>, id: ConnectionId) -> Option<&mut Connection> {
+    connections
+        .get_mut(id.index())
+        .filter(|connection| connection.generation == id.generation())
 }

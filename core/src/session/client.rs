@@ -372,7 +372,6 @@ impl Machine for ClientSession {
         };
         if handshake.handle_input(input, &mut self.link.output)? {
             self.handshake = None;
-            self.link.output.forget_bursts(); // 3 KiB of handshake
             self.connect();
         }
         Ok(true)

@@ -471,7 +471,6 @@ impl Machine for ServerSession {
         };
         if handshake.handle_input(input, &mut self.link.output)? {
             self.handshake = None;
-            self.link.output.forget_bursts(); // 3 KiB of handshake
             self.advance(ConnectionStep::HandshakeDone);
             self.restart_timers();
         }
