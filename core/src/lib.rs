@@ -165,9 +165,10 @@
 //! | a control message comes or goes | 1 | 0 |
 //! | nothing happens | | 0 |
 //!
-//! A connection that plays and keeps up owns less than 4 KiB (some 9 KiB until a burst, such as the cached pictures at
-//! its start, is a few seconds past), one that has said nothing yet less than 1 KiB. The frames that wait for a slow
-//! player are shared with the others. `tests/allocations.rs` holds all of this.
+//! In a [`server::Server`] a connection that plays and keeps up owns less than 2 KiB, one that has said nothing yet less
+//! than 1 KiB, since their outputs use their memory in turns ([`output::SpareRooms`]); a session of your own keeps what its
+//! longest burst took, up to 24 KiB. The frames that wait for a slow player are shared with the others.
+//! `tests/allocations.rs` holds all of this.
 //!
 //! # Limits
 //!
