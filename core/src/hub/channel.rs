@@ -327,10 +327,12 @@ impl Channel {
         self.headers.iter()
     }
 
-    /// The frames of the GOP cache, in order, with the publisher's own timestamps.
+    /// The frames of the GOP cache, in order, with the publisher's own timestamps. Headers among them are left out: a
+    /// joining player gets the present [`headers`](Self::headers) instead.
     pub fn gop(&self) -> impl Iterator<Item = &Frame> {
         let start = self.ring.gop_start().unwrap_or(self.ring.end());
-        self.ring.range(start, usize::MAX).map(|slot| &slot.frame)
+        let frames = self.ring.range(start, usize::MAX).map(|slot| &slot.frame);
+        frames.filter(|frame| !frame.class.is_header())
     }
 
     /// Players subscribed.

@@ -273,6 +273,8 @@ fn metadata_reaches_players_when_it_changes_and_joiners_until_it_is_cleared() {
     stage.channel().clear_metadata();
     let late = stage.join();
     assert_eq!(stage.take(late), "V0 K0 P40 P80 P120");
+    let gop: Vec<_> = stage.channel().gop().map(name).collect();
+    assert_eq!(gop.join(" "), "K0 P40 P80 P120", "for players on another worker");
     stage.push("K160");
     let last = stage.join();
     assert_eq!(stage.take(last), "V0 K0");
