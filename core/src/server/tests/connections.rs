@@ -138,17 +138,3 @@ fn connections_that_come_and_go_leave_no_deadlines_behind() {
         world.servers[0].deadlines.len()
     );
 }
-
-#[test]
-fn a_player_that_has_closed_its_sending_side_goes_on_to_the_end() {
-    let mut world = World::new(1, |_| {});
-    let publisher = world.http_push(0, "/live/x", 1);
-    world.push(publisher, "V A K0 a5");
-    let player = world.http_play(0, "/live/x");
-    world.finish(player);
-    world.push(publisher, "P40");
-    assert_eq!(world.seen(player), "A0 V0 K0 a5 P40");
-    world.finish(publisher);
-    world.pass(Duration::from_secs(11));
-    assert!(world.clients[player].is_closed);
-}

@@ -47,52 +47,6 @@ fn a_player_before_its_publisher_waits_then_plays() {
 }
 
 #[test]
-fn a_wait_for_a_publisher_has_an_end() {
-    let mut world = World::new(1, |_| {});
-    let player = world.rtmp(0, Play, "live", "x", 2);
-    world.pass(Duration::from_secs(29));
-    assert_eq!(world.heard(player), "[Started]");
-    world.pass(Duration::from_secs(2));
-    assert_eq!(world.heard(player), "[Started] [NetStream.Play.StreamNotFound]");
-    world.pass(Duration::from_secs(5));
-    assert!(world.servers[0].is_drained());
-}
-
-#[test]
-fn a_name_that_is_taken_is_refused_with_a_reason() {
-    let mut world = World::new(2, |_| {});
-    let first = world.rtmp(0, Publish, "live", "x", 1);
-    let second = world.rtmp(1, Publish, "live", "x", 2);
-    assert_eq!(world.heard(second), "[NetStream.Publish.BadName]");
-    assert!(world.clients[second].is_shut_down);
-    world.publish(first, "V A K0");
-}
-
-#[test]
-fn the_end_of_a_stream_is_told_after_the_grace_time() {
-    let mut world = World::new(2, |_| {});
-    let publisher = world.rtmp(0, Publish, "live", "x", 1);
-    world.publish(publisher, "V A K0 a5");
-    let player = world.rtmp(1, Play, "live", "x", 2);
-    world.reset(publisher);
-    world.pass(Duration::from_secs(9));
-    assert_eq!(world.heard(player), "[Started] A0 V0 K0 a5");
-    world.pass(Duration::from_secs(2));
-    assert_eq!(world.heard(player), "[Started] A0 V0 K0 a5 [unpublished]");
-}
-
-#[test]
-fn apps_with_several_segments_and_queries_meet() {
-    let mut world = World::new(1, |_| {});
-    let publisher = world.rtmp(0, Publish, "live/a", "b?token=x", 1);
-    world.publish(publisher, "V A K0 a5");
-    let rtmp = world.rtmp(0, Play, "live", "a/b", 2);
-    let http = world.http_play(0, "/live/a/b.flv?token=y");
-    assert_eq!(world.heard(rtmp), "[Started] A0 V0 K0 a5");
-    assert_eq!(world.seen(http), "A0 V0 K0 a5");
-}
-
-#[test]
 fn too_many_who_wait_for_one_stream_are_turned_away() {
     let mut world = World::new(1, |config: &mut Config| config.max_waiting_players = 2);
     let players = [0, 1, 2].map(|_| world.rtmp(0, Play, "live", "x", 2));
@@ -231,27 +185,6 @@ impl Caller {
         }
         heard
     }
-}
-
-#[test]
-fn a_publisher_that_plays_as_well_goes_on_when_what_it_played_has_ended() {
-    let mut world = World::new(1, |_| {});
-    let other = world.rtmp(0, Publish, "live", "other", 1);
-    world.publish(other, "V A K0 a5");
-    let mut caller = Caller::new(&mut world, 2, 2);
-    caller.call(&mut world, 1, "publish", "own");
-    caller.call(&mut world, 2, "play", "other");
-    caller.publish(&mut world, 1, "V A K0 a5");
-    let heard = caller.hear(&mut world);
-    assert_eq!(heard[0], "NetStream.Publish.Start@1");
-    assert_eq!(heard[heard.len() - 4..], ["frame@2"; 4]);
-    world.reset(other);
-    world.pass(Duration::from_secs(11));
-    assert_eq!(caller.hear(&mut world), ["NetStream.Play.UnpublishNotify@2"]);
-    assert!(!world.clients[caller.client].is_shut_down);
-    let player = world.rtmp(0, Play, "live", "own", 3);
-    caller.publish(&mut world, 1, "P40");
-    assert_eq!(world.heard(player), "[Started] A0 V0 K0 a5 P40");
 }
 
 #[test]
