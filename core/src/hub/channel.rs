@@ -34,6 +34,8 @@ pub struct Channel {
     /// When the present publisher's first media frame came, and how many have come.
     first_media: Option<Time>,
     media_frames: u64,
+    /// Whether it has sent media, to us or before it came to us.
+    is_under_way: bool,
     /// When its last keyframe came.
     last_keyframe: Option<Time>,
     header_changes: PerSecond,
@@ -126,6 +128,7 @@ impl Channel {
             tracks: Tracks::default(),
             first_media: None,
             media_frames: 0,
+            is_under_way: false,
             last_keyframe: None,
             header_changes: PerSecond::default(),
             is_unsteady: false,
@@ -141,20 +144,13 @@ impl Channel {
     /// A publisher begins, the first one or another. Its times continue the time line, and players that are there get
     /// its pictures from its first keyframe on.
     pub fn begin(&mut self, now: Time) {
-        self.stats = ChannelStats::default();
-        self.timeline.restart();
-        self.headers.mark_stale();
-        self.is_unsteady = false;
-        self.forget_media();
-        let life = self.life;
-        for (_, subscriber) in self.subscribers.iter_mut().filter(|(_, it)| it.life == life) {
-            // Who is there from the beginning gets all of it, also the sound before the first picture.
-            subscriber.awaits = Some(AwaitsKeyframe {
-                since: now,
-                audio_too: false,
-                is_slow: false,
-            });
-        }
+        self.restart(now, false);
+    }
+
+    /// As [`begin`](Self::begin), for a publisher that has sent frames already which are not in this channel: its sound
+    /// waits for its pictures, as for everybody who joins in the middle.
+    pub fn begin_midway(&mut self, now: Time) {
+        self.restart(now, true);
     }
 
     /// Takes a frame in.
@@ -213,7 +209,7 @@ impl Channel {
             headers_until: 0,
             awaits: awaits.then_some(AwaitsKeyframe {
                 since: now,
-                audio_too: self.media_frames > 0,
+                audio_too: self.is_under_way,
                 is_slow: false,
             }),
             is_parked: false,
@@ -300,6 +296,12 @@ impl Channel {
             FrameKind::Data => {}
         }
         subscriber.headers_due = Some(0);
+    }
+
+    /// Whether the publisher has sent media: who joins now does so in the middle.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        self.is_under_way
     }
 
     /// Whether the publisher has changed its sequence headers more often than
@@ -416,6 +418,7 @@ impl Channel {
         }
         self.saw(frame.kind, now);
         self.media_frames += 1;
+        self.is_under_way = true;
         if self.tracks().is_some() {
             self.headers.drop_stale();
         }
@@ -427,12 +430,31 @@ impl Channel {
         self.ring.push(frame, time, now);
     }
 
+    fn restart(&mut self, now: Time, is_under_way: bool) {
+        self.stats = ChannelStats::default();
+        self.timeline.restart();
+        self.headers.mark_stale();
+        self.is_unsteady = false;
+        self.forget_media();
+        self.is_under_way = is_under_way;
+        let life = self.life;
+        for (_, subscriber) in self.subscribers.iter_mut().filter(|(_, it)| it.life == life) {
+            // Who is there from the beginning gets all of it, also the sound before the first picture.
+            subscriber.awaits = Some(AwaitsKeyframe {
+                since: now,
+                audio_too: is_under_way,
+                is_slow: false,
+            });
+        }
+    }
+
     /// What comes next has nothing to do with the frames so far.
     fn forget_media(&mut self) {
         self.ring.end_gop();
         self.tracks = Tracks::default();
         self.first_media = None;
         self.media_frames = 0;
+        self.is_under_way = false;
         self.last_keyframe = None;
     }
 

@@ -607,7 +607,11 @@ impl Server {
             Body::RemoveSubscriber { epoch, shard } => self.remove_subscriber(&key, epoch, shard),
             Body::Located { ticket, is_present } => self.locate(now, &key, ticket, is_present),
             Body::Ended { epoch } => self.end_stream(now, &key, epoch),
-            Body::Snapshot { epoch, frames } => self.follow(now, from, &key, epoch, frames),
+            Body::Snapshot {
+                epoch,
+                is_midway,
+                frames,
+            } => self.follow(now, from, &key, epoch, is_midway, frames),
             Body::Frames { epoch, frames } => self.relay(now, from, &key, epoch, frames),
             Body::Taken { epoch, cost } => self.note_taken(from, &key, epoch, cost),
             Body::ClearMetadata { epoch } => self.relay_clear_metadata(&key, epoch),

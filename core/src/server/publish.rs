@@ -100,6 +100,7 @@ impl Server {
                 key,
                 Body::Snapshot {
                     epoch,
+                    is_midway: false,
                     frames: Vec::new(),
                 },
             );
@@ -264,13 +265,17 @@ impl Server {
             .and_then(|publisher| publisher.followers.iter_mut().find(|follower| follower.shard == shard));
         let Some(follower) = follower else { return };
         if follower.take(cost, &config) {
-            // Without the GOP: its players may have seen a part of that.
+            // Without the GOP: its players may have seen a part of that. Their sound goes on.
             let frames = self
                 .hub
                 .channel(channel)
                 .map(|channel| channel.headers().cloned().collect());
-            let frames = frames.unwrap_or_default();
-            self.send(shard, key, Body::Snapshot { epoch, frames });
+            let snapshot = Body::Snapshot {
+                epoch,
+                is_midway: false,
+                frames: frames.unwrap_or_default(),
+            };
+            self.send(shard, key, snapshot);
         }
     }
 
@@ -304,11 +309,10 @@ impl Server {
             return;
         }
         self.flush_outgoing(channel);
-        let frames: Option<Vec<_>> = self
-            .hub
-            .channel(channel)
-            .map(|channel| channel.headers().chain(channel.gop()).cloned().collect());
-        let frames = frames.unwrap_or_default();
+        let (is_midway, frames) = self.hub.channel(channel).map_or((false, Vec::new()), |channel| {
+            let frames = channel.headers().chain(channel.gop()).cloned();
+            (channel.is_under_way(), frames.collect())
+        });
         if let Some(publisher) = self
             .streams
             .get_mut(&channel)
@@ -319,7 +323,12 @@ impl Server {
             publisher.followers.retain(|follower| follower.shard != shard);
             publisher.followers.push(follower);
         }
-        self.send(shard, key, Body::Snapshot { epoch, frames });
+        let snapshot = Body::Snapshot {
+            epoch,
+            is_midway,
+            frames,
+        };
+        self.send(shard, key, snapshot);
     }
 
     /// Another shard's last player is gone.
@@ -346,7 +355,15 @@ impl Server {
     }
 
     /// A publisher on another shard begins, or sends us its stream from here on.
-    pub(super) fn follow(&mut self, now: Time, from: ShardId, key: &StreamKey, epoch: Epoch, frames: Vec<Frame>) {
+    pub(super) fn follow(
+        &mut self,
+        now: Time,
+        from: ShardId,
+        key: &StreamKey,
+        epoch: Epoch,
+        is_midway: bool,
+        frames: Vec<Frame>,
+    ) {
         let Some((channel, stream)) = self.find_stream(key) else {
             return;
         };
@@ -356,7 +373,11 @@ impl Server {
         stream.epoch = epoch;
         stream.taken = 0;
         if let Some(channel) = self.hub.channel_mut(channel) {
-            channel.begin(now);
+            if is_midway {
+                channel.begin_midway(now);
+            } else {
+                channel.begin(now);
+            }
         }
         self.set_presence(now, channel, Presence::Present);
         self.relay(now, from, key, epoch, frames);

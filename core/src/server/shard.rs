@@ -81,8 +81,12 @@ pub(super) enum Body {
     Ended { epoch: Epoch },
 
     // From the publisher's shard to those of its players.
-    /// What a joining player gets, and the start of `epoch` for the receiver.
-    Snapshot { epoch: Epoch, frames: Vec<Frame> },
+    /// What a joining player gets, and the start of `epoch` for the receiver. `is_midway`: its players join in the middle.
+    Snapshot {
+        epoch: Epoch,
+        is_midway: bool,
+        frames: Vec<Frame>,
+    },
     /// The next frames.
     Frames { epoch: Epoch, frames: Vec<Frame> },
     /// The publisher took its metadata back.
