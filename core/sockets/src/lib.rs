@@ -2,6 +2,9 @@
 //!
 //! It stands apart from `headwater-core`, which knows no socket, and from the drivers, which would each say it again.
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod low_water;
+
 use headwater_core::driver::{Addresses, Config};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::io::{self, IoSlice};
@@ -101,6 +104,20 @@ pub fn send<'a>(stream: impl Into<SockRef<'a>>, slices: &[IoSlice<'_>]) -> io::R
     stream.into().send_vectored(slices)
 }
 
+/// Lets a connection report that it is readable only once `bytes` are there, or an end or an error.
+///
+/// Linux enlarges the receive buffer if need be, and reports earlier if the peer has no more room to send. Elsewhere it
+/// is left as it is: such a connection costs more wake-ups, and works the same.
+pub fn set_low_water<'a>(stream: impl Into<SockRef<'a>>, bytes: usize) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Ok(bytes) = bytes.try_into() {
+        // If it fails, then because the peer has gone already.
+        let _ = low_water::set(&stream.into(), bytes);
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (stream.into(), bytes);
+}
+
 fn new_socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // So that a restart need not wait until old connections are forgotten. On Windows it would mean what
@@ -186,6 +203,18 @@ mod tests {
             let stream = SockRef::from(&stream);
             assert_eq!(stream.tcp_user_timeout().unwrap(), Some(USER_TIMEOUT));
             assert_eq!(stream.tcp_notsent_lowat().unwrap(), MAX_UNSENT);
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_low_water_mark_of_a_connection_can_be_moved_up_and_down() {
+        let (address, _listeners) = listen_on(ANY_PORT, 1).unwrap();
+        let stream = TcpStream::connect(address).unwrap();
+        for bytes in [64 << 10, 1] {
+            set_low_water(&stream, bytes);
+            let mark = low_water::get(&SockRef::from(&stream)).unwrap();
+            assert_eq!(usize::try_from(mark).unwrap(), bytes);
         }
     }
 }
