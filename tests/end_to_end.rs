@@ -336,6 +336,43 @@ fn a_push_in_small_pieces_arrives_whole(runtime: Runtime) {
     assert_same_frames(&http::read_response(player).read_flv(), &file_frames(TYPICAL));
 }
 
+/// A publisher that nobody watches is read late. Who joins gets what it has sent so far all the same, whether it goes on
+/// or has fallen silent.
+fn who_joins_an_unwatched_publisher_misses_nothing(runtime: Runtime) {
+    let server = runtime.start(&NO_GRACE);
+    let file = fs::read(TYPICAL.path()).unwrap();
+    let mut publisher = http::connect(server.http, Ipv4Addr::LOCALHOST);
+    publisher.set_nodelay(true).unwrap();
+    let head = "POST /live/unwatched HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    publisher.write_all(head.as_bytes()).unwrap();
+    let (joins, mut sent) = (6, 0);
+    for part in file.chunks(file.len().div_ceil(joins)) {
+        for piece in part.chunks(997) {
+            write!(publisher, "{:x}\r\n", piece.len()).unwrap();
+            publisher.write_all(&[piece, b"\r\n"].concat()).unwrap();
+        }
+        sent += part.len();
+        let frames = frames_of(&file[..sent]);
+        let newest = coded(&frames, FrameKind::Video).pop().unwrap().payload.clone();
+        let mut player = server.wait_until_live("live/unwatched");
+        player.read_flv_until(|frames| frames.iter().any(|frame| frame.payload == newest));
+    }
+    publisher.write_all(b"0\r\n\r\n").unwrap();
+    assert_eq!(http::read_response(publisher).status, 200);
+}
+
+/// A file pushed at full speed is taken at full speed, although nobody watches.
+fn a_file_pushed_to_nobody_is_taken_at_once(runtime: Runtime) {
+    let server = runtime.start(&NO_GRACE);
+    let file = fs::read(clips::HEAVY.path()).unwrap();
+    let start = Instant::now();
+    let response = http::post_from(Ipv4Addr::LOCALHOST, server.http, "/live/file", &file);
+    assert_eq!(response.status, 200);
+    // Read only ten times a second, even the largest receive buffer would make that longer.
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(5), "{} bytes took {took:?}", file.len());
+}
+
 /// A player may close its sending side once it has asked, even before there is anything to play.
 fn a_player_that_closes_its_sending_side_plays_on(runtime: Runtime) {
     let server = runtime.start(&NO_GRACE);
@@ -533,9 +570,12 @@ fn assert_whole(frames: &[Frame], clip: Clip) {
 
 /// The pictures and sounds of a clip, read from its file.
 fn file_frames(clip: Clip) -> Vec<Frame> {
-    let file = fs::read(clip.path()).unwrap();
+    frames_of(&fs::read(clip.path()).unwrap())
+}
+
+/// The pictures and sounds of a part of a file, from its start.
+fn frames_of(mut input: &[u8]) -> Vec<Frame> {
     let mut reader = FlvReader::new(&Limits::default());
-    let mut input = &file[..];
     let mut frames = Vec::new();
     while let Some(item) = reader.handle_input(&mut input).unwrap() {
         match item {
@@ -599,6 +639,8 @@ on_every_runtime!([
     merged_writes_lose_nothing
     a_player_that_pauses_delays_no_other
     a_push_in_small_pieces_arrives_whole
+    who_joins_an_unwatched_publisher_misses_nothing
+    a_file_pushed_to_nobody_is_taken_at_once
     a_player_that_closes_its_sending_side_plays_on
     a_reset_ends_nobody_else
     running_out_of_file_descriptors_is_survived

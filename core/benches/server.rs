@@ -227,6 +227,8 @@ impl Socket for Handle {
 
     fn set_interest(&self, _: Interest) {}
 
+    fn set_low_water(&self, _: usize) {}
+
     fn close(self) {}
 }
 

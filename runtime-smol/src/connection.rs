@@ -109,6 +109,10 @@ impl Socket for Handle {
         self.0.set_interest(Some(interest));
     }
 
+    fn set_low_water(&self, bytes: usize) {
+        headwater_sockets::set_low_water(self.0.stream.get_ref(), bytes);
+    }
+
     fn close(self) {
         self.0.set_interest(None);
     }

@@ -96,9 +96,16 @@ pub(crate) struct Handle(pub(crate) Rc<Connection>);
 
 impl driver::Socket for Handle {
     fn read(&self, scratch: &mut [u8]) -> io::Result<usize> {
-        self.0.transfer(tokio::io::Interest::READABLE, scratch.len(), |socket| {
+        let mut has_asked = false;
+        let result = self.0.transfer(tokio::io::Interest::READABLE, scratch.len(), |socket| {
+            has_asked = true;
             (&*socket).read(scratch)
-        })
+        });
+        match has_asked {
+            true => result,
+            // Nothing was reported, but the shard wants to know.
+            false => (&*SockRef::from(&self.0.stream)).read(scratch),
+        }
     }
 
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -116,6 +123,10 @@ impl driver::Socket for Handle {
     fn set_interest(&self, interest: driver::Interest) {
         self.0.interest.set(Some(interest));
         self.0.changed.notify_one();
+    }
+
+    fn set_low_water(&self, bytes: usize) {
+        headwater_sockets::set_low_water(&self.0.stream, bytes);
     }
 
     fn close(self) {

@@ -125,14 +125,10 @@ fn has_exhausted(result: &io::Result<usize>, len: usize) -> bool {
 
 impl Socket for Connection {
     fn read(&self, scratch: &mut [u8]) -> io::Result<usize> {
-        if !self.is_readable.get() {
-            return Err(ErrorKind::WouldBlock.into());
-        }
         let result = (&self.stream).read(scratch);
         let end_follows = result.is_ok() && self.has_ended.get();
-        if has_exhausted(&result, scratch.len()) && !end_follows {
-            self.is_readable.set(false);
-        }
+        self.is_readable
+            .set(!has_exhausted(&result, scratch.len()) || end_follows);
         self.enqueue();
         result
     }
@@ -156,6 +152,10 @@ impl Socket for Connection {
     fn set_interest(&self, interest: Interest) {
         self.interest.set(interest);
         self.enqueue();
+    }
+
+    fn set_low_water(&self, bytes: usize) {
+        headwater_sockets::set_low_water(&self.stream, bytes);
     }
 
     /// The kernel forgets a socket that is closed, and the poll with it.
@@ -262,6 +262,29 @@ mod tests {
         assert!(!fixture.dequeue());
         fixture.connection.set_interest(Interest::READ);
         assert!(fixture.dequeue());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn below_the_low_water_mark_bytes_are_there_but_not_reported() {
+        let mut fixture = connect();
+        fixture.connection.set_low_water(10);
+        fixture.peer.write_all(b"seven..").unwrap();
+        fixture.connection.is_writable.set(false);
+        // Room to write is reported at once, and nothing else.
+        fixture.poll_until(|fixture| fixture.connection.is_writable.get());
+        assert!(!fixture.dequeue());
+        let mut scratch = [0; 64];
+        assert_eq!(fixture.connection.read(&mut scratch).unwrap(), 7);
+        fixture.peer.write_all(b"ten bytes.").unwrap();
+        fixture.poll_until(|fixture| !fixture.queue.is_empty());
+        assert!(fixture.dequeue());
+        assert_eq!(fixture.connection.read(&mut scratch).unwrap(), 10);
+        fixture.peer.write_all(b"end").unwrap();
+        fixture.peer.shutdown(Shutdown::Write).unwrap();
+        fixture.poll_until(|fixture| fixture.connection.has_ended.get());
+        assert!(fixture.dequeue());
+        assert_eq!(fixture.connection.read(&mut scratch).unwrap(), 3);
     }
 
     #[test]

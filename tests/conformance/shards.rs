@@ -63,6 +63,8 @@ impl Shards {
         };
         match action {
             Action::Wake(id) => self.write(shard, id),
+            // Here all that has come is read at once.
+            Action::Read(_) => {}
             Action::Shutdown(id) => {
                 if let Some(connection) = find(&mut self.connections, shard, id) {
                     connection.has_ended = true;

@@ -12,7 +12,7 @@ use std::io::{self, ErrorKind, IoSlice};
 ///
 /// Each method takes `&self`: a driver's own handle on the same socket waits for its readiness meanwhile.
 pub trait Socket {
-    /// Reads into `scratch`; 0 means that the peer has closed its sending side.
+    /// Reads into `scratch`, also if nothing was reported; 0 means that the peer has closed its sending side.
     ///
     /// # Errors
     /// [`ErrorKind::WouldBlock`] if nothing is there yet. Any other error is the end of the connection.
@@ -29,6 +29,10 @@ pub trait Socket {
 
     /// What to wait for from now on. At first that is [`Interest::READ`]; called only when it changes.
     fn set_interest(&self, interest: Interest);
+
+    /// From now on, reports that there is something to read only once `bytes` are there, or an end or an error. At first
+    /// that is 1; called only when it changes. A socket that cannot may ignore it, and pays with more wake-ups.
+    fn set_low_water(&self, bytes: usize);
 
     /// The shard is done with this socket and drops it.
     fn close(self);
@@ -66,6 +70,8 @@ pub struct Shard<S> {
     connections: Vec<Option<Connection<S>>>,
     /// Connections with something to write, each at most once, served in turn.
     run_queue: VecDeque<ConnectionId>,
+    /// Connections to read whether or not they have reported something, each at most once.
+    read_queue: VecDeque<ConnectionId>,
     scratch: Box<[u8]>,
     is_shut_down: bool,
 }
@@ -75,7 +81,9 @@ struct Connection<S> {
     id: ConnectionId,
     socket: S,
     interest: Interest,
+    low_water: usize,
     is_queued: bool,
+    is_read_queued: bool,
     is_blocked: bool,
 }
 
@@ -90,8 +98,8 @@ const FEW_SLICES: usize = 4;
 const BURST: usize = 256 << 10;
 /// Bytes written in one turn, before the runtime looks for new input. 1 MiB: about 0.5 ms.
 const TURN: usize = 1 << 20;
-/// What a write costs beside its bytes, in bytes: a system call on a socket is about as long as copying 16 KiB.
-const WRITE_COST: usize = 16 << 10;
+/// What a read or write costs beside its bytes, in bytes: a system call on a socket is about as long as copying 16 KiB.
+const CALL_COST: usize = 16 << 10;
 
 impl<S: Socket> Shard<S> {
     /// A shard without connections.
@@ -101,6 +109,7 @@ impl<S: Socket> Shard<S> {
             server,
             connections: Vec::new(),
             run_queue: VecDeque::new(),
+            read_queue: VecDeque::new(),
             scratch: vec![0; SCRATCH].into(),
             is_shut_down: false,
         }
@@ -122,7 +131,9 @@ impl<S: Socket> Shard<S> {
             id,
             socket,
             interest: Interest::READ,
+            low_water: 1,
             is_queued: false,
+            is_read_queued: false,
             is_blocked: false,
         };
         if self.connections.len() <= id.index() {
@@ -143,30 +154,7 @@ impl<S: Socket> Shard<S> {
     /// The socket of `id` has something to read: reads once. Returns whether more may be there; other work should then
     /// come first.
     pub fn readable(&mut self, now: Time, id: ConnectionId) -> bool {
-        let Some(connection) = find(&mut self.connections, id) else {
-            return false;
-        };
-        if !connection.interest.read {
-            return false;
-        }
-        let filled = match connection.socket.read(&mut self.scratch) {
-            Ok(0) => {
-                self.server.handle_eof(now, id);
-                false
-            }
-            Ok(len) => {
-                self.server
-                    .handle_input(now, id, self.scratch.get(..len).unwrap_or_default());
-                len == self.scratch.len()
-            }
-            Err(error) if is_temporary(&error) => false,
-            Err(_) => {
-                self.server.handle_reset(now, id);
-                false
-            }
-        };
-        self.update_interest(id);
-        filled
+        self.read(now, id) == self.scratch.len()
     }
 
     /// The socket of `id` takes bytes again.
@@ -205,7 +193,7 @@ impl<S: Socket> Shard<S> {
         self.is_shut_down && self.server.is_drained()
     }
 
-    /// Does what the server asks for: writes, closes, hands messages for other shards to `send`.
+    /// Does what the server asks for: reads, writes, closes, hands messages for other shards to `send`.
     ///
     /// Returns whether work is left. A turn ends after about half a millisecond, so that one burst cannot keep the
     /// thread from its other sockets; what comes in meanwhile joins the queue, and frames that wait leave together.
@@ -216,12 +204,19 @@ impl<S: Socket> Shard<S> {
                 self.perform(action, &mut send);
             }
             if budget == 0 {
-                return !self.run_queue.is_empty();
+                return !(self.read_queue.is_empty() && self.run_queue.is_empty());
             }
-            let Some(id) = self.run_queue.pop_front() else {
+            // One of these for one of those, so that neither waits for all of the other.
+            let (to_read, to_write) = (self.read_queue.pop_front(), self.run_queue.pop_front());
+            if let Some(id) = to_read {
+                budget = budget.saturating_sub(CALL_COST + self.read_queued(now, id));
+            }
+            if let Some(id) = to_write {
+                budget = budget.saturating_sub(CALL_COST + self.flush(now, id));
+            }
+            if (to_read, to_write) == (None, None) {
                 return false;
-            };
-            budget = budget.saturating_sub(WRITE_COST + self.flush(now, id));
+            }
         }
     }
 
@@ -230,6 +225,10 @@ impl<S: Socket> Shard<S> {
             // Who is served soon has its interest brought up to date then.
             Action::Wake(id) if self.enqueue(id) => {}
             Action::Wake(id) => self.update_interest(id),
+            Action::Read(id) => {
+                self.update_low_water(id);
+                self.enqueue_read(id);
+            }
             Action::Shutdown(id) => {
                 if let Some(connection) = find(&mut self.connections, id) {
                     connection.socket.shutdown_write();
@@ -255,6 +254,52 @@ impl<S: Socket> Shard<S> {
             self.run_queue.push_back(id);
         }
         true
+    }
+
+    fn enqueue_read(&mut self, id: ConnectionId) {
+        if let Some(connection) = find(&mut self.connections, id)
+            && !mem::replace(&mut connection.is_read_queued, true)
+        {
+            self.read_queue.push_back(id);
+        }
+    }
+
+    /// Reads a connection of the read queue once, and returns how much there was.
+    fn read_queued(&mut self, now: Time, id: ConnectionId) -> usize {
+        if let Some(connection) = find(&mut self.connections, id) {
+            connection.is_read_queued = false;
+        }
+        let len = self.read(now, id);
+        if len == self.scratch.len() {
+            self.enqueue_read(id);
+        }
+        len
+    }
+
+    /// Reads once, if the server wants it, and returns how much there was.
+    fn read(&mut self, now: Time, id: ConnectionId) -> usize {
+        let Some(connection) = find(&mut self.connections, id).filter(|connection| connection.interest.read) else {
+            return 0;
+        };
+        let len = match connection.socket.read(&mut self.scratch) {
+            Ok(0) => {
+                self.server.handle_eof(now, id);
+                0
+            }
+            Ok(len) => {
+                self.server
+                    .handle_input(now, id, self.scratch.get(..len).unwrap_or_default());
+                len
+            }
+            Err(error) if is_temporary(&error) => 0,
+            Err(_) => {
+                self.server.handle_reset(now, id);
+                0
+            }
+        };
+        self.update_interest(id);
+        self.update_low_water(id);
+        len
     }
 
     /// Writes what `id` has, up to a burst, and returns how much the kernel took.
@@ -292,6 +337,16 @@ impl<S: Socket> Shard<S> {
         }
         self.update_interest(id);
         sent
+    }
+
+    fn update_low_water(&mut self, id: ConnectionId) {
+        if let Some(connection) = find(&mut self.connections, id) {
+            let low_water = self.server.low_water(id);
+            if connection.low_water != low_water {
+                connection.low_water = low_water;
+                connection.socket.set_low_water(low_water);
+            }
+        }
     }
 
     fn update_interest(&mut self, id: ConnectionId) {
@@ -349,6 +404,7 @@ mod tests {
         /// How many bytes it takes until it refuses, each time it is asked; then it takes all.
         rooms: VecDeque<usize>,
         interest: Option<Interest>,
+        low_water: Option<usize>,
         is_closed: bool,
     }
 
@@ -380,6 +436,10 @@ mod tests {
 
         fn set_interest(&self, interest: Interest) {
             self.borrow_mut().interest = Some(interest);
+        }
+
+        fn set_low_water(&self, bytes: usize) {
+            self.borrow_mut().low_water = Some(bytes);
         }
 
         fn close(self) {
@@ -457,6 +517,28 @@ mod tests {
         finish_turn(&mut shard);
         assert_eq!(fake.borrow().interest, Some(Interest::READ));
         assert_eq!(fake.borrow().written, answer(&[]));
+    }
+
+    #[test]
+    fn what_nobody_watches_is_read_without_being_reported_and_at_once_when_somebody_does() {
+        let frames = b"\x08\0\0\x03\0\0\0\0\0\0\0\xAF\x01\x21\0\0\0\x0E".repeat(3);
+        let mut shard = new_shard();
+        let (id, fake) = connect(&mut shard, &[]);
+        let head = b"POST /live/stream HTTP/1.0\r\n\r\nFLV\x01\x05\0\0\0\x09\0\0\0\0".to_vec();
+        receive(&mut shard, id, &fake, Ok([head, frames.clone()].concat()));
+        assert!(fake.borrow().low_water.is_some_and(|bytes| bytes > 1));
+
+        fake.borrow_mut().incoming.push_back(Ok(frames.clone()));
+        shard.handle_timeout(shard.poll_timeout().unwrap());
+        finish_turn(&mut shard);
+        assert!(fake.borrow().incoming.is_empty(), "its turn had come");
+
+        fake.borrow_mut().incoming.push_back(Ok(frames));
+        let (player, player_fake) = connect(&mut shard, &[]);
+        let request = b"GET /live/stream HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec();
+        receive(&mut shard, player, &player_fake, Ok(request));
+        assert!(fake.borrow().incoming.is_empty(), "a player has come");
+        assert_eq!(fake.borrow().low_water, Some(1));
     }
 
     #[test]

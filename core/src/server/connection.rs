@@ -288,6 +288,14 @@ impl Protocol {
         either!(self, session => session.poll_timeout())
     }
 
+    /// Bytes after which the peer wants each acknowledgement; `None` if its protocol knows none.
+    pub(super) fn ack_every(&self) -> Option<u32> {
+        match self {
+            Protocol::Rtmp(session) => Some(session.ack_every()),
+            Protocol::Http(_) => None,
+        }
+    }
+
     pub(super) fn is_paused(&self) -> bool {
         either!(self, session => session.is_paused())
     }

@@ -13,6 +13,7 @@
 //! |--|--|
 //! | a connection came | [`accept`](Server::accept) |
 //! | bytes came | [`handle_input`](Server::handle_input); read only while [`wants_input`](Server::wants_input) |
+//! | `Action::Read` | as if bytes had come; [`low_water`](Server::low_water) may have changed |
 //! | the peer closed its side | [`handle_eof`](Server::handle_eof) |
 //! | the socket failed | [`handle_reset`](Server::handle_reset) |
 //! | the socket has room, or `Action::Wake` | [`output`](Server::output) until empty or the socket is full |
@@ -26,6 +27,7 @@ mod connection;
 mod deadlines;
 mod directory;
 mod follower;
+mod leisure;
 mod play;
 mod publish;
 mod shard;
@@ -53,6 +55,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use deadlines::Deadlines;
 use directory::Directory;
+use leisure::Leisure;
 use shard::{Body, home_of};
 use slab::Slab;
 use stream::Stream;
@@ -76,6 +79,7 @@ pub struct Server {
     tickets: u64,
     connections: Slab<Connection>,
     deadlines: Deadlines,
+    leisure: Leisure,
     hub: Hub,
     /// What a channel is to us, apart from its frames.
     streams: BTreeMap<ChannelId, Stream>,
@@ -110,6 +114,7 @@ impl Server {
             tickets: 0,
             connections: Slab::new(),
             deadlines: Deadlines::default(),
+            leisure: Leisure::default(),
             hub: Hub::new(),
             streams: BTreeMap::new(),
             directory: Directory::new(config.grace),
@@ -236,6 +241,7 @@ impl Server {
         let now = self.advance(now);
         self.hub.handle_timeout(now);
         self.directory.handle_timeout(now);
+        self.read_leisurely(now);
         self.deliver(now);
         while let Some((due, id)) = self.deadlines.pop_due(now) {
             let Some(connection) = self.connection(id) else {
@@ -316,6 +322,7 @@ impl Server {
             self.deadlines.poll_timeout(),
             self.hub.poll_timeout(),
             self.directory.poll_timeout(),
+            self.leisure.poll_timeout(),
         ]
         .into_iter()
         .flatten()
@@ -384,6 +391,7 @@ impl Server {
             connection.stash = input.to_vec();
         }
         self.announce_published(now, id);
+        self.relax(now, id);
         self.settle(now, id);
     }
 

@@ -36,6 +36,8 @@ impl Server {
             .map(Duration::from_millis);
         let ask = PlayAsk { merge, ..ask };
         let channel = self.open_stream(&target.key);
+        self.attend(id);
+        self.attend_publisher(channel);
         let activity = Activity::Seeking {
             request,
             until: None,
@@ -346,6 +348,7 @@ impl Server {
         let was_player = match activity {
             Activity::Claiming { .. } => false,
             Activity::Publishing { epoch } => {
+                self.attend(id);
                 self.end_publish(channel, epoch);
                 if let (Some(key), Some(stats)) = (&key, self.hub.channel(channel).map(Channel::stats)) {
                     info!(conn = %id, stream = key.as_str(), %cause, frames = stats.frames, bytes = stats.bytes,

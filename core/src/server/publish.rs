@@ -30,6 +30,7 @@ impl Server {
             return;
         }
         let address = connection.peer.ip();
+        self.attend(id);
         let channel = self.open_stream(&target.key);
         let Some(connection) = self.connection(id) else { return };
         connection.add_role(Role {
@@ -308,6 +309,7 @@ impl Server {
         if shard == own || stream.epoch != epoch || stream.publisher.is_none() {
             return;
         }
+        self.attend_publisher(channel);
         self.flush_outgoing(channel);
         let (is_midway, frames) = self.hub.channel(channel).map_or((false, Vec::new()), |channel| {
             let frames = channel.headers().chain(channel.gop()).cloned();

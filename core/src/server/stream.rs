@@ -49,6 +49,14 @@ pub(super) struct Publisher {
     pub(super) outgoing: Vec<Frame>,
 }
 
+impl Stream {
+    /// Whether somebody plays it or wants to, here or on another shard.
+    pub(super) fn is_watched(&self) -> bool {
+        let has_followers = |publisher: &Publisher| !publisher.followers.is_empty();
+        self.players > 0 || self.publisher.as_ref().is_some_and(has_followers)
+    }
+}
+
 impl Server {
     /// The stream of `key` on this shard, made if it is new, with one more role.
     pub(super) fn open_stream(&mut self, key: &StreamKey) -> ChannelId {

@@ -28,7 +28,7 @@ pub(super) struct Link {
     /// An aggregate message under way.
     aggregate: Option<Box<Parts>>,
     /// Bytes that the peer sends between two acknowledgements.
-    ack_every: u32,
+    pub(super) ack_every: u32,
     /// The count of received bytes that the next acknowledgement is due at.
     ack_at: u64,
     /// The window that we last announced.

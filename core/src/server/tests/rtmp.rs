@@ -188,6 +188,20 @@ impl Caller {
 }
 
 #[test]
+fn a_connection_that_does_more_than_publish_is_read_at_once() {
+    let mut world = World::new(1, |_| {});
+    let mut caller = Caller::new(&mut world, 2, 2);
+    caller.call(&mut world, 1, "publish", "own");
+    caller.publish(&mut world, 1, "V A K0");
+    caller.call(&mut world, 2, "play", "other");
+    assert!(!caller.hear(&mut world).contains(&"NetStream.Play.Start@2".into()));
+    world.pass(Duration::from_millis(100));
+    assert!(caller.hear(&mut world).contains(&"NetStream.Play.Start@2".into()));
+    caller.call(&mut world, 2, "closeStream", "");
+    assert_eq!(caller.hear(&mut world), ["NetStream.Play.Stop@2"]);
+}
+
+#[test]
 fn a_player_may_switch_streams_and_stop() {
     let mut world = World::new(1, |_| {});
     for name in ["x", "y"] {
@@ -218,7 +232,7 @@ fn what_comes_behind_a_request_waits_for_its_answer() {
         caller.publish(&mut world, 1, "V A K0 a5");
         caller.call(&mut world, 1, "deleteStream", "");
         world.delivers = true;
-        world.settle();
+        world.pass(Duration::from_millis(100));
         let heard = caller.hear(&mut world);
         assert_eq!(heard, ["NetStream.Publish.Start@1", "NetStream.Unpublish.Success@1"]);
         let stats = world.servers[0].stats();

@@ -204,6 +204,7 @@ fn a_publisher_whose_headers_change_all_the_time_is_ended_and_told() {
         world.push(by_http, &script);
         world.publish(by_rtmp, &script);
     }
+    world.pass(Duration::from_millis(100));
     assert_eq!(world.status(by_http), "HTTP/1.1 400 Bad Request");
     assert!(
         world.heard(by_rtmp).ends_with("[NetStream.Publish.Failed]"),

@@ -33,6 +33,10 @@ pub(super) struct World {
 pub(super) struct Client {
     shard: usize,
     id: ConnectionId,
+    /// What its socket holds at the server's side.
+    unread: Vec<u8>,
+    /// How often the server has read that.
+    pub(super) reads: usize,
     /// What the server has sent.
     pub(super) received: Vec<u8>,
     /// How much more it will take.
@@ -68,6 +72,8 @@ impl World {
         self.clients.push(Client {
             shard,
             id,
+            unread: vec![],
+            reads: 0,
             received: vec![],
             window: usize::MAX,
             is_shut_down: false,
@@ -79,17 +85,36 @@ impl World {
     }
 
     pub(super) fn send(&mut self, client: usize, bytes: &[u8]) {
+        self.arrive(client, bytes);
+        self.settle();
+    }
+
+    /// Bytes come in at the server's side, and are read once there are enough.
+    fn arrive(&mut self, client: usize, bytes: &[u8]) {
         let Client {
             shard, id, is_closed, ..
         } = self.clients[client];
         if !is_closed {
-            self.servers[shard].handle_input(self.now, id, bytes);
-            self.settle();
+            let unread = &mut self.clients[client].unread;
+            unread.extend_from_slice(bytes);
+            if unread.len() >= self.servers[shard].low_water(id) {
+                self.read(client);
+            }
+        }
+    }
+
+    fn read(&mut self, client: usize) {
+        let Client { shard, id, .. } = self.clients[client];
+        let input = mem::take(&mut self.clients[client].unread);
+        if !input.is_empty() {
+            self.clients[client].reads += 1;
+            self.servers[shard].handle_input(self.now, id, &input);
         }
     }
 
     /// The client closes its side.
     pub(super) fn finish(&mut self, client: usize) {
+        self.read(client);
         let Client { shard, id, .. } = self.clients[client];
         self.servers[shard].handle_eof(self.now, id);
         self.settle();
@@ -211,6 +236,12 @@ impl World {
         };
         match action {
             Action::Wake(id) => self.write(shard, id),
+            Action::Read(id) => {
+                let is_read = |client: &Client| client.shard == shard && client.id == id && !client.is_closed;
+                if let Some(client) = self.clients.iter().position(is_read) {
+                    self.read(client);
+                }
+            }
             Action::Shutdown(id) => {
                 if let Some(client) = self.find(shard, id) {
                     client.is_shut_down = true;
@@ -360,7 +391,8 @@ impl World {
     /// Lets RTMP clients read and answer. Returns whether any had something to say.
     fn converse(&mut self) -> bool {
         let mut spoke = false;
-        for client in &mut self.clients {
+        for index in 0..self.clients.len() {
+            let client = &mut self.clients[index];
             let Some((session, heard)) = &mut client.rtmp else {
                 continue;
             };
@@ -376,7 +408,7 @@ impl World {
             }
             let reply = drain(session.output());
             if !reply.is_empty() && !client.is_closed {
-                self.servers[client.shard].handle_input(self.now, client.id, &reply);
+                self.arrive(index, &reply);
                 spoke = true;
             }
         }

@@ -160,6 +160,13 @@ impl ServerSession {
         }
     }
 
+    /// Bytes from the peer between two acknowledgements of ours: half the window that it announced, or ours if it
+    /// announced none. A peer may send no more than its window before it hears of the next.
+    #[must_use]
+    pub const fn ack_every(&self) -> u32 {
+        self.link.ack_every
+    }
+
     /// Whether a request waits for [`accept`](Self::accept) or [`reject`](Self::reject). Input stays with the caller
     /// until then, and the peer's silence is not held against it.
     #[must_use]

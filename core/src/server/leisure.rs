@@ -1,0 +1,134 @@
+//! Publishers that nobody watches are read at leisure: seldom, and much at a time.
+//!
+//! An encoder sends each frame in a segment of its own. To be woken for each and to read it at once is most of what a
+//! publisher costs, and lets players have it early; where there are none, what comes may as well wait in the kernel.
+//! Nothing is lost by it: once somebody wants the stream, [`Action::Read`] brings in what is there before the newcomer's
+//! first byte is written.
+
+use super::connection::{Activity, Connection, Phase};
+use super::{Action, ConnectionId, Server};
+use crate::Time;
+use crate::hub::{Channel, ChannelId};
+use alloc::collections::BTreeSet;
+use core::time::Duration;
+
+/// How long bytes of a publisher that nobody watches may wait. 100 ms: ten wake-ups a second for any number of them,
+/// instead of about seventy for each, and neither an encoder nor a person notices.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// Silence after which a connection is read eagerly again, so that one that says nothing costs nothing. 200 ms: by then it
+/// was looked at in vain.
+const SILENCE: Duration = Duration::from_millis(200);
+
+/// Bytes that are not kept waiting: with so many, a connection is read before its time. 64 KiB: as much as a driver reads
+/// at once, so that a publisher of 5 Mb/s and more, or a whole file pushed at full speed, sets the pace itself.
+const LOW_WATER: usize = 64 << 10;
+
+/// The connections that are read at leisure, and when they are looked at next.
+#[derive(Debug, Default)]
+pub(super) struct Leisure {
+    connections: BTreeSet<ConnectionId>,
+    /// Set while there are any.
+    due: Option<Time>,
+}
+
+impl Leisure {
+    pub(super) fn poll_timeout(&self) -> Option<Time> {
+        self.due
+    }
+
+    fn insert(&mut self, now: Time, id: ConnectionId) {
+        self.connections.insert(id);
+        self.due.get_or_insert(now + INTERVAL);
+    }
+
+    fn remove(&mut self, id: ConnectionId) -> bool {
+        let was_there = self.connections.remove(&id);
+        if self.connections.is_empty() {
+            self.due = None;
+        }
+        was_there
+    }
+}
+
+impl Server {
+    /// How many bytes a connection's socket should have before it says that it is readable; an end or an error it says
+    /// at once. 1, but for publishers that nobody watches. It changes with [`handle_input`](Self::handle_input) and
+    /// with [`Action::Read`].
+    ///
+    /// A socket that cannot be told so may go on saying it for every byte: that costs more and changes nothing else.
+    #[must_use]
+    pub fn low_water(&self, id: ConnectionId) -> usize {
+        if self.leisure.connections.contains(&id) {
+            LOW_WATER
+        } else {
+            1
+        }
+    }
+
+    /// After a read of a connection: takes it easy if all that it does is to publish what nobody watches.
+    pub(super) fn relax(&mut self, now: Time, id: ConnectionId) {
+        if let Some(connection) = self.peek(id)
+            && connection.is_patient()
+            && connection.roles.iter().all(|role| self.is_unwatched(role.channel))
+        {
+            self.leisure.insert(now, id);
+        }
+    }
+
+    /// Somebody waits for what a connection sends, or will not do nothing but publish any more: reads it, now and
+    /// eagerly from now on.
+    pub(super) fn attend(&mut self, id: ConnectionId) {
+        if self.leisure.remove(id) {
+            self.actions.push_back(Action::Read(id));
+        }
+    }
+
+    /// As [`attend`](Self::attend), for the publisher of `channel` if it is one of ours.
+    pub(super) fn attend_publisher(&mut self, channel: ChannelId) {
+        let publisher = self.streams.get(&channel).and_then(|stream| stream.publisher.as_ref());
+        if let Some(id) = publisher.map(|publisher| publisher.connection) {
+            self.attend(id);
+        }
+    }
+
+    /// Has all connections read whose turn has come. O(those that are read at leisure).
+    pub(super) fn read_leisurely(&mut self, now: Time) {
+        if self.leisure.due.is_none_or(|due| now < due) {
+            return;
+        }
+        self.leisure.due = Some(now + INTERVAL);
+        for id in self.leisure.connections.clone() {
+            let is_silent = self.peek(id).is_none_or(|it| now.since(it.last_input) >= SILENCE);
+            if is_silent {
+                self.attend(id);
+            } else {
+                self.actions.push_back(Action::Read(id));
+            }
+        }
+    }
+
+    /// Whether media of the stream has come, and nobody here or on another shard plays it or wants to.
+    fn is_unwatched(&self, channel: ChannelId) -> bool {
+        let has_media = |channel: &Channel| channel.stats().frames > 0;
+        self.hub.channel(channel).is_some_and(has_media)
+            && self.streams.get(&channel).is_some_and(|stream| !stream.is_watched())
+    }
+}
+
+impl Connection {
+    /// Whether its peer waits for nothing that reading late would delay: it publishes, does nothing else, and wants
+    /// acknowledgements seldom.
+    fn is_patient(&self) -> bool {
+        self.phase == Phase::Open
+            && !self.roles.is_empty()
+            && self
+                .roles
+                .iter()
+                .all(|role| matches!(role.activity, Activity::Publishing { .. }))
+            && self
+                .protocol
+                .ack_every()
+                .is_none_or(|bytes| bytes as usize >= LOW_WATER)
+    }
+}
