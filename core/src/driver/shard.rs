@@ -91,7 +91,7 @@ struct Connection<S> {
 const SCRATCH: usize = 64 << 10;
 /// Slices offered to one write. 64: as tokio and rustls do; with a header and a payload per frame that is 32 frames.
 const MAX_SLICES: usize = 64;
-/// Slices that a frame to a player at the live edge needs at most, so that a write need not prepare more.
+/// Slices that a frame to a player at the live edge usually needs, so that a write need not prepare more.
 const FEW_SLICES: usize = 4;
 /// Bytes written to one connection before the others get their share. 256 KiB: a player that joins gets its pictures
 /// in a few steps, and nobody waits longer than about 0.1 ms for it.
@@ -222,9 +222,12 @@ impl<S: Socket> Shard<S> {
 
     fn perform(&mut self, action: Action, send: &mut impl FnMut(ShardId, ShardMessage)) {
         match action {
-            // Who is served soon has its interest brought up to date then.
-            Action::Wake(id) if self.enqueue(id) => {}
-            Action::Wake(id) => self.update_interest(id),
+            Action::Wake(id) => {
+                // Who is served soon has its interest brought up to date then.
+                if !self.enqueue(id) {
+                    self.update_interest(id);
+                }
+            }
             Action::Read(id) => {
                 self.update_low_water(id);
                 self.enqueue_read(id);

@@ -31,12 +31,10 @@ pub struct Channel {
     headers: Headers,
     ring: Ring,
     tracks: Tracks,
-    /// When the present publisher's first media frame came, and how many have come.
+    /// When the present publisher's first media frame came, and how many it has sent.
     first_media: Option<Time>,
     media_frames: u64,
-    /// Whether it has sent media, to us or before it came to us.
-    is_under_way: bool,
-    /// When its last keyframe came.
+    /// When its last keyframe came, or may have come.
     last_keyframe: Option<Time>,
     header_changes: PerSecond,
     is_unsteady: bool,
@@ -97,6 +95,15 @@ pub struct Tracks {
     pub video: bool,
 }
 
+/// What a publisher has sent before it comes to a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Past {
+    /// The kinds of media among it.
+    pub tracks: Tracks,
+    /// Its media frames.
+    pub media_frames: u64,
+}
+
 /// What a channel has seen of its present or last publisher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -128,7 +135,6 @@ impl Channel {
             tracks: Tracks::default(),
             first_media: None,
             media_frames: 0,
-            is_under_way: false,
             last_keyframe: None,
             header_changes: PerSecond::default(),
             is_unsteady: false,
@@ -144,13 +150,19 @@ impl Channel {
     /// A publisher begins, the first one or another. Its times continue the time line, and players that are there get
     /// its pictures from its first keyframe on.
     pub fn begin(&mut self, now: Time) {
-        self.restart(now, false);
+        self.restart(now, Past::default(), false);
     }
 
-    /// As [`begin`](Self::begin), for a publisher that has sent frames already which are not in this channel: its sound
-    /// waits for its pictures, as for everybody who joins in the middle.
-    pub fn begin_midway(&mut self, now: Time) {
-        self.restart(now, true);
+    /// As [`begin`](Self::begin), for a publisher that has sent the `past` elsewhere. If that was anything, its sound waits
+    /// for its pictures, as for everybody who joins in the middle.
+    pub fn begin_midway(&mut self, now: Time, past: Past) {
+        self.restart(now, past, past.media_frames > 0);
+    }
+
+    /// As [`begin_midway`](Self::begin_midway), for a publisher of which some frames were lost on the way: players that
+    /// are there wait for its pictures, but their sound goes on.
+    pub fn resume(&mut self, now: Time, past: Past) {
+        self.restart(now, past, false);
     }
 
     /// Takes a frame in.
@@ -209,7 +221,7 @@ impl Channel {
             headers_until: 0,
             awaits: awaits.then_some(AwaitsKeyframe {
                 since: now,
-                audio_too: self.is_under_way,
+                audio_too: self.media_frames > 0,
                 is_slow: false,
             }),
             is_parked: false,
@@ -298,10 +310,13 @@ impl Channel {
         subscriber.headers_due = Some(0);
     }
 
-    /// Whether the publisher has sent media: who joins now does so in the middle.
+    /// What the present publisher has sent so far, for another channel that it is to [begin](Self::begin_midway) in.
     #[must_use]
-    pub fn is_under_way(&self) -> bool {
-        self.is_under_way
+    pub fn past(&self) -> Past {
+        Past {
+            tracks: self.tracks,
+            media_frames: self.media_frames,
+        }
     }
 
     /// Whether the publisher has changed its sequence headers more often than
@@ -418,7 +433,6 @@ impl Channel {
         }
         self.saw(frame.kind, now);
         self.media_frames += 1;
-        self.is_under_way = true;
         if self.tracks().is_some() {
             self.headers.drop_stale();
         }
@@ -430,19 +444,22 @@ impl Channel {
         self.ring.push(frame, time, now);
     }
 
-    fn restart(&mut self, now: Time, is_under_way: bool) {
+    fn restart(&mut self, now: Time, past: Past, audio_waits: bool) {
         self.stats = ChannelStats::default();
         self.timeline.restart();
         self.headers.mark_stale();
         self.is_unsteady = false;
         self.forget_media();
-        self.is_under_way = is_under_way;
+        self.tracks = past.tracks;
+        self.media_frames = past.media_frames;
+        // A keyframe may have come just before.
+        self.last_keyframe = past.tracks.video.then_some(now);
         let life = self.life;
         for (_, subscriber) in self.subscribers.iter_mut().filter(|(_, it)| it.life == life) {
             // Who is there from the beginning gets all of it, also the sound before the first picture.
             subscriber.awaits = Some(AwaitsKeyframe {
                 since: now,
-                audio_too: is_under_way,
+                audio_too: audio_waits,
                 is_slow: false,
             });
         }
@@ -454,7 +471,6 @@ impl Channel {
         self.tracks = Tracks::default();
         self.first_media = None;
         self.media_frames = 0;
-        self.is_under_way = false;
         self.last_keyframe = None;
     }
 

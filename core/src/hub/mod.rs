@@ -24,7 +24,7 @@ mod timeline;
 #[cfg(test)]
 mod tests;
 
-pub use channel::{Channel, ChannelStats, Join, Next, SubscriberId, Tracks};
+pub use channel::{Channel, ChannelStats, Join, Next, Past, SubscriberId, Tracks};
 pub use config::ChannelConfig;
 pub use subscriber::{LagLimit, SkipStep, SubscriberStats};
 pub use timeline::TimelineStats;

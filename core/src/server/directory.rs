@@ -1,9 +1,8 @@
 //! Which streams exist, and where: the home's part of the conversation between shards.
 
-use super::shard::{Body, ClaimId, Epoch, ShardId};
+use super::shard::{Body, ClaimId, Epoch, ShardId, Subscription};
 use crate::{StreamKey, Time};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
-use alloc::vec::Vec;
 use core::time::Duration;
 use tracing::info;
 
@@ -31,7 +30,8 @@ struct Entry {
     state: State,
     /// The epoch of the present publisher, or of the last one.
     epoch: Epoch,
-    subscribers: BTreeSet<ShardId>,
+    /// Their tickets.
+    subscribers: BTreeMap<ShardId, u64>,
     /// Who wants to publish while the present publisher is being asked to yield. One at a time.
     contender: Option<Claim>,
 }
@@ -109,7 +109,7 @@ impl Directory {
                 return;
             }
             Body::Subscribe { ticket } => {
-                entry.subscribers.insert(from);
+                entry.subscribers.insert(from, ticket);
                 send(
                     from,
                     Body::Located {
@@ -122,7 +122,7 @@ impl Directory {
                         publisher,
                         Body::AddSubscriber {
                             epoch: entry.epoch,
-                            shard: from,
+                            subscription: Subscription { shard: from, ticket },
                         },
                     );
                 }
@@ -163,7 +163,7 @@ impl Directory {
         };
         entry.state = State::Vacant;
         info!(stream = key.as_str(), "stream ended");
-        for &shard in &entry.subscribers {
+        for &shard in entry.subscribers.keys() {
             self.outbox
                 .push_back((shard, key.clone(), Body::Ended { epoch: entry.epoch }));
         }
@@ -192,7 +192,7 @@ impl Entry {
         Entry {
             state: State::Vacant,
             epoch: 0,
-            subscribers: BTreeSet::new(),
+            subscribers: BTreeMap::new(),
             contender: None,
         }
     }
@@ -201,13 +201,16 @@ impl Entry {
         *epoch += 1;
         self.epoch = *epoch;
         self.state = State::Live(shard);
-        let subscribers: Vec<ShardId> = self.subscribers.iter().copied().collect();
+        let subscribers = self
+            .subscribers
+            .iter()
+            .map(|(&shard, &ticket)| Subscription { shard, ticket });
         send(
             shard,
             Body::Granted {
                 claim,
                 epoch: self.epoch,
-                subscribers,
+                subscribers: subscribers.collect(),
             },
         );
     }

@@ -1,6 +1,6 @@
 //! How far another worker may lag behind a stream of ours.
 
-use super::shard::ShardId;
+use super::shard::{ShardId, Subscription};
 use crate::Frame;
 use crate::hub::ChannelConfig;
 
@@ -11,19 +11,23 @@ use crate::hub::ChannelConfig;
 /// the headers and at a keyframe.
 #[derive(Debug)]
 pub(super) struct Follower {
-    pub(super) shard: ShardId,
+    pub(super) subscription: Subscription,
     /// What was sent and is not known to be taken in.
     under_way: usize,
     is_behind: bool,
 }
 
 impl Follower {
-    pub(super) fn new(shard: ShardId) -> Self {
+    pub(super) fn new(subscription: Subscription) -> Self {
         Follower {
-            shard,
+            subscription,
             under_way: 0,
             is_behind: false,
         }
+    }
+
+    pub(super) fn shard(&self) -> ShardId {
+        self.subscription.shard
     }
 
     /// Whether it is sent nothing for now.

@@ -552,7 +552,8 @@ impl Server {
 
     /// The driver has been told to drop the socket: the identifier is dead.
     fn forget(&mut self, id: ConnectionId) {
-        if self.connection(id).is_some() {
+        if let Some(connection) = find(&mut self.connections, id) {
+            self.spare_rooms.take_back(connection.protocol.output());
             self.connections.remove(id.index());
         }
     }
@@ -611,15 +612,21 @@ impl Server {
             } => self.begin_publish(now, &key, claim, epoch, &subscribers),
             Body::Denied { claim } => self.refuse_publish(now, &key, claim, Refusal::Taken),
             Body::Contest { epoch, address } => self.answer_contest(now, from, &key, epoch, address),
-            Body::AddSubscriber { epoch, shard } => self.add_subscriber(&key, epoch, shard),
+            Body::AddSubscriber { epoch, subscription } => self.add_subscriber(&key, epoch, subscription),
             Body::RemoveSubscriber { epoch, shard } => self.remove_subscriber(&key, epoch, shard),
             Body::Located { ticket, is_present } => self.locate(now, &key, ticket, is_present),
             Body::Ended { epoch } => self.end_stream(now, &key, epoch),
             Body::Snapshot {
                 epoch,
-                is_midway,
+                ticket,
+                is_again,
+                past,
                 frames,
-            } => self.follow(now, from, &key, epoch, is_midway, frames),
+            } => {
+                if self.follow(now, &key, epoch, ticket, is_again, past) {
+                    self.relay(now, from, &key, epoch, frames);
+                }
+            }
             Body::Frames { epoch, frames } => self.relay(now, from, &key, epoch, frames),
             Body::Taken { epoch, cost } => self.note_taken(from, &key, epoch, cost),
             Body::ClearMetadata { epoch } => self.relay_clear_metadata(&key, epoch),

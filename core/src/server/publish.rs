@@ -2,9 +2,10 @@
 
 use super::connection::{Activity, Refusal, Role};
 use super::follower::{self, Follower};
-use super::shard::{Body, ClaimId, Epoch, ShardId};
+use super::shard::{Body, ClaimId, Epoch, ShardId, Subscription};
 use super::stream::{Presence, Publisher};
 use super::{ConnectionId, Server, Takeover};
+use crate::hub::Past;
 use crate::session::{MessageStreamId, RequestId, Target};
 use crate::{EndCause, Frame, StreamKey, Time};
 use alloc::vec::Vec;
@@ -52,7 +53,7 @@ impl Server {
         key: &StreamKey,
         claim: ClaimId,
         epoch: Epoch,
-        subscribers: &[ShardId],
+        subscribers: &[Subscription],
     ) {
         let id = ConnectionId::from_token(claim.connection);
         let channel = self.hub.find(key);
@@ -87,7 +88,7 @@ impl Server {
             followers: subscribers
                 .iter()
                 .copied()
-                .filter(|shard| *shard != own)
+                .filter(|it| it.shard != own)
                 .map(Follower::new)
                 .collect(),
             outgoing: Vec::new(),
@@ -95,16 +96,15 @@ impl Server {
         if let Some(channel) = self.hub.channel_mut(channel) {
             channel.begin(now);
         }
-        for shard in subscribers.iter().copied().filter(|shard| *shard != own) {
-            self.send(
-                shard,
-                key,
-                Body::Snapshot {
-                    epoch,
-                    is_midway: false,
-                    frames: Vec::new(),
-                },
-            );
+        for Subscription { shard, ticket } in subscribers.iter().copied().filter(|it| it.shard != own) {
+            let snapshot = Body::Snapshot {
+                epoch,
+                ticket,
+                is_again: false,
+                past: Past::default(),
+                frames: Vec::new(),
+            };
+            self.send(shard, key, snapshot);
         }
         self.stats.publishes += 1;
         if let Some(connection) = self.connection(id) {
@@ -242,11 +242,11 @@ impl Server {
         let mut messages = Vec::with_capacity(publisher.followers.len());
         for follower in publisher.followers.iter_mut().filter(|follower| !follower.is_behind()) {
             if follower.send(&frames, &self.shared.channel) {
-                warn!(stream = %key, shard = follower.shard.0, "a worker cannot keep up and misses frames");
+                warn!(stream = %key, shard = follower.shard().0, "a worker cannot keep up and misses frames");
                 self.stats.shards_behind += 1;
             }
             let frames = frames.clone();
-            messages.push((follower.shard, Body::Frames { epoch, frames }));
+            messages.push((follower.shard(), Body::Frames { epoch, frames }));
         }
         for (shard, body) in messages {
             self.send(shard, &key, body);
@@ -263,18 +263,25 @@ impl Server {
             .publisher
             .as_mut()
             .filter(|_| stream.epoch == epoch)
-            .and_then(|publisher| publisher.followers.iter_mut().find(|follower| follower.shard == shard));
+            .and_then(|publisher| {
+                publisher
+                    .followers
+                    .iter_mut()
+                    .find(|follower| follower.shard() == shard)
+            });
         let Some(follower) = follower else { return };
+        let ticket = follower.subscription.ticket;
         if follower.take(cost, &config) {
-            // Without the GOP: its players may have seen a part of that. Their sound goes on.
-            let frames = self
-                .hub
-                .channel(channel)
-                .map(|channel| channel.headers().cloned().collect());
+            // Without the GOP: its players may have seen a part of that.
+            let (past, frames) = self.hub.channel(channel).map_or_else(Default::default, |channel| {
+                (channel.past(), channel.headers().cloned().collect())
+            });
             let snapshot = Body::Snapshot {
                 epoch,
-                is_midway: false,
-                frames: frames.unwrap_or_default(),
+                ticket,
+                is_again: true,
+                past,
+                frames,
             };
             self.send(shard, key, snapshot);
         }
@@ -294,15 +301,16 @@ impl Server {
         };
         let (key, epoch) = (stream.key.clone(), stream.epoch);
         let followers = stream.publisher.iter().flat_map(|publisher| &publisher.followers);
-        let shards: Vec<_> = followers.filter(|it| !it.is_behind()).map(|it| it.shard).collect();
+        let shards: Vec<_> = followers.filter(|it| !it.is_behind()).map(Follower::shard).collect();
         for shard in shards {
             self.send(shard, &key, Body::ClearMetadata { epoch });
         }
     }
 
     /// Another shard has its first player of our publisher's stream.
-    pub(super) fn add_subscriber(&mut self, key: &StreamKey, epoch: Epoch, shard: ShardId) {
+    pub(super) fn add_subscriber(&mut self, key: &StreamKey, epoch: Epoch, subscription: Subscription) {
         let own = self.shard;
+        let Subscription { shard, ticket } = subscription;
         let Some((channel, stream)) = self.find_stream(key) else {
             return;
         };
@@ -311,23 +319,25 @@ impl Server {
         }
         self.attend_publisher(channel);
         self.flush_outgoing(channel);
-        let (is_midway, frames) = self.hub.channel(channel).map_or((false, Vec::new()), |channel| {
+        let (past, frames) = self.hub.channel(channel).map_or_else(Default::default, |channel| {
             let frames = channel.headers().chain(channel.gop()).cloned();
-            (channel.is_under_way(), frames.collect())
+            (channel.past(), frames.collect::<Vec<_>>())
         });
         if let Some(publisher) = self
             .streams
             .get_mut(&channel)
             .and_then(|stream| stream.publisher.as_mut())
         {
-            let mut follower = Follower::new(shard);
+            let mut follower = Follower::new(subscription);
             follower.send(&frames, &self.shared.channel);
-            publisher.followers.retain(|follower| follower.shard != shard);
+            publisher.followers.retain(|follower| follower.shard() != shard);
             publisher.followers.push(follower);
         }
         let snapshot = Body::Snapshot {
             epoch,
-            is_midway,
+            ticket,
+            is_again: false,
+            past,
             frames,
         };
         self.send(shard, key, snapshot);
@@ -339,7 +349,7 @@ impl Server {
             && stream.epoch == epoch
             && let Some(publisher) = &mut stream.publisher
         {
-            publisher.followers.retain(|follower| follower.shard != shard);
+            publisher.followers.retain(|follower| follower.shard() != shard);
         }
     }
 
@@ -356,33 +366,33 @@ impl Server {
         self.send_home(&key, Body::Release { epoch });
     }
 
-    /// A publisher on another shard begins, or sends us its stream from here on.
+    /// A publisher on another shard begins, or sends us its stream from here on. Returns whether that concerns us still.
     pub(super) fn follow(
         &mut self,
         now: Time,
-        from: ShardId,
         key: &StreamKey,
         epoch: Epoch,
-        is_midway: bool,
-        frames: Vec<Frame>,
-    ) {
+        ticket: u64,
+        is_again: bool,
+        past: Past,
+    ) -> bool {
         let Some((channel, stream)) = self.find_stream(key) else {
-            return;
+            return false;
         };
-        if stream.ticket.is_none() || stream.publisher.is_some() || epoch < stream.epoch {
-            return;
+        if stream.ticket != Some(ticket) || stream.publisher.is_some() || epoch < stream.epoch {
+            return false;
         }
         stream.epoch = epoch;
         stream.taken = 0;
         if let Some(channel) = self.hub.channel_mut(channel) {
-            if is_midway {
-                channel.begin_midway(now);
+            if is_again {
+                channel.resume(now, past);
             } else {
-                channel.begin(now);
+                channel.begin_midway(now, past);
             }
         }
         self.set_presence(now, channel, Presence::Present);
-        self.relay(now, from, key, epoch, frames);
+        true
     }
 
     /// Frames from a publisher on another shard.

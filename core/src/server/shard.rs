@@ -21,6 +21,7 @@
 //! A shard that cannot keep up is not buried in frames: it says what it has taken in, and who is too far behind gets no
 //! frames until it has caught up, then a `Snapshot` to start again.
 
+use crate::hub::Past;
 use crate::{Frame, StreamKey};
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -46,6 +47,13 @@ pub(super) struct ClaimId {
     pub(super) stream: u32,
 }
 
+/// A shard that has players of a stream, or has them again: each time with another ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Subscription {
+    pub(super) shard: ShardId,
+    pub(super) ticket: u64,
+}
+
 #[derive(Debug)]
 pub(super) enum Body {
     // To the home.
@@ -65,14 +73,14 @@ pub(super) enum Body {
     Granted {
         claim: ClaimId,
         epoch: Epoch,
-        subscribers: Vec<ShardId>,
+        subscribers: Vec<Subscription>,
     },
     /// The name is taken.
     Denied { claim: ClaimId },
     /// Somebody at `address` wants what the receiver's publisher of `epoch` has.
     Contest { epoch: Epoch, address: IpAddr },
     /// Send `epoch` to this shard as well.
-    AddSubscriber { epoch: Epoch, shard: ShardId },
+    AddSubscriber { epoch: Epoch, subscription: Subscription },
     /// Send `epoch` to this shard no longer.
     RemoveSubscriber { epoch: Epoch, shard: ShardId },
     /// The answer to `Subscribe`: whether the stream has a publisher, or had one within its grace time.
@@ -81,10 +89,15 @@ pub(super) enum Body {
     Ended { epoch: Epoch },
 
     // From the publisher's shard to those of its players.
-    /// What a joining player gets, and the start of `epoch` for the receiver. `is_midway`: its players join in the middle.
+    /// What a joining player gets, and the start of `epoch` for the receiver, or a new start because it was too far
+    /// behind.
     Snapshot {
         epoch: Epoch,
-        is_midway: bool,
+        /// Of the subscription that it answers.
+        ticket: u64,
+        is_again: bool,
+        /// What the publisher has sent so far.
+        past: Past,
         frames: Vec<Frame>,
     },
     /// The next frames.

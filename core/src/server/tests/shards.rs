@@ -23,6 +23,13 @@ fn is_playable(seen: &str) -> bool {
         })
 }
 
+/// The path of a stream whose home, among three shards, is `home`.
+fn path_at(home: u16) -> String {
+    let names = (0..9).map(|number| format!("live/{number}"));
+    let mut there = names.filter(|name| home_of(&StreamKey::new(name).unwrap(), 3) == ShardId(home));
+    format!("/{}", there.next().unwrap())
+}
+
 /// A second of a stream that begins at `second`.
 fn second_of_stream(second: u32) -> String {
     let start = second * 1_000;
@@ -196,11 +203,7 @@ fn shutdown_drains_while_workers_do_not_hear_each_other() {
 fn an_end_that_the_next_publisher_has_overtaken_ends_nobody() {
     let mut world = World::new(3, |config| config.grace = Duration::from_secs(2));
     let (home, there, here) = (0, 1, 2);
-    let name = (0..9).map(|number| format!("live/{number}"));
-    let name = name
-        .into_iter()
-        .find(|name| home_of(&StreamKey::new(name).unwrap(), 3) == ShardId(home));
-    let path = format!("/{}", name.unwrap());
+    let path = path_at(home);
     let publisher = world.http_push(there, &path, 1);
     world.push(publisher, "V A K0 a5");
     let player = world.http_play(here, &path);
@@ -216,4 +219,30 @@ fn an_end_that_the_next_publisher_has_overtaken_ends_nobody() {
     world.stopped = None;
     world.push(publisher, "P40");
     assert_eq!(world.seen(player), "A0 V0 K0 a5 K3005 a3010 P3045");
+}
+
+#[test]
+fn what_was_sent_to_players_that_have_left_reaches_nobody_else() {
+    for gop_cache in [true, false] {
+        let mut world = World::new(3, |config| config.channel.gop_cache = gop_cache);
+        let (home, there, here) = (0, 1, 2);
+        let path = path_at(home);
+        let publisher = world.http_push(there, &path, 1);
+        world.push(publisher, "V A K0 a5");
+        world.stopped = Some(here);
+        let gone = world.http_play(here, &path);
+        world.reset(gone);
+        let player = world.http_play(here, &path);
+        world.deliver_link(usize::from(home), here);
+        // The snapshot for the first, then what came after it, then the snapshot for the second.
+        world.stopped = None;
+        world.settle();
+        world.push(publisher, "P40 K80 a85");
+        let expected = if gop_cache {
+            "A0 V0 K0 a5 P40 K80 a85"
+        } else {
+            "A0 V0 K0 a5"
+        };
+        assert_eq!(world.seen(player), expected);
+    }
 }

@@ -1,0 +1,75 @@
+//! Publishers that a channel hears from the middle on, as a worker does that has players of another worker's stream.
+
+use super::*;
+
+/// As a publisher that has sent five pictures, and sounds if `audio`.
+fn past(audio: bool, video: bool, media_frames: u64) -> Past {
+    Past {
+        tracks: Tracks { audio, video },
+        media_frames,
+    }
+}
+
+fn begin_midway(stage: &mut Stage, past: Past) {
+    let now = stage.now;
+    stage.channel().begin_midway(now, past);
+}
+
+#[test]
+fn who_joins_in_the_middle_hears_nothing_before_the_first_picture() {
+    let mut stage = Stage::new(|_| {});
+    let before = stage.join();
+    begin_midway(&mut stage, past(true, true, 5));
+    let after = stage.join();
+    stage.push("A V a5 P40 K80 a85");
+    for player in [before, after] {
+        assert_eq!(stage.take(player), "A0 V0 K0 a5");
+    }
+}
+
+#[test]
+fn where_there_are_no_pictures_nothing_waits() {
+    let mut stage = Stage::new(|_| {});
+    let before = stage.join();
+    begin_midway(&mut stage, past(true, false, 5));
+    let after = stage.join();
+    stage.push("A a5 a28");
+    assert_eq!(stage.take(before), "A0 a0 a23");
+    assert_eq!(stage.take(after), "A0 a0 a23");
+}
+
+#[test]
+fn the_tracks_are_known_that_the_publisher_is_known_to_have() {
+    let mut stage = Stage::new(|_| {});
+    begin_midway(&mut stage, past(true, false, 9));
+    assert_eq!(stage.channel().tracks(), None);
+    begin_midway(&mut stage, past(true, false, 10));
+    assert_eq!(stage.channel().tracks().map(|tracks| tracks.video), Some(false));
+    assert_eq!(stage.channel().past(), past(true, false, 10));
+}
+
+#[test]
+fn a_keyframe_may_have_come_just_before() {
+    let mut stage = Stage::new(|config| config.lag_max_age = Duration::from_secs(60));
+    begin_midway(&mut stage, past(false, true, 50));
+    let player = stage.join();
+    stage.push("V P5000 P10100 P19900");
+    assert_eq!(stage.take(player), "V0");
+    stage.push("P20100 P20140");
+    assert_eq!(stage.take(player), "P0 P40");
+}
+
+#[test]
+fn after_a_gap_the_sound_goes_on_for_those_who_were_there() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V A K0 a5");
+    let there = stage.join();
+    stage.take(there);
+    let now = stage.now;
+    stage.channel().resume(now, past(true, true, 500));
+    let newcomer = stage.join();
+    stage.push("V A a45 P50 K80 a85");
+    let seen = stage.take(there);
+    assert!(seen.starts_with('a') && !seen.contains('P'), "{seen}");
+    assert_eq!(stage.take(newcomer), "A0 V0 K0 a5");
+}
