@@ -11,7 +11,7 @@
 )]
 
 use bytes::{Buf, Bytes};
-use headwater_core::chunk::{ChunkEncoder, ChunkSize, Message};
+use headwater_core::chunk::{ChunkEncoder, ChunkSize, ChunkStreamId, Message, MessageStreamId, MessageTypeId};
 use headwater_core::message::{Control, UserControl};
 use headwater_core::server::{Action, Config, ConnectionId, Listener, Server, ShardId};
 use headwater_core::session::{
@@ -193,8 +193,12 @@ struct Whole {
 
 impl Whole {
     fn new() -> Self {
+        Self::with(Config::default())
+    }
+
+    fn with(config: Config) -> Self {
         Whole {
-            server: Server::new(Arc::new(Config::default()), ShardId(0), 1, 1),
+            server: Server::new(Arc::new(config), ShardId(0), 1, 1),
             now: Time::ZERO,
         }
     }
@@ -206,8 +210,17 @@ impl Whole {
 
     /// A connection that has been let publish or play by RTMP, and its client.
     fn rtmp(&mut self, purpose: Purpose) -> (ConnectionId, ClientSession) {
+        self.start(purpose, "live")
+    }
+
+    /// The same with an application of its own.
+    fn start(&mut self, purpose: Purpose, app: &str) -> (ConnectionId, ClientSession) {
         let id = self.accept(Listener::Rtmp);
-        let mut client = ClientSession::new(Arc::default(), Time::ZERO, 1, request(purpose));
+        let request = ClientRequest {
+            app: app.into(),
+            ..request(purpose)
+        };
+        let mut client = ClientSession::new(Arc::default(), Time::ZERO, 1, request);
         for _ in 0..ROUND_TRIPS {
             self.server.handle_input(self.now, id, &take(client.output()));
             let heard = take(self.server.output(self.now, id));
@@ -501,4 +514,70 @@ fn a_player_that_reads_nothing_owns_no_payload() {
         let owned = filled / CROWD;
         assert!(owned < 9 << 10, "{protocol}: {owned} bytes for 64 KiB of output");
     }
+}
+
+/// Players of each of the streams that are to take as much memory as can be.
+const PLAYERS: usize = 4;
+
+#[test]
+fn a_server_holds_no_more_than_its_formula_says_and_its_peers_can_make_it_hold_much_of_that() {
+    let _turn = turn();
+    let mut config = Config::default();
+    config.limits.max_message_len = 256 << 10;
+    config.limits.max_buffered_bytes = 512 << 10;
+    config.limits.max_output = 256 << 10;
+    config.channel.gop_max_bytes = 8 << 20;
+    config.channel.lag_max_bytes = 8 << 20;
+    let most = config.max_memory(2 * (1 + PLAYERS as u64), 2);
+    let held = kept(|| {
+        let mut whole = Whole::with(config);
+        // As many frames as there may be on the one stream, as many bytes on the other; nobody takes any.
+        for (app, frames, len) in [("many", 20_000, 1), ("much", 100, 200_000)] {
+            let (publisher, mut client) = whole.start(Purpose::Publish, app);
+            whole.input(publisher, &wire(&mut client, &headers()));
+            for _ in 0..PLAYERS {
+                whole.start(Purpose::Play, app);
+            }
+            let frame = |index| {
+                let head: &[u8] = if index % 7_000 == 0 {
+                    b"\x17\x01\0\0\0"
+                } else {
+                    b"\x27\x01\0\0\0"
+                };
+                Frame::video(
+                    Timestamp::from_millis(index / 10),
+                    [head, &vec![0; len]].concat().into(),
+                )
+            };
+            for index in 0u32..frames {
+                for input in wire(&mut client, &[frame(index)]) {
+                    whole.server.handle_input(whole.now, publisher, &input);
+                }
+                while let Some(action) = whole.server.poll_action() {
+                    if let Action::Wake(id) = action {
+                        whole.server.output(whole.now, id);
+                    }
+                }
+            }
+            // Messages without an end, on as many chunk streams as it takes.
+            for csid in 10..14 {
+                let mut message = chunk(&Message {
+                    csid: ChunkStreamId::new(csid).unwrap(),
+                    msid: MessageStreamId(1),
+                    type_id: MessageTypeId::VIDEO,
+                    timestamp: Timestamp::ZERO,
+                    payload: vec![0; 250_000].into(),
+                });
+                message.truncate(60_000);
+                whole.server.handle_input(whole.now, publisher, &message);
+            }
+        }
+        assert_eq!(whole.server.stats().connections, 2 * (1 + PLAYERS), "all are there");
+        std::mem::forget(whole);
+    }) as u64;
+    assert!(held <= most, "{held} bytes, by the formula {most}");
+    assert!(
+        held >= most / 8,
+        "{held} bytes, by the formula {most}: it says too much"
+    );
 }

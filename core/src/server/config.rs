@@ -1,7 +1,7 @@
 //! What an operator decides.
 
 use crate::Limits;
-use crate::hub::ChannelConfig;
+use crate::hub::{ChannelConfig, MAX_HEADER_LEN, MAX_HEADERS};
 use core::time::Duration;
 
 /// What an operator decides, for all workers alike. Each field says its unit, its default and its reason.
@@ -26,6 +26,38 @@ pub struct Config {
     pub max_waiting_players: usize,
     /// Connections per worker. 65,536: twice what one core can serve.
     pub max_connections: usize,
+}
+
+/// Bytes of a connection's own state, and of the lists of what waits for a player: pieces of `output_high_water` in the
+/// smallest frames that are queued by reference.
+const PER_CONNECTION: u64 = 24 << 10;
+/// Bytes of input that wait for an answer: one read of the driver.
+const STASH: u64 = 64 << 10;
+/// Bytes that a frame takes beside its payload: its slot in a ring that has grown by doubling, and its reference count.
+const PER_FRAME: u64 = 256;
+/// Bytes that a worker holds in any case: spare room for outputs and what its driver reads into.
+const PER_WORKER: u64 = 2 << 20;
+
+impl Config {
+    /// The most that a worker holds, in bytes, with so many connections and streams, if all peers do their worst. A stream
+    /// that has players on another worker counts on both.
+    ///
+    /// ```text
+    ///   2 MiB
+    /// + connections × (24 KiB + 64 KiB of unread input + max_buffered_bytes + max_output + max_message_len)
+    /// + streams     × (gop_max_bytes + lag_max_bytes + max_message_len
+    ///                  + (gop_max_frames + lag_max_frames) × 256 bytes + 32 headers × 256 KiB)
+    /// ```
+    #[must_use]
+    pub const fn max_memory(&self, connections: u64, streams: u64) -> u64 {
+        let (limits, channel) = (&self.limits, &self.channel);
+        let message = limits.max_message_len as u64;
+        let connection = PER_CONNECTION + STASH + limits.max_buffered_bytes as u64 + limits.max_output as u64 + message;
+        let payload = channel.gop_max_bytes as u64 + channel.lag_max_bytes as u64 + message;
+        let frames = (channel.gop_max_frames + channel.lag_max_frames) as u64 * PER_FRAME;
+        let headers = (MAX_HEADERS * MAX_HEADER_LEN) as u64;
+        PER_WORKER + connections * connection + streams * (payload + frames + headers)
+    }
 }
 
 /// Who wins when a name is published that has a publisher.
