@@ -28,6 +28,9 @@ const EVENTS: usize = 1_024;
 /// Connections read, connections accepted, and messages handled before the loop looks what else is ready. 64: together
 /// about a millisecond, unless each brings a burst for many players.
 const PER_ROUND: usize = 64;
+/// Reads in a round that bring as much as there is room for. 4: they may take a millisecond each, and who sends so much
+/// is read again after the others.
+const FULL_PER_ROUND: usize = 4;
 
 /// All that one thread works with.
 #[derive(Debug)]
@@ -139,13 +142,17 @@ impl EventLoop {
     }
 
     fn read(&mut self) {
+        let mut full = 0;
         for _ in 0..PER_ROUND {
             let Some(token) = self.read_queue.pop() else { break };
             if let Some((id, connection)) = self.shard.connection_at(token.0) {
                 connection.dequeued();
                 let now = self.clock.now();
-                self.shard.readable(now, id);
+                full += usize::from(self.shard.readable(now, id));
                 self.turn(now);
+            }
+            if full >= FULL_PER_ROUND {
+                break;
             }
         }
     }
