@@ -23,6 +23,9 @@ pub struct Limits {
     pub output_high_water: usize,
     /// Bytes of output waiting at which replies are refused and the connection ends. 4 MiB above the largest message.
     pub max_output: usize,
+    /// Requests to publish or play, refused ones included, that a connection may make in a second. 100: a person who
+    /// switches streams makes one, and each is worth a line or two in the log.
+    pub max_requests_per_second: u32,
     /// Depth of nested AMF values. 16, as ffmpeg.
     pub max_amf_depth: u8,
     /// AMF values per message. 4,096: real metadata stays below 100.
@@ -61,6 +64,7 @@ impl Default for Limits {
             max_message_streams: 16,
             output_high_water: 64 << 10,
             max_output: 12 << 20,
+            max_requests_per_second: 100,
             max_amf_depth: 16,
             max_amf_values: 4_096,
             max_string_len: 4 << 10,

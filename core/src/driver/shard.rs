@@ -523,6 +523,45 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_that_takes_nothing_is_read_again_when_the_answer_comes() {
+        // The name's home is the other shard, so that the publish waits for its answer.
+        let config = Arc::new(server::Config::default());
+        let [mut shard, mut home] = [0, 1].map(|number| {
+            let server = Server::new(config.clone(), ShardId(number), 2, 7);
+            Shard::<Rc<RefCell<Fake>>>::new(server)
+        });
+        let (fake, mut mail) = (0..9)
+            .find_map(|number| {
+                let (id, fake) = connect(&mut shard, &[0]);
+                let push =
+                    format!("POST /live/{number} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nF\r\n");
+                fake.borrow_mut()
+                    .incoming
+                    .push_back(Ok([request(), push.into()].concat()));
+                shard.readable(Time::ZERO, id);
+                let mut mail = Vec::new();
+                while shard.turn(Time::ZERO, |to, message| mail.push((to, message))) {}
+                (!mail.is_empty()).then_some((fake, mail))
+            })
+            .unwrap();
+        let interest = |read| Some(Interest { read, write: true });
+        assert_eq!(
+            fake.borrow().interest,
+            interest(false),
+            "it waits for its answer, with input"
+        );
+
+        let (_, claim) = mail.pop().unwrap();
+        home.handle_shard(Time::ZERO, ShardId(0), claim);
+        while home.turn(Time::ZERO, |to, message| mail.push((to, message))) {}
+        for (_, granted) in mail {
+            shard.handle_shard(Time::ZERO, ShardId(1), granted);
+        }
+        finish_turn(&mut shard);
+        assert_eq!(fake.borrow().interest, interest(true));
+    }
+
+    #[test]
     fn what_nobody_watches_is_read_without_being_reported_and_at_once_when_somebody_does() {
         let frames = b"\x08\0\0\x03\0\0\0\0\0\0\0\xAF\x01\x21\0\0\0\x0E".repeat(3);
         let mut shard = new_shard();

@@ -158,6 +158,9 @@ impl HttpSession {
         match &mut self.state {
             State::Closing | State::Closed => {}
             State::Playing(player) if player.envelope != Envelope::Message => player.keep_alive = false,
+            State::Requested { request, .. } if !request.method.is_push() && request.websocket.is_none() => {
+                request.keep_alive = false;
+            }
             State::Publishing(publisher) if publisher.body == Body::UntilClose && publisher.flv.is_at_tag_border() => {
                 self.end(EndCause::Eof);
                 self.answer(Answer::new(StatusCode::Ok, ""));

@@ -9,6 +9,7 @@ use crate::session::{
     Anomaly, Event, MessageStreamId, PlayControl, ProtocolError, RequestId, ServerSession, SessionConfig, Status,
     StatusCode, Target,
 };
+use crate::time::PerSecond;
 use crate::{EndCause, Frame, Limits, Output, Time};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -44,6 +45,8 @@ pub(super) struct Connection {
     pub(super) is_waking: bool,
     /// Whether what it plays had more than its output had room for. If not, a wake will say when there is more.
     pub(super) may_have_more: bool,
+    /// Its requests to publish or play.
+    pub(super) requests: PerSecond,
     /// Whether its machine has given up; it says so again at every call.
     pub(super) has_failed: bool,
 }
@@ -161,6 +164,16 @@ pub(super) enum Happened {
     Nothing,
 }
 
+impl Happened {
+    /// Whether the peer has asked for something that its server decides on.
+    pub(super) const fn is_request(&self) -> bool {
+        matches!(
+            self,
+            Happened::PublishRequested { .. } | Happened::PlayRequested { .. } | Happened::Refused(_)
+        )
+    }
+}
+
 /// Why a connection broke down.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
@@ -168,6 +181,8 @@ pub(super) enum Failure {
     Rtmp(#[from] ProtocolError),
     #[error(transparent)]
     Http(#[from] HttpError),
+    #[error("more than {max} requests in a second")]
+    TooManyRequests { max: u32 },
     #[error("connection reset")]
     Reset,
 }
@@ -178,7 +193,7 @@ impl Failure {
         match self {
             Failure::Rtmp(ProtocolError::Timeout(timer)) => EndCause::Timeout(*timer),
             Failure::Http(HttpError::Timeout(timer)) => EndCause::Timeout(*timer),
-            Failure::Rtmp(_) | Failure::Http(_) => EndCause::ProtocolError,
+            Failure::Rtmp(_) | Failure::Http(_) | Failure::TooManyRequests { .. } => EndCause::ProtocolError,
             Failure::Reset => EndCause::Eof,
         }
     }
@@ -211,10 +226,10 @@ impl Connection {
         self.roles.push(role);
     }
 
-    /// Whether it may be read.
+    /// Whether it may be read. While it is paused too, once: who has left is not to be waited for.
     pub(super) fn wants_input(&self) -> bool {
         match self.phase {
-            Phase::Open => !self.has_finished && self.stash.is_empty() && !self.protocol.is_paused(),
+            Phase::Open => !self.has_finished && self.stash.is_empty(),
             Phase::Lingering { .. } => true,
             Phase::Closed => false,
         }

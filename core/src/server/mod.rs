@@ -45,6 +45,7 @@ pub use stats::ServerStats;
 use crate::hub::{ChannelId, Hub};
 use crate::output::SpareRooms;
 use crate::session::SessionConfig;
+use crate::time::PerSecond;
 use crate::{EndCause, Output, Time};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
@@ -166,6 +167,7 @@ impl Server {
             phase: Phase::Open,
             is_waking: false,
             may_have_more: false,
+            requests: PerSecond::default(),
             has_failed: false,
         });
         // At most `max_connections`, which cannot be more than the sockets of a process.
@@ -214,6 +216,7 @@ impl Server {
             Phase::Open => {
                 connection.stash = Vec::new();
                 self.run(now, id, |protocol| protocol.handle_eof(now));
+                self.shorten_wait(now, id);
                 if let Some(connection) = self.connection(id)
                     && connection.protocol.is_closing()
                 {
@@ -419,6 +422,9 @@ impl Server {
     }
 
     fn act_on(&mut self, now: Time, id: ConnectionId, happened: Happened) {
+        if happened.is_request() && !self.admit_request(now, id) {
+            return;
+        }
         match happened {
             Happened::Frame { stream, frame } => self.publish_frame(now, id, stream, frame),
             Happened::MetadataCleared { stream } => self.clear_metadata(now, id, stream),
@@ -454,6 +460,16 @@ impl Server {
             Happened::Nothing => {}
         }
         self.deliver(now);
+    }
+
+    /// Counts a request, and ends a connection that makes too many.
+    fn admit_request(&mut self, now: Time, id: ConnectionId) -> bool {
+        let max = self.config.limits.max_requests_per_second;
+        let count = self.connection(id).map_or(0, |it| it.requests.count(now));
+        if count > max {
+            self.fail(now, id, &Failure::TooManyRequests { max });
+        }
+        count <= max
     }
 
     /// A connection broke down: what it did ends, its last words leave, nothing else changes.
@@ -495,7 +511,10 @@ impl Server {
         };
         let resumes = !connection.protocol.is_paused() && mem::take(&mut connection.is_held);
         let stash = resumes.then(|| mem::take(&mut connection.stash));
-        if (resumes || !connection.protocol.output().is_empty()) && !mem::replace(&mut connection.is_waking, true) {
+        let has_output = !connection.protocol.output().is_empty();
+        // Whose socket takes nothing has been woken long since, but is to be read again.
+        if resumes || (has_output && !connection.is_waking) {
+            connection.is_waking = true;
             self.actions.push_back(Action::Wake(id));
         }
         if let Some(stash) = stash {

@@ -183,14 +183,22 @@ fn a_play_outlives_the_end_of_input_and_is_the_last() {
 #[test]
 fn a_request_that_ends_before_its_answer_has_an_end() {
     let mut server = Server::new();
-    let id = server.request("GET /live/x HTTP/1.1\r\nHost: h\r\n\r\n");
-    let ended = HttpEvent::PlayEnded { cause: EndCause::Eof };
+    let id = server.request("POST /live/x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let ended = HttpEvent::PublishEnded { cause: EndCause::Eof };
     assert_eq!(server.session.handle_eof(server.now), Ok(Some(ended)));
     assert_eq!(
-        server.session.accept_play(server.now, id),
+        server.session.accept_publish(server.now, id),
         Err(StateError::StaleRequest)
     );
     assert!(server.session.is_closed());
+}
+
+#[test]
+fn who_has_closed_its_sending_side_may_still_be_let_play() {
+    let mut server = Server::new();
+    let id = server.request("GET /live/x HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(server.session.handle_eof(server.now), Ok(None));
+    assert_eq!(server.session.accept_play(server.now, id), Ok(()));
 }
 
 #[test]

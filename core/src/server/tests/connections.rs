@@ -108,10 +108,6 @@ fn who_closes_first_is_closed_at_once() {
         world.finish(client);
         assert!(world.clients[client].is_closed);
     }
-    let client = http(&mut world, &["GET /live/x?wait=9"]);
-    world.finish(client);
-    assert!(world.clients[client].is_closed);
-    assert_eq!(world.servers[0].stats().streams, 0);
 }
 
 #[test]
@@ -137,4 +133,49 @@ fn connections_that_come_and_go_leave_no_deadlines_behind() {
         "{}",
         world.servers[0].deadlines.len()
     );
+}
+
+#[test]
+fn a_player_that_waits_is_heard_to_leave() {
+    let mut world = World::new(1, |_| {});
+    let client = http(&mut world, &["GET /live/x?wait=60"]);
+    assert!(
+        world.wants_input(client),
+        "who resets its connection is noticed by reading"
+    );
+    world.reset(client);
+    assert_eq!(world.servers[0].stats().streams, 0);
+}
+
+#[test]
+fn who_closes_its_side_while_it_waits_is_waited_for_no_longer_than_10_s() {
+    let mut world = World::new(1, |_| {});
+    let [leaves, listens] = [(); 2].map(|()| http(&mut world, &["GET /live/x?wait=60"]));
+    world.finish(leaves);
+    world.pass(Duration::from_secs(9));
+    assert!(codes(&world, leaves).is_empty());
+    world.pass(Duration::from_secs(2));
+    assert_eq!(codes(&world, leaves), [404]);
+    assert!(world.clients[leaves].is_closed);
+    world.finish(listens);
+    let publisher = world.http_push(0, "/live/x", 1);
+    world.push(publisher, "V A K0 a5");
+    assert_eq!(codes(&world, listens), [200]);
+}
+
+#[test]
+fn a_connection_that_asks_and_asks_is_ended() {
+    let mut world = World::new(1, |config| config.limits.max_requests_per_second = 10);
+    let publisher = world.http_push(0, "/live/x", 1);
+    for _ in 0..5 {
+        let client = http(&mut world, &["GET /live/y"; 10]);
+        assert_eq!(codes(&world, client).len(), 10);
+        world.pass(Duration::from_secs(1));
+        world.send(client, "GET /live/y HTTP/1.1\r\nHost: x\r\n\r\n".repeat(11).as_bytes());
+        assert_eq!(codes(&world, client)[20..], [503]);
+        assert!(world.clients[client].is_shut_down);
+    }
+    assert_eq!(world.servers[0].stats().failed, 5);
+    world.push(publisher, "V A K0 a5");
+    assert!(!world.clients[publisher].is_shut_down);
 }
