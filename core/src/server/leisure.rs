@@ -5,7 +5,7 @@
 //! Nothing is lost by it: once somebody wants the stream, [`Action::Read`] brings in what is there before the newcomer's
 //! first byte is written.
 
-use super::connection::{Activity, Connection, Phase};
+use super::connection::{Activity, Connection, Phase, Role};
 use super::{Action, ConnectionId, Server};
 use crate::Time;
 use crate::hub::{Channel, ChannelId};
@@ -66,13 +66,15 @@ impl Server {
         }
     }
 
-    /// After a read of a connection: takes it easy if all that it does is to publish what nobody watches.
+    /// After a read of a connection: takes it easy from now on if all that it does is to publish what nobody watches,
+    /// and not if it has just said that it is in a hurry.
     pub(super) fn relax(&mut self, now: Time, id: ConnectionId) {
-        if let Some(connection) = self.peek(id)
-            && connection.is_patient()
-            && connection.roles.iter().all(|role| self.is_unwatched(role.channel))
-        {
+        let Some(connection) = self.peek(id) else { return };
+        let is_unwatched = |role: &Role| self.is_unwatched(role.channel);
+        if connection.is_patient() && connection.roles.iter().all(is_unwatched) {
             self.leisure.insert(now, id);
+        } else {
+            self.leisure.remove(id);
         }
     }
 

@@ -99,14 +99,21 @@ fn a_publisher_that_falls_silent_causes_no_wakeups() {
 
 #[test]
 fn a_publisher_that_waits_for_acknowledgements_is_not_kept_waiting() {
-    let mut world = World::new(1, |_| {});
-    let publisher = world.rtmp(0, Publish, "live", "x", 1);
     // Window Acknowledgement Size, 64 KiB: it wants one per 32 KiB.
-    world.send(publisher, &[2, 0, 0, 0, 0, 0, 4, 5, 0, 0, 0, 0, 0, 1, 0, 0]);
-    world.publish(publisher, "V A K0");
-    let before = world.clients[publisher].reads;
-    world.publish(publisher, "P40");
-    assert_eq!(world.clients[publisher].reads - before, 1);
+    let window = [2, 0, 0, 0, 0, 0, 4, 5, 0, 0, 0, 0, 0, 1, 0, 0];
+    for has_begun in [false, true] {
+        let mut world = World::new(1, |_| {});
+        let publisher = world.rtmp(0, Publish, "live", "x", 1);
+        if has_begun {
+            world.publish(publisher, "V A K0");
+        }
+        world.send(publisher, &window);
+        world.pass(Duration::from_millis(100));
+        world.publish(publisher, "V A K0");
+        let before = world.clients[publisher].reads;
+        world.publish(publisher, "P40");
+        assert_eq!(world.clients[publisher].reads - before, 1);
+    }
 }
 
 #[test]
