@@ -201,7 +201,7 @@ impl<S: Socket> Shard<S> {
         let mut budget = TURN;
         loop {
             while let Some(action) = self.server.poll_action() {
-                self.perform(action, &mut send);
+                budget = budget.saturating_sub(self.perform(now, action, &mut send));
             }
             if budget == 0 {
                 return !(self.read_queue.is_empty() && self.run_queue.is_empty());
@@ -220,7 +220,8 @@ impl<S: Socket> Shard<S> {
         }
     }
 
-    fn perform(&mut self, action: Action, send: &mut impl FnMut(ShardId, ShardMessage)) {
+    /// Does what the server asks for, or queues it, and returns what that cost, in bytes.
+    fn perform(&mut self, now: Time, action: Action, send: &mut impl FnMut(ShardId, ShardMessage)) -> usize {
         match action {
             Action::Wake(id) => {
                 // Who is served soon has its interest brought up to date then.
@@ -230,6 +231,10 @@ impl<S: Socket> Shard<S> {
             }
             Action::Read(id) => {
                 self.update_low_water(id);
+                // Somebody waits for it: before anything is written. Else it is one of many, and its turn comes.
+                if self.server.low_water(id) == 1 {
+                    return CALL_COST + self.read_on(now, id);
+                }
                 self.enqueue_read(id);
             }
             Action::Shutdown(id) => {
@@ -245,6 +250,7 @@ impl<S: Socket> Shard<S> {
             }
             Action::ToShard(shard, message) => send(shard, message),
         }
+        0
     }
 
     /// Puts a connection at the end of the queue, unless it is there or waits for its socket. Returns whether it is
@@ -272,6 +278,11 @@ impl<S: Socket> Shard<S> {
         if let Some(connection) = find(&mut self.connections, id) {
             connection.is_read_queued = false;
         }
+        self.read_on(now, id)
+    }
+
+    /// Reads once, comes back for what is left, and returns how much there was.
+    fn read_on(&mut self, now: Time, id: ConnectionId) -> usize {
         let len = self.read(now, id);
         if len == self.scratch.len() {
             self.enqueue_read(id);
@@ -581,6 +592,43 @@ mod tests {
         receive(&mut shard, player, &player_fake, Ok(request));
         assert!(fake.borrow().incoming.is_empty(), "a player has come");
         assert_eq!(fake.borrow().low_water, Some(1));
+    }
+
+    #[test]
+    fn who_joins_has_the_publisher_read_before_those_whose_turn_it_is() {
+        let tag = |kind, body: &[u8]| {
+            let len = u8::try_from(body.len()).unwrap();
+            [&[kind, 0, 0, len, 0, 0, 0, 0, 0, 0, 0][..], body, &[0, 0, 0, 11 + len]].concat()
+        };
+        let sound = [0xAF, 1, 0x21];
+        let headers = [tag(8, &[0xAF, 0, 0x12, 0x10]), tag(9, &[0x17, 0, 0, 0, 0, 1])].concat();
+        let picture = tag(9, &[0x17, 1, 0, 0, 0, 0, 0, 0, 2, 0x65, 0]);
+        let mut shard = new_shard();
+        let fakes = ["x", "y", "z"].map(|name| {
+            let (id, fake) = connect(&mut shard, &[]);
+            let head = format!("POST /live/{name} HTTP/1.0\r\n\r\nFLV\x01\x05\0\0\0\x09\0\0\0\0");
+            receive(
+                &mut shard,
+                id,
+                &fake,
+                Ok([head.as_bytes(), &headers, &picture].concat()),
+            );
+            fake.borrow_mut().incoming.push_back(Ok(tag(8, &sound)));
+            fake
+        });
+
+        // The request comes when all of them are about to be read, and the player takes no second write.
+        shard.handle_timeout(shard.poll_timeout().unwrap());
+        let (player, player_fake) = connect(&mut shard, &[usize::MAX, 0]);
+        let request = b"GET /live/z HTTP/1.0\r\n\r\n".to_vec();
+        receive(&mut shard, player, &player_fake, Ok(request));
+        assert!(fakes.iter().all(|fake| fake.borrow().incoming.is_empty()));
+        let first_write = &player_fake.borrow().written;
+        assert!(
+            first_write.windows(sound.len()).any(|bytes| bytes == sound),
+            "{}",
+            first_write.escape_ascii()
+        );
     }
 
     #[test]

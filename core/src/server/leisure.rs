@@ -2,8 +2,11 @@
 //!
 //! An encoder sends each frame in a segment of its own. To be woken for each and to read it at once is most of what a
 //! publisher costs, and lets players have it early; where there are none, what comes may as well wait in the kernel.
-//! Nothing is lost by it: once somebody wants the stream, [`Action::Read`] brings in what is there before the newcomer's
-//! first byte is written.
+//! Nothing is lost by it: once somebody wants the stream, [`Action::Read`] brings in what is there. To a player on the
+//! same shard nothing is written before; one on another gets what was read so far, and the rest follows at once.
+//!
+//! What else the publisher says waits as well. Only its end is heard at once: an end of publishing over a connection that
+//! stays open may be up to 100 ms late, and the name is taken until then.
 
 use super::connection::{Activity, Connection, Phase, Role};
 use super::{Action, ConnectionId, Server};
