@@ -118,8 +118,15 @@ impl Driver {
         true
     }
 
-    /// Reads once from a socket, if the server wants to hear from it. Whether there was anything.
+    /// Reads once from a socket, and does what the server wants done then. Whether there was anything.
     fn read(&mut self, index: usize) -> bool {
+        let has_read = self.read_once(index);
+        self.act();
+        has_read
+    }
+
+    /// Reads once from a socket, if the server wants to hear from it. Whether there was anything.
+    fn read_once(&mut self, index: usize) -> bool {
         let now = self.now();
         let Some(socket) = self.sockets.get_mut(index).and_then(Option::as_mut) else {
             return false;
@@ -139,7 +146,6 @@ impl Driver {
             Err(error) if is_passing(&error) => return false,
             Err(_) => self.server.handle_reset(now, socket.id),
         }
-        self.act();
         true
     }
 
@@ -171,6 +177,9 @@ impl Driver {
                 Action::Wake(id) => {
                     self.flush(id);
                 }
+                Action::Read(id) => {
+                    self.read_once(id.index());
+                }
                 Action::Shutdown(id) => {
                     if let Some(socket) = self.socket(id) {
                         // If this fails the peer is gone, and a read will say so.
@@ -181,7 +190,7 @@ impl Driver {
                     println!("{} {id} closed", self.now());
                     self.sockets.get_mut(id.index()).map(Option::take);
                 }
-                // `ToShard` is for several servers, each on its own thread.
+                // `ToShard`, which is for several servers, each on its own thread, and what later versions bring.
                 _ => {}
             }
         }
