@@ -87,6 +87,7 @@ pub fn play(script: &str, target: &mut dyn Target, to_the_end: bool) -> String {
         hides_times: script
             .lines()
             .any(|line| line.split_whitespace().eq(["times:", "hidden"])),
+        awaits_all: to_the_end,
         time: None,
         log: Vec::new(),
     };
@@ -185,6 +186,8 @@ struct Play<'a> {
     /// Where what is said begins.
     column: usize,
     hides_times: bool,
+    /// Whether more may come than is expected.
+    awaits_all: bool,
     time: Option<u64>,
     log: Vec<String>,
 }
@@ -335,7 +338,7 @@ impl<'a> Play<'a> {
         time.unwrap_or_default()
     }
 
-    /// What a client has received, once that is `count` lines.
+    /// What a client has received, once that is `count` lines or, if more may come, once nothing more does.
     fn hear(&mut self, client: usize, count: usize) -> Vec<String> {
         let Client {
             speech,
@@ -344,7 +347,9 @@ impl<'a> Play<'a> {
             ..
         } = &mut self.clients[client];
         while !*has_ended {
-            match self.target.receive(client, heard.len() < count) {
+            // A script that says when each thing happens says how long to wait as well.
+            let is_awaited = self.time.is_none() && (self.awaits_all || heard.len() < count);
+            match self.target.receive(client, is_awaited) {
                 Received::Bytes(bytes) => match speech {
                     Speech::Rtmp(rtmp) => rtmp.decode(&bytes, heard),
                     Speech::Http(http) => http.decode(&bytes, heard),

@@ -8,8 +8,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
-/// Some servers that are the shards of one. Connections go to them in turn.
+/// How long the server may leave alone what a publisher sends that nobody watches.
+const LEISURE: Duration = Duration::from_millis(100);
+
+/// Some servers that are the shards of one.
 pub struct Shards {
     now: Time,
     servers: Vec<Server>,
@@ -26,6 +30,8 @@ struct Connection {
     /// Waits until the server wants it, as in the buffers of a socket.
     unread: Vec<u8>,
     is_finished: bool,
+    /// Whether it is to be read however little there is.
+    is_due: bool,
     received: Vec<u8>,
     /// Whether the server has closed its sending side, and whether that has been read.
     has_ended: bool,
@@ -63,8 +69,11 @@ impl Shards {
         };
         match action {
             Action::Wake(id) => self.write(shard, id),
-            // Here all that has come is read at once.
-            Action::Read(_) => {}
+            Action::Read(id) => {
+                if let Some(connection) = find(&mut self.connections, shard, id) {
+                    connection.is_due = true;
+                }
+            }
             Action::Shutdown(id) => {
                 if let Some(connection) = find(&mut self.connections, shard, id) {
                     connection.has_ended = true;
@@ -108,7 +117,8 @@ impl Shards {
             if !server.wants_input(connection.id) {
                 continue;
             }
-            if !connection.unread.is_empty() {
+            let is_due = mem::take(&mut connection.is_due) || connection.is_finished;
+            if !connection.unread.is_empty() && (is_due || connection.unread.len() >= server.low_water(connection.id)) {
                 server.handle_input(now, connection.id, &mem::take(&mut connection.unread));
                 has_read = true;
             } else if mem::take(&mut connection.is_finished) {
@@ -149,6 +159,15 @@ impl Shards {
         is_due
     }
 
+    fn pass(&mut self, end: Time) {
+        self.settle();
+        while let Some(due) = self.due().filter(|due| *due <= end) {
+            self.now = due;
+            self.settle();
+        }
+        self.now = self.now.max(end);
+    }
+
     fn due(&self) -> Option<Time> {
         self.servers.iter().filter_map(Server::poll_timeout).min()
     }
@@ -165,6 +184,7 @@ impl Target for Shards {
             id,
             unread: Vec::new(),
             is_finished: false,
+            is_due: false,
             received: Vec::new(),
             has_ended: false,
             is_closed: false,
@@ -189,7 +209,13 @@ impl Target for Shards {
         self.connections[connection].has_ended = false;
     }
 
-    fn receive(&mut self, connection: usize, _: bool) -> Received {
+    fn receive(&mut self, connection: usize, is_awaited: bool) -> Received {
+        let Connection {
+            received, has_ended, ..
+        } = &self.connections[connection];
+        if is_awaited && received.is_empty() && !has_ended {
+            self.pass(self.now + LEISURE);
+        }
         let connection = &mut self.connections[connection];
         if !connection.received.is_empty() {
             Received::Bytes(mem::take(&mut connection.received))
@@ -201,13 +227,7 @@ impl Target for Shards {
     }
 
     fn pass_until(&mut self, millis: u64) {
-        let end = Time::from_millis(millis);
-        self.settle();
-        while let Some(due) = self.due().filter(|due| *due <= end) {
-            self.now = due;
-            self.settle();
-        }
-        self.now = self.now.max(end);
+        self.pass(Time::from_millis(millis));
     }
 
     fn shut_down(&mut self) {
