@@ -102,7 +102,10 @@ impl Place {
             Place::Binary(runtime) => {
                 let mut target = Sockets::new(runtime.start(&conversation::flags(script)));
                 let played = conversation::play(script, &mut target, false);
-                check(&played, &format!("{}, {} workers", runtime.binary, runtime.workers));
+                let Runtime { binary, workers } = runtime;
+                // Which worker a connection comes to is the kernel's choice; the log of a server that failed has their numbers.
+                let place = format!("{binary}, {workers} workers, connection N on worker N modulo {workers}");
+                check(&played, &place);
             }
         }
     }
