@@ -13,9 +13,8 @@ mod script;
 
 use bytes::Buf;
 use headwater_core::chunk::{ChunkEncoder, Message, MessageStreamId};
-use headwater_core::message::Control;
 use headwater_core::session::{Event, ProtocolError, RequestId, ServerSession, SessionConfig, Status, StatusCode};
-use headwater_core::{EndCause, Frame, Output, Time, Timestamp};
+use headwater_core::{EndCause, Frame, Time, Timestamp};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -135,7 +134,7 @@ impl Observer {
     fn take(&mut self, step: &Step) {
         let stream = MessageStreamId(1);
         match step {
-            Step::Say(text) => self.say(&text.split(" + ").map(script::parse).collect::<Vec<_>>()),
+            Step::Say(text) => self.say(&script::parse_all(text)),
             Step::Garble(bytes) => self.feed(bytes),
             Step::Accept => {
                 if let Some(id) = self.request.take() {
@@ -193,14 +192,8 @@ impl Observer {
     }
 
     fn say(&mut self, messages: &[Message]) {
-        let mut output = Output::new();
-        for message in messages {
-            match Control::parse(message) {
-                Some(Control::SetChunkSize(size)) => self.encoder.set_chunk_size(size, &mut output),
-                _ => self.encoder.encode(message, &mut output).unwrap(),
-            }
-        }
-        self.feed(&output.copy_to_bytes(output.len()));
+        let chunks = script::to_chunks(messages, &mut self.encoder);
+        self.feed(&chunks);
     }
 
     /// Whether what is open on `stream` waits for an answer.
@@ -334,9 +327,8 @@ fn any_bytes_end_at_worst_their_own_connection() {
 #[test]
 fn a_client_need_not_wait_for_the_handshake() {
     let connect = script::parse(r#"connect(1, {app="live", tcUrl="rtmp://localhost/live"})"#);
-    let mut output = Output::new();
-    ChunkEncoder::new().encode(&connect, &mut output).unwrap();
-    let pipelined = [&[3][..], &[0; 3_072], &output.copy_to_bytes(output.len())].concat();
+    let connect = script::to_chunks(&[connect], &mut ChunkEncoder::new());
+    let pipelined = [&[3][..], &[0; 3_072], &connect].concat();
     for cut in [0, 1, 1_537, 3_072, 3_073, 3_080] {
         let mut session = ServerSession::new(Arc::new(SessionConfig::default()), Time::ZERO, 7);
         let (mut front, mut back) = pipelined.split_at(cut);

@@ -16,9 +16,8 @@ mod script;
 
 use bytes::Buf;
 use headwater_core::chunk::{ChunkDecoder, ChunkEncoder, MessageStreamId};
-use headwater_core::message::Control;
 use headwater_core::session::{Event, ProtocolError, RequestId, ServerSession, SessionConfig, Status, StatusCode};
-use headwater_core::{EndCause, Frame, Limits, Output, Time};
+use headwater_core::{EndCause, Frame, Limits, Time};
 use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -98,15 +97,8 @@ impl<'a> Player<'a> {
             }
             bytes if bytes.starts_with("bytes ") => self.feed(&script::from_hex(&bytes[6..])),
             messages => {
-                let mut output = Output::new();
-                for message in messages.split(" + ") {
-                    let message = script::parse(message);
-                    match Control::parse(&message) {
-                        Some(Control::SetChunkSize(size)) => self.encoder.set_chunk_size(size, &mut output),
-                        _ => self.encoder.encode(&message, &mut output).unwrap(),
-                    }
-                }
-                self.feed(&output.copy_to_bytes(output.len()));
+                let chunks = script::to_chunks(&script::parse_all(messages), &mut self.encoder);
+                self.feed(&chunks);
             }
         }
     }

@@ -81,8 +81,10 @@ impl HttpClient {
                 FlvWriter::header(TagFlags { audio, video }, output);
             }),
             _ => flv(|output| {
-                let messages = what.split(" + ").map(script::parse);
-                messages.for_each(|message| FlvWriter::frame(&frame(message), output));
+                let messages = script::parse_all(what);
+                messages
+                    .into_iter()
+                    .for_each(|message| FlvWriter::frame(&frame(message), output));
             }),
         };
         match self.is_body_chunked {

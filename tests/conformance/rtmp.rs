@@ -7,10 +7,8 @@
 //! | `bytes 474554` | Bytes in hexadecimal |
 
 use crate::script;
-use bytes::Buf;
+use headwater_core::Limits;
 use headwater_core::chunk::{ChunkDecoder, ChunkEncoder};
-use headwater_core::message::Control;
-use headwater_core::{Limits, Output};
 use std::collections::VecDeque;
 
 /// S0, S1 and S2.
@@ -41,22 +39,11 @@ impl RtmpClient {
             "C0 C1" => [&[3][..], &[0; 1_536]].concat(),
             "C2" => vec![0; 1_536],
             _ => match what.strip_prefix("bytes ") {
-                Some(hex) => script::from_hex(hex).to_vec(),
-                None => self.encode_messages(what),
-            },
-        }
-    }
-
-    fn encode_messages(&mut self, messages: &str) -> Vec<u8> {
-        let mut output = Output::new();
-        for message in messages.split(" + ") {
-            let message = script::parse(message);
-            match Control::parse(&message) {
-                Some(Control::SetChunkSize(size)) => self.encoder.set_chunk_size(size, &mut output),
-                _ => self.encoder.encode(&message, &mut output).unwrap(),
+                Some(hex) => script::from_hex(hex),
+                None => script::to_chunks(&script::parse_all(what), &mut self.encoder),
             }
+            .to_vec(),
         }
-        output.copy_to_bytes(output.len()).to_vec()
     }
 
     /// Adds to `lines` what the server has said with `bytes`.

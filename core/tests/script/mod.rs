@@ -12,12 +12,12 @@
 //!
 //! Values: `1`, `"text"`, `true`, `null`, `undefined`, `{key=value}` (object), `[key=value]` (ECMA array).
 
-use bytes::{Bytes, BytesMut};
-use headwater_core::Timestamp;
+use bytes::{Buf, Bytes, BytesMut};
 use headwater_core::amf::amf0::{Reader, Writer};
 use headwater_core::amf::{AmfLimits, Text, Value};
-use headwater_core::chunk::{ChunkSize, ChunkStreamId, Message, MessageStreamId, MessageTypeId};
+use headwater_core::chunk::{ChunkEncoder, ChunkSize, ChunkStreamId, Message, MessageStreamId, MessageTypeId};
 use headwater_core::message::{Control, LimitType, UserControl};
+use headwater_core::{Output, Timestamp};
 
 /// Reads one message.
 pub fn parse(text: &str) -> Message {
@@ -39,6 +39,23 @@ pub fn parse(text: &str) -> Message {
         }
     }
     message
+}
+
+/// Reads messages that have ` + ` between them.
+pub fn parse_all(text: &str) -> Vec<Message> {
+    text.split(" + ").map(parse).collect()
+}
+
+/// The chunks that say `messages`; a change of the chunk size holds for those after it.
+pub fn to_chunks(messages: &[Message], encoder: &mut ChunkEncoder) -> Bytes {
+    let mut output = Output::new();
+    for message in messages {
+        match Control::parse(message) {
+            Some(Control::SetChunkSize(size)) => encoder.set_chunk_size(size, &mut output),
+            _ => encoder.encode(message, &mut output).unwrap(),
+        }
+    }
+    output.copy_to_bytes(output.len())
 }
 
 fn body(name: &str, arguments: &str) -> Message {
