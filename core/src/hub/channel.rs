@@ -42,10 +42,18 @@ pub struct Channel {
     lobby: Lobby,
     /// Players that get nothing before the tracks are known.
     awaiting_tracks: usize,
-    /// How often the stream has ended, and where it did last. Players of an earlier life get what came before, no more.
+    /// How often the stream has ended. Players of an earlier life get what is left of the last one, no more.
     life: u32,
-    ended_at: Sequence,
+    ended: Ended,
     stats: ChannelStats,
+}
+
+/// What players of a stream that has ended still need.
+#[derive(Debug, Default)]
+struct Ended {
+    at: Sequence,
+    headers: Headers,
+    tracks: Tracks,
 }
 
 /// A player of one [`Channel`].
@@ -142,7 +150,7 @@ impl Channel {
             lobby,
             awaiting_tracks: 0,
             life: 0,
-            ended_at: 0,
+            ended: Ended::default(),
             stats: ChannelStats::default(),
         }
     }
@@ -194,8 +202,11 @@ impl Channel {
     /// the next publisher and sees nothing of this one.
     pub fn end(&mut self) {
         self.life += 1;
-        self.ended_at = self.ring.end();
-        self.headers = Headers::default();
+        self.ended = Ended {
+            at: self.ring.end(),
+            headers: mem::take(&mut self.headers),
+            tracks: self.tracks,
+        };
         self.forget_media();
     }
 
@@ -254,18 +265,25 @@ impl Channel {
             return Next::Ended;
         };
         let has_ended = subscriber.life != self.life;
-        if has_ended && (subscriber.cursor >= self.ended_at || subscriber.needs_tracks || subscriber.is_paused) {
+        let has_all = subscriber.cursor >= self.ended.at || subscriber.life + 1 < self.life;
+        if has_ended && (has_all || subscriber.is_paused) {
             return Next::Ended;
         }
-        if (subscriber.needs_tracks && lacks_tracks) || subscriber.is_paused {
+        let awaits_tracks = subscriber.needs_tracks && lacks_tracks && !has_ended;
+        if awaits_tracks || subscriber.is_paused {
             return self.park(id);
         }
         self.awaiting_tracks -= usize::from(mem::take(&mut subscriber.needs_tracks));
+        let (headers, tracks) = if has_ended {
+            (&self.ended.headers, self.ended.tracks)
+        } else {
+            (&self.headers, self.tracks)
+        };
         let view = View {
             config: &self.config,
-            headers: &self.headers,
+            headers,
             ring: &self.ring,
-            tracks: self.tracks,
+            tracks,
             last_keyframe: self.last_keyframe,
         };
         match view.next(subscriber, self.timeline.current()) {
@@ -337,6 +355,17 @@ impl Channel {
                     .is_some_and(|slot| slot.arrived.since(first) >= TRACKS_SETTLE_TIME)
             });
         settled.then_some(self.tracks)
+    }
+
+    /// The [tracks](Self::tracks) of the stream that a player is given, which may have ended since.
+    #[must_use]
+    pub fn tracks_of(&self, id: SubscriberId) -> Option<Tracks> {
+        let subscriber = self.subscribers.get(id.0 as usize)?;
+        if subscriber.life == self.life {
+            self.tracks()
+        } else {
+            Some(self.ended.tracks)
+        }
     }
 
     /// The metadata and sequence headers that a joining player would get, in that order.

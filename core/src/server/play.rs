@@ -326,7 +326,8 @@ impl Server {
                 }
                 match channel.next(*subscriber) {
                     Next::Frame(frame) => {
-                        let starts = (!mem::replace(has_started, true)).then(|| channel.tracks().unwrap_or_default());
+                        let starts = (!mem::replace(has_started, true))
+                            .then(|| channel.tracks_of(*subscriber).unwrap_or_default());
                         connection.protocol.send_frame(role.stream, &frame, starts);
                     }
                     Next::Pending => break,

@@ -573,6 +573,30 @@ fn the_end_comes_after_everything_else() {
 }
 
 #[test]
+fn who_has_taken_nothing_yet_when_the_end_comes_gets_it_all() {
+    let mut stage = Stage::new(|_| {});
+    let now = stage.now;
+    let join = |needs_tracks| Join {
+        token: 7,
+        needs_tracks,
+        merge: None,
+    };
+    let players = [true, false].map(|needs_tracks| stage.channel().subscribe(now, join(needs_tracks)));
+    stage.push("M V K0 P40");
+    stage.channel().end();
+    stage.channel().begin(now);
+    stage.push("A a500");
+    for player in players {
+        let video = Tracks {
+            audio: false,
+            video: true,
+        };
+        assert_eq!(stage.channel().tracks_of(player), Some(video));
+        assert_eq!(stage.take(player), "M0 V0 K0 P40 .");
+    }
+}
+
+#[test]
 fn who_comes_after_the_end_waits_for_the_next_publisher() {
     let mut stage = Stage::new(|_| {});
     stage.push("V A K0 a5");

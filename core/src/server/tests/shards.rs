@@ -246,3 +246,32 @@ fn what_was_sent_to_players_that_have_left_reaches_nobody_else() {
         assert_eq!(world.seen(player), expected);
     }
 }
+
+#[test]
+fn a_publish_that_is_over_before_its_players_were_woken_reaches_them_whole() {
+    for (publishing, name) in [0, 1]
+        .into_iter()
+        .flat_map(|shard| ["a", "b", "c", "d"].map(|name| (shard, name)))
+    {
+        let mut world = World::new(2, |config| config.grace = Duration::ZERO);
+        let path = format!("/live/{name}");
+        let playing = 1 - publishing;
+        let web = world.http_play(playing, &format!("{path}?wait=60"));
+        let tv = world.rtmp(playing, Play, "live", name, 9);
+        let publisher = world.http_push(publishing, &path, 1);
+        world.stopped = Some(playing);
+        world.push(publisher, "A V K0 P40 P80 a90");
+        world.finish(publisher);
+        // All of it comes before a player is served.
+        world.deliver_link(publishing, playing);
+        world.stopped = None;
+        world.settle();
+        for player in [web, tv] {
+            assert_eq!(
+                world.frames_of(player),
+                "A0 V0 K0 P40 P80 a90",
+                "player {player} of {name}"
+            );
+        }
+    }
+}
