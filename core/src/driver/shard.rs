@@ -100,6 +100,9 @@ const BURST: usize = 256 << 10;
 const TURN: usize = 1 << 20;
 /// What a read or write costs beside its bytes, in bytes: a system call on a socket is about as long as copying 16 KiB.
 const CALL_COST: usize = 16 << 10;
+/// How many written bytes a byte that was read counts as. 8: it is copied and parsed, and bytes that were chosen to be slow
+/// to parse take a millisecond for a read of 64 KiB, for which others should not wait often.
+const READ_WEIGHT: usize = 8;
 
 impl<S: Socket> Shard<S> {
     /// A shard without connections.
@@ -209,7 +212,7 @@ impl<S: Socket> Shard<S> {
             // One of these for one of those, so that neither waits for all of the other.
             let (to_read, to_write) = (self.read_queue.pop_front(), self.run_queue.pop_front());
             if let Some(id) = to_read {
-                budget = budget.saturating_sub(CALL_COST + self.read_queued(now, id));
+                budget = budget.saturating_sub(CALL_COST + READ_WEIGHT * self.read_queued(now, id));
             }
             if let Some(id) = to_write {
                 budget = budget.saturating_sub(CALL_COST + self.flush(now, id));
@@ -233,7 +236,7 @@ impl<S: Socket> Shard<S> {
                 self.update_low_water(id);
                 // Somebody waits for it: before anything is written. Else it is one of many, and its turn comes.
                 if self.server.low_water(id) == 1 {
-                    return CALL_COST + self.read_on(now, id);
+                    return CALL_COST + READ_WEIGHT * self.read_on(now, id);
                 }
                 self.enqueue_read(id);
             }
