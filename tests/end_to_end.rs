@@ -94,6 +94,21 @@ fn a_late_player_starts_at_the_last_keyframe(runtime: Runtime) {
     }
 }
 
+/// What ffprobe says of a stream in the middle of it is what it says of the file.
+fn a_probe_sees_the_tracks_of_the_file(runtime: Runtime) {
+    let server = runtime.start(&NO_GRACE);
+    for (stream, clip) in [("live/tracks", TYPICAL), ("live/pictures", clips::VIDEO_ONLY)] {
+        let _publisher = ffmpeg::publish(clip, &server.rtmp_url(stream));
+        server.wait_until_live(stream);
+        let published = ffmpeg::probe(clip.path().to_str().unwrap());
+        // Both at once: to look for sound where there is none takes ffprobe until the end.
+        let urls = [server.rtmp_url(stream), server.http_url(&format!("{stream}.flv"))];
+        for (url, probe) in urls.map(|url| (url.clone(), thread::spawn(move || ffmpeg::probe(&url)))) {
+            assert_eq!(probe.join().unwrap(), published, "{url}");
+        }
+    }
+}
+
 /// Without the cache a player waits for the next keyframe.
 fn without_the_cache_a_late_player_starts_at_the_next_keyframe(runtime: Runtime) {
     let server = runtime.start(&["--grace", "0", "--gop-cache", "off"]);
@@ -615,6 +630,7 @@ macro_rules! on_every_runtime {
 on_every_runtime!([
     every_clip_arrives_whole
     a_late_player_starts_at_the_last_keyframe
+    a_probe_sees_the_tracks_of_the_file
     without_the_cache_a_late_player_starts_at_the_next_keyframe
     an_absent_stream_is_not_found
     what_goes_wrong_is_in_the_log

@@ -77,6 +77,33 @@ pub fn record(url: &str) -> Recorder {
     }
 }
 
+/// What ffprobe sees in a file or a live stream: codecs, sizes and rates, a line for each track.
+pub fn probe(url: &str) -> Vec<String> {
+    let output = Command::new("ffprobe")
+        .args([
+            "-v",
+            "error",
+            "-rw_timeout",
+            "60000000",
+            "-of",
+            "csv=p=0",
+            "-show_entries",
+        ])
+        .arg("stream=codec_name,profile,width,height,pix_fmt,sample_rate,channels")
+        .args(["-i", url])
+        .stdin(Stdio::null())
+        .output()
+        .expect("ffprobe comes with ffmpeg");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "ffprobe {url}: {error}");
+    let mut tracks: Vec<_> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    tracks.sort();
+    tracks
+}
+
 /// The packets of a file.
 pub fn packets(path: &str) -> Packets {
     let notes = tempfile(Path::new(env!("CARGO_TARGET_TMPDIR")));

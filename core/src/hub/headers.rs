@@ -4,10 +4,10 @@ use crate::media::{Frame, FrameClass, FrameKind, TrackId};
 use alloc::vec::Vec;
 
 /// Headers that a stream may have: 8 tracks of audio and 8 of video with a supplement each, more than any encoder sends.
-pub(crate) const MAX_HEADERS: usize = 32;
+pub const MAX_HEADERS: usize = 32;
 
 /// Bytes of one of them. 256 KiB: parameter sets take some hundred bytes, those with every extension some thousand.
-pub(crate) const MAX_HEADER_LEN: usize = 256 << 10;
+pub const MAX_HEADER_LEN: usize = 256 << 10;
 
 /// The latest metadata and the sequence header of every track with its supplement, in the order in which a joining
 /// player gets them: metadata, audio, video.

@@ -26,7 +26,7 @@ mod tests;
 
 pub use channel::{Channel, ChannelStats, Join, Next, Past, SubscriberId, Tracks};
 pub use config::ChannelConfig;
-pub(crate) use headers::{MAX_HEADER_LEN, MAX_HEADERS};
+pub use headers::{MAX_HEADER_LEN, MAX_HEADERS};
 pub use subscriber::{LagLimit, SkipStep, SubscriberStats};
 pub use timeline::TimelineStats;
 
