@@ -173,6 +173,15 @@ impl Channel {
         self.restart(now, past, false);
     }
 
+    /// Says that what the channel holds now has come in one go, as after [`begin_midway`](Self::begin_midway): for players
+    /// that are there it is the burst with which they begin, and no lag. O(players).
+    pub fn excuse_backlog(&mut self) {
+        let (end, life) = (self.ring.end(), self.life);
+        for (_, subscriber) in self.subscribers.iter_mut().filter(|(_, it)| it.life == life) {
+            subscriber.anchor = end;
+        }
+    }
+
     /// Takes a frame in.
     ///
     /// O(1) whatever the number of players, and no copy of the payload. Repeated headers, and frames that no decoder

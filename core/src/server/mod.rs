@@ -644,6 +644,7 @@ impl Server {
             } => {
                 if self.follow(now, &key, epoch, ticket, is_again, past) {
                     self.relay(now, from, &key, epoch, frames);
+                    self.excuse_backlog(&key);
                 }
             }
             Body::Frames { epoch, frames } => self.relay(now, from, &key, epoch, frames),

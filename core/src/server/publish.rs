@@ -416,6 +416,15 @@ impl Server {
         self.hub.announce(now, channel);
     }
 
+    /// What a snapshot has brought is what its players begin with.
+    pub(super) fn excuse_backlog(&mut self, key: &StreamKey) {
+        if let Some(id) = self.hub.find(key)
+            && let Some(channel) = self.hub.channel_mut(id)
+        {
+            channel.excuse_backlog();
+        }
+    }
+
     pub(super) fn relay_clear_metadata(&mut self, key: &StreamKey, epoch: Epoch) {
         let Some((channel, stream)) = self.find_stream(key) else {
             return;

@@ -275,3 +275,17 @@ fn a_publish_that_is_over_before_its_players_were_woken_reaches_them_whole() {
         }
     }
 }
+
+#[test]
+fn a_long_gop_is_no_lag_for_the_first_player_on_another_worker() {
+    for playing in 0..2 {
+        let mut world = World::new(2, |config| config.channel.lag_max_bytes = 500);
+        let publisher = world.http_push(0, "/live/x", 1);
+        let gop = second_of_stream(0);
+        world.push(publisher, &format!("A V {gop}"));
+        let player = world.http_play(playing, "/live/x");
+        assert_eq!(world.seen(player), format!("A0 V0 {gop}"), "on worker {playing}");
+        world.push(publisher, "P1000 K1040");
+        assert!(world.seen(player).ends_with("P960 P1000 K1040"));
+    }
+}
