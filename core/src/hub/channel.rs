@@ -173,15 +173,6 @@ impl Channel {
         self.restart(now, past, false);
     }
 
-    /// Says that what the channel holds now has come in one go, as after [`begin_midway`](Self::begin_midway): for players
-    /// that are there it is the burst with which they begin, and no lag. O(players).
-    pub fn excuse_backlog(&mut self) {
-        let (end, life) = (self.ring.end(), self.life);
-        for (_, subscriber) in self.subscribers.iter_mut().filter(|(_, it)| it.life == life) {
-            subscriber.anchor = end;
-        }
-    }
-
     /// Takes a frame in.
     ///
     /// O(1) whatever the number of players, and no copy of the payload. Repeated headers, and frames that no decoder
@@ -200,6 +191,20 @@ impl Channel {
             }
         }
         self.stats.gop_overflows += u64::from(self.ring.bound_gop(&self.config));
+    }
+
+    /// Takes in frames that come in one go, as those before a channel heard of its publisher do: for players that had
+    /// everything they are the burst with which they begin, and no lag. O(frames and players).
+    pub fn push_burst(&mut self, now: Time, frames: impl IntoIterator<Item = Frame>) {
+        let start = self.ring.end();
+        for frame in frames {
+            self.push(now, frame);
+        }
+        let (end, life) = (self.ring.end(), self.life);
+        let had_all = |it: &Subscriber| it.life == life && it.cursor >= start;
+        for (_, subscriber) in self.subscribers.iter_mut().filter(|(_, it)| had_all(it)) {
+            subscriber.anchor = end;
+        }
     }
 
     /// The publisher took its metadata back: who joins from now on gets none.

@@ -643,11 +643,10 @@ impl Server {
                 frames,
             } => {
                 if self.follow(now, &key, epoch, ticket, is_again, past) {
-                    self.relay(now, from, &key, epoch, frames);
-                    self.excuse_backlog(&key);
+                    self.relay(now, from, &key, epoch, true, frames);
                 }
             }
-            Body::Frames { epoch, frames } => self.relay(now, from, &key, epoch, frames),
+            Body::Frames { epoch, frames } => self.relay(now, from, &key, epoch, false, frames),
             Body::Taken { epoch, cost } => self.note_taken(from, &key, epoch, cost),
             Body::ClearMetadata { epoch } => self.relay_clear_metadata(&key, epoch),
         }

@@ -395,8 +395,16 @@ impl Server {
         true
     }
 
-    /// Frames from a publisher on another shard.
-    pub(super) fn relay(&mut self, now: Time, from: ShardId, key: &StreamKey, epoch: Epoch, frames: Vec<Frame>) {
+    /// Frames from a publisher on another shard: those of its snapshot, or the next ones.
+    pub(super) fn relay(
+        &mut self,
+        now: Time,
+        from: ShardId,
+        key: &StreamKey,
+        epoch: Epoch,
+        is_snapshot: bool,
+        frames: Vec<Frame>,
+    ) {
         let report_after = follower::report_after(&self.shared.channel);
         let Some((channel, stream)) = self.find_stream(key) else {
             return;
@@ -411,18 +419,13 @@ impl Server {
             self.send(from, key, Body::Taken { epoch, cost });
         }
         if let Some(channel) = self.hub.channel_mut(channel) {
-            frames.into_iter().for_each(|frame| channel.push(now, frame));
+            if is_snapshot {
+                channel.push_burst(now, frames);
+            } else {
+                frames.into_iter().for_each(|frame| channel.push(now, frame));
+            }
         }
         self.hub.announce(now, channel);
-    }
-
-    /// What a snapshot has brought is what its players begin with.
-    pub(super) fn excuse_backlog(&mut self, key: &StreamKey) {
-        if let Some(id) = self.hub.find(key)
-            && let Some(channel) = self.hub.channel_mut(id)
-        {
-            channel.excuse_backlog();
-        }
     }
 
     pub(super) fn relay_clear_metadata(&mut self, key: &StreamKey, epoch: Epoch) {

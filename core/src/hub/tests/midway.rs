@@ -73,3 +73,20 @@ fn after_a_gap_the_sound_goes_on_for_those_who_were_there() {
     assert!(seen.starts_with('a') && !seen.contains('P'), "{seen}");
     assert_eq!(stage.take(newcomer), "A0 V0 K0 a5");
 }
+
+#[test]
+fn what_comes_in_one_go_is_no_lag_but_for_those_who_lagged_before() {
+    let mut stage = Stage::new(|config| config.lag_max_bytes = 100);
+    stage.push("V K0 P40");
+    let slow = stage.join();
+    assert_eq!(stage.take_up_to(slow, 2), "V0 K0");
+    let there = stage.join();
+    stage.take(there);
+    let now = stage.now;
+    stage.channel().resume(now, past(false, true, 2));
+    let burst = [0, 40, 80, 120, 160, 200].map(|millis| frame(if millis == 0 { "K" } else { "P" }, millis, 20, 0));
+    stage.channel().push_burst(now, burst);
+    assert!(stage.take(slow).starts_with("(ToKeyframe Bytes)"));
+    let seen = stage.take(there);
+    assert!(seen.starts_with('K') && !seen.contains('('), "{seen}");
+}
