@@ -2,7 +2,7 @@
 //!
 //! [`Server`] knows every rule of RTMP and HTTP-FLV and no socket. What is left to a driver is below: it moves bytes,
 //! says what time it is and does what [`Action`]s say. Any loop that can do so can serve, also one inside a game engine
-//! or a simulator. One that serves thousands starts from [`driver::Shard`](headwater_core::driver::Shard), which bounds
+//! or a simulator. One that serves thousands starts from `Shard` of `headwater-driver`, which bounds
 //! what a connection may read and write before it is another one's turn.
 //!
 //! ```text

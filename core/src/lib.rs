@@ -26,7 +26,7 @@
 //!
 //! | To | Use |
 //! |--|--|
-//! | run a server on a runtime or loop of your own | [`server::Server`], or [`driver::Shard`], which also says when to read and write |
+//! | run a server on a runtime or loop of your own | [`server::Server`], or `Shard` of `headwater-driver`, which also says when to read and write |
 //! | take in or give out streams over one connection | [`session::ServerSession`], [`http::HttpSession`] |
 //! | publish to another server, or play from it | [`session::ClientSession`] |
 //! | fan streams out | [`hub::Hub`], [`hub::Channel`] |
@@ -205,9 +205,8 @@
 //! | Feature | | What it adds |
 //! |--|--|--|
 //! | `std` | default | [`IoSlice`](std::io::IoSlice)s of the output. Without it the crate needs `alloc` only |
-//! | `server` | default | [`server`] and [`driver`] |
+//! | `server` | default | [`server`] |
 //! | `tracing` | | log events of the server |
-//! | `cli` | | the command line and the log that the server programs share |
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -215,10 +214,6 @@ extern crate alloc;
 
 pub mod amf;
 pub mod chunk;
-#[cfg(feature = "cli")]
-pub mod cli;
-#[cfg(feature = "server")]
-pub mod driver;
 pub mod end_cause;
 pub mod flv;
 pub mod handshake;

@@ -2,8 +2,8 @@
 
 use crate::worker::Worker;
 use async_io::Async;
-use headwater_core::driver::{Interest, Socket};
 use headwater_core::server::ConnectionId;
+use headwater_driver::{Interest, Socket};
 use smol::future;
 use std::cell::Cell;
 use std::io::{self, IoSlice, Read};
@@ -97,7 +97,7 @@ impl Socket for Handle {
     }
 
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        headwater_sockets::send(self.0.stream.get_ref(), slices)
+        headwater_driver::sockets::send(self.0.stream.get_ref(), slices)
     }
 
     fn shutdown_write(&self) {
@@ -110,7 +110,7 @@ impl Socket for Handle {
     }
 
     fn set_low_water(&self, bytes: usize) {
-        headwater_sockets::set_low_water(self.0.stream.get_ref(), bytes);
+        headwater_driver::sockets::set_low_water(self.0.stream.get_ref(), bytes);
     }
 
     fn close(self) {

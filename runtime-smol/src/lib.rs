@@ -56,5 +56,5 @@ mod server;
 mod signals;
 mod worker;
 
-pub use headwater_core::driver::{Addresses, Config};
+pub use headwater_driver::{Addresses, Config};
 pub use server::{Server, prepare};

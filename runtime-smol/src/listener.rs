@@ -3,9 +3,9 @@
 use crate::connection::{self, Connection, Handle};
 use crate::worker::Worker;
 use async_io::{Async, Timer};
-use headwater_core::driver::{ACCEPT_LOG_INTERVAL, ACCEPT_PAUSE};
 use headwater_core::server::Listener;
-use headwater_sockets as sockets;
+use headwater_driver::sockets;
+use headwater_driver::{ACCEPT_LOG_INTERVAL, ACCEPT_PAUSE};
 use smol::future;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -1,8 +1,8 @@
 //! One connection: a socket that the shard uses, and a task that waits for it.
 
 use crate::worker::Worker;
-use headwater_core::driver;
 use headwater_core::server::ConnectionId;
+use headwater_driver as driver;
 use socket2::SockRef;
 use std::cell::Cell;
 use std::io::{self, ErrorKind, IoSlice, Read};
@@ -111,7 +111,7 @@ impl driver::Socket for Handle {
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let len = slices.iter().map(|slice| slice.len()).sum();
         self.0.transfer(tokio::io::Interest::WRITABLE, len, |socket| {
-            headwater_sockets::send(socket, slices)
+            headwater_driver::sockets::send(socket, slices)
         })
     }
 
@@ -126,7 +126,7 @@ impl driver::Socket for Handle {
     }
 
     fn set_low_water(&self, bytes: usize) {
-        headwater_sockets::set_low_water(&self.0.stream, bytes);
+        headwater_driver::sockets::set_low_water(&self.0.stream, bytes);
     }
 
     fn close(self) {

@@ -3,9 +3,9 @@
 use crate::clock::Clock;
 use crate::signals;
 use crate::worker::{Mail, Worker};
-use headwater_core::driver::{Addresses, Config, Shard};
 use headwater_core::server::{self, ShardId};
-use headwater_sockets::{self as sockets, Listeners};
+use headwater_driver::sockets::{self, Listeners};
+use headwater_driver::{Addresses, Config, Shard};
 use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
@@ -45,7 +45,7 @@ impl Server {
     }
 
     /// Serves until `shutdown` completes; then ends every stream cleanly, waits for the connections to close, up to
-    /// [`DRAIN_TIMEOUT`](headwater_core::driver::DRAIN_TIMEOUT), and returns.
+    /// [`DRAIN_TIMEOUT`](headwater_driver::DRAIN_TIMEOUT), and returns.
     ///
     /// The work is done by threads of the server's own; the caller's runtime only waits.
     ///

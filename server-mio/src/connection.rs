@@ -1,6 +1,6 @@
 //! One connection: a socket, and what is known of its readiness.
 
-use headwater_core::driver::{Interest, Socket};
+use headwater_driver::{Interest, Socket};
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Registry, Token};
@@ -137,7 +137,7 @@ impl Socket for Connection {
         if !self.is_writable.get() {
             return Err(ErrorKind::WouldBlock.into());
         }
-        let result = headwater_sockets::send(&self.stream, slices);
+        let result = headwater_driver::sockets::send(&self.stream, slices);
         if has_exhausted(&result, slices.iter().map(|slice| slice.len()).sum()) {
             self.is_writable.set(false);
         }
@@ -155,7 +155,7 @@ impl Socket for Connection {
     }
 
     fn set_low_water(&self, bytes: usize) {
-        headwater_sockets::set_low_water(&self.stream, bytes);
+        headwater_driver::sockets::set_low_water(&self.stream, bytes);
     }
 
     /// The kernel forgets a socket that is closed, and the poll with it.

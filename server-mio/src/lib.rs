@@ -57,5 +57,5 @@ mod mailbox;
 mod server;
 mod signals;
 
-pub use headwater_core::driver::{Addresses, Config};
+pub use headwater_driver::{Addresses, Config};
 pub use server::{Handle, Server, prepare};

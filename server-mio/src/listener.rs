@@ -1,8 +1,8 @@
 //! Accepting connections.
 
 use headwater_core::Time;
-use headwater_core::driver::{ACCEPT_LOG_INTERVAL, ACCEPT_PAUSE};
 use headwater_core::server;
+use headwater_driver::{ACCEPT_LOG_INTERVAL, ACCEPT_PAUSE};
 use mio::net::{TcpListener, TcpStream};
 use std::io::ErrorKind;
 use std::net::SocketAddr;

@@ -4,9 +4,9 @@ use crate::clock::Clock;
 use crate::event_loop::{self, EventLoop};
 use crate::mailbox::{self, Inbox, Mail, Mailbox};
 use crate::signals;
-use headwater_core::driver::{Addresses, Config};
 use headwater_core::server::{self, ShardId};
-use headwater_sockets::{self as sockets, Listeners};
+use headwater_driver::sockets::{self, Listeners};
+use headwater_driver::{Addresses, Config};
 use mio::Poll;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
@@ -75,7 +75,7 @@ impl Server {
     }
 
     /// Serves until [`Handle::stop`]; then ends every stream cleanly, waits for the connections to close, up to
-    /// [`DRAIN_TIMEOUT`](headwater_core::driver::DRAIN_TIMEOUT), and returns.
+    /// [`DRAIN_TIMEOUT`](headwater_driver::DRAIN_TIMEOUT), and returns.
     ///
     /// The work is done by threads of the server's own; the caller's only waits.
     ///

@@ -22,8 +22,8 @@ mod support;
 mod target;
 
 use clap::Parser;
-use headwater_core::cli::Options;
 use headwater_core::server::Config;
+use headwater_driver::cli::Options;
 use shards::Shards;
 use sockets::Sockets;
 use std::path::{Path, PathBuf};

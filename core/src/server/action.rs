@@ -4,8 +4,9 @@ use super::shard::{ShardId, ShardMessage};
 use core::fmt;
 
 /// Something that only the driver can do. Take them with [`Server::poll_action`](super::Server::poll_action).
+///
+/// A driver that leaves one out loses connections, so the list is exhaustive: a new one shows when the driver is compiled.
 #[derive(Debug)]
-#[non_exhaustive]
 pub enum Action {
     /// The connection has output, or may be read again: write [`Server::output`](super::Server::output) until it is
     /// empty or the socket is full, then read if [`Server::wants_input`](super::Server::wants_input).

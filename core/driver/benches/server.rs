@@ -1,7 +1,7 @@
 //! What the whole server costs beside the kernel: one shard with sockets in memory that take everything.
 //!
 //! ```text
-//! cargo bench -p headwater-core --bench server
+//! cargo bench -p headwater-driver --bench server
 //! ```
 //!
 //! Prints nanoseconds, and instructions where valgrind is installed, per frame and player; for publishers without
@@ -14,10 +14,10 @@
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a benchmark may panic")]
 
 use bytes::{Buf, Bytes};
-use headwater_core::driver::{Interest, Shard, Socket};
 use headwater_core::server::{Config, ConnectionId, Listener, Server, ShardId};
 use headwater_core::session::{ClientEvent, ClientRequest, ClientSession, Purpose, SessionConfig};
 use headwater_core::{Frame, Time, Timestamp};
+use headwater_driver::{Interest, Shard, Socket};
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind, IoSlice};
 use std::process::Command;

@@ -1,12 +1,12 @@
 //! The flags.
 
 use super::value;
-use crate::driver::Config;
-use crate::server::{HttpAbsent, Takeover};
+use crate::Config;
 use clap::{ArgAction, Parser, ValueEnum};
 use core::net::SocketAddr;
 use core::num::NonZeroU16;
 use core::time::Duration;
+use headwater_core::server::{HttpAbsent, Takeover};
 
 /// A live streaming server for RTMP and HTTP-FLV.
 ///
@@ -132,9 +132,9 @@ impl Options {
 mod tests {
     use super::*;
     use crate::cli::value::one_line;
-    use crate::hub::ChannelConfig;
-    use crate::server;
     use clap::CommandFactory;
+    use headwater_core::hub::ChannelConfig;
+    use headwater_core::server;
 
     fn parse(flags: &str) -> Result<Options, String> {
         Options::try_parse_from([""].into_iter().chain(flags.split_whitespace()))

@@ -1,10 +1,10 @@
 //! One thread's part of the server: its state machine, its sockets, and the order in which they are served.
 
-use crate::server::{Action, ConnectionId, Listener, Refused, Server, ShardId, ShardMessage};
-use crate::{Output, Time};
 use bytes::Buf;
 use core::mem;
 use core::net::SocketAddr;
+use headwater_core::server::{Action, ConnectionId, Listener, Refused, Server, ShardId, ShardMessage};
+use headwater_core::{Output, Time};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
 
@@ -407,7 +407,7 @@ fn is_temporary(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server;
+    use headwater_core::server;
     use quickcheck::quickcheck;
     use std::cell::RefCell;
     use std::rc::Rc;

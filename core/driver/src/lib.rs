@@ -1,4 +1,4 @@
-//! What every driver does between its sockets and the [`Server`](crate::server::Server), without a runtime of its own.
+//! What every driver does between its sockets and the [`Server`](headwater_core::server::Server), without a runtime of its own.
 //!
 //! ```text
 //!   runtime                driver                       core
@@ -12,10 +12,14 @@
 //! socket is ready, and waits for what the shard then wants of that socket. How much is read and written at a time,
 //! in which order players are served, when a turn ends: all that is here, once, and tested with sockets that are made up.
 //!
-//! With the feature `sockets` come real ones, listening and set up, for a runtime to adopt.
+//! [`sockets`] has real ones, listening and set up, for a runtime to adopt, and the feature `cli` the command line and the
+//! log that the server programs share.
 
+#[cfg(feature = "cli")]
+pub mod cli;
 mod config;
 mod shard;
+pub mod sockets;
 
 pub use config::{Addresses, Config};
 pub use shard::{Interest, Shard, Socket};

@@ -1,11 +1,9 @@
 //! How the drivers set their sockets up: the same options on every runtime.
-//!
-//! It stands apart from `headwater-core`, which knows no socket, and from the drivers, which would each say it again.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod low_water;
 
-use headwater_core::driver::{Addresses, Config};
+use crate::{Addresses, Config};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::io::{self, IoSlice};
 use std::net::{SocketAddr, TcpListener};
@@ -74,7 +72,7 @@ fn listen_on(address: SocketAddr, count: usize) -> io::Result<(SocketAddr, Vec<T
 pub fn configure<'a>(stream: impl Into<SockRef<'a>>) -> io::Result<()> {
     let stream = stream.into();
     stream.set_tcp_nodelay(true)?;
-    let keepalive = TcpKeepalive::new().with_time(headwater_core::driver::KEEPALIVE_IDLE);
+    let keepalive = TcpKeepalive::new().with_time(crate::KEEPALIVE_IDLE);
     #[cfg(any(
         target_os = "linux",
         target_os = "android",
@@ -82,13 +80,13 @@ pub fn configure<'a>(stream: impl Into<SockRef<'a>>) -> io::Result<()> {
         target_os = "freebsd"
     ))]
     let keepalive = keepalive
-        .with_interval(headwater_core::driver::KEEPALIVE_INTERVAL)
-        .with_retries(headwater_core::driver::KEEPALIVE_PROBES);
+        .with_interval(crate::KEEPALIVE_INTERVAL)
+        .with_retries(crate::KEEPALIVE_PROBES);
     stream.set_tcp_keepalive(&keepalive)?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
-        stream.set_tcp_user_timeout(Some(headwater_core::driver::USER_TIMEOUT))?;
-        stream.set_tcp_notsent_lowat(headwater_core::driver::MAX_UNSENT)?;
+        stream.set_tcp_user_timeout(Some(crate::USER_TIMEOUT))?;
+        stream.set_tcp_notsent_lowat(crate::MAX_UNSENT)?;
     }
     Ok(())
 }
@@ -155,7 +153,7 @@ fn another(_: SocketAddr, listeners: &[TcpListener]) -> io::Result<TcpListener> 
 }
 
 fn backlog() -> i32 {
-    i32::try_from(headwater_core::driver::BACKLOG).unwrap_or(i32::MAX)
+    i32::try_from(crate::BACKLOG).unwrap_or(i32::MAX)
 }
 
 #[cfg(test)]
@@ -199,7 +197,7 @@ mod tests {
         assert!(SockRef::from(&stream).keepalive().unwrap());
         #[cfg(target_os = "linux")]
         {
-            use headwater_core::driver::{MAX_UNSENT, USER_TIMEOUT};
+            use crate::{MAX_UNSENT, USER_TIMEOUT};
             let stream = SockRef::from(&stream);
             assert_eq!(stream.tcp_user_timeout().unwrap(), Some(USER_TIMEOUT));
             assert_eq!(stream.tcp_notsent_lowat().unwrap(), MAX_UNSENT);

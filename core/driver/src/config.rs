@@ -1,9 +1,9 @@
 //! What a driver needs to know before it starts, and what it knows once it listens.
 
-use crate::server;
 use core::fmt;
 use core::net::{Ipv4Addr, SocketAddr};
 use core::num::NonZeroU16;
+use headwater_core::server;
 
 /// Where to listen, on how many threads, and how the servers behave.
 #[derive(Debug, Clone)]

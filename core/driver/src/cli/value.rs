@@ -1,7 +1,7 @@
 //! How values are written.
 
-use crate::server::HttpAbsent;
 use core::time::Duration;
+use headwater_core::server::HttpAbsent;
 
 pub(super) fn on_off(text: &str) -> Result<bool, &'static str> {
     match text {

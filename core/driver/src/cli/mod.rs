@@ -3,7 +3,7 @@
 //! A binary is one call of [`main`] with its driver's function that binds and returns what then serves:
 //!
 //! ```no_run
-//! # use headwater_core::{cli, driver::{Addresses, Config}};
+//! # use headwater_driver::{Addresses, Config, cli};
 //! # fn prepare(config: Config) -> std::io::Result<(Addresses, impl FnOnce() -> std::io::Result<()>)> {
 //! #     Err::<(Addresses, fn() -> _), _>(std::io::ErrorKind::Unsupported.into())
 //! # }
@@ -24,7 +24,7 @@ mod value;
 
 pub use options::Options;
 
-use crate::driver::{Addresses, Config};
+use crate::{Addresses, Config};
 use clap::{CommandFactory, FromArgMatches};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::io;
