@@ -203,13 +203,41 @@ fn a_second_publisher_from_elsewhere_is_refused(runtime: Runtime) {
     player.finish().assert_same(&TYPICAL.packets(), "the first stream");
 }
 
-/// A publisher that comes back from the same address replaces itself, and the players stay.
-fn a_second_publisher_from_the_same_address_takes_over(runtime: Runtime) {
+/// A publisher on the same host is refused as long as the first one sends.
+fn a_second_publisher_from_the_same_address_is_refused(runtime: Runtime) {
+    let server = runtime.start(&NO_GRACE);
+    let player = ffmpeg::record(&server.rtmp_url("live/twice"));
+    server.wait_for_players("live/twice", 1);
+    let first = ffmpeg::publish(TYPICAL, &server.rtmp_url("live/twice"));
+    let _monitor = server.wait_until_live("live/twice");
+
+    let mut second = ffmpeg::publish(TYPICAL, &server.rtmp_url("live/twice"));
+    assert!(!second.wait(DEADLINE).success(), "the second publisher was not refused");
+    second.wait_for_line("the stream has a publisher", Duration::ZERO);
+    let clip = fs::read(TYPICAL.path()).unwrap();
+    for (content, status) in [(&clip[..], 409), (b"", 400), (b"<html>", 400), (&clip[..13], 400)] {
+        assert_eq!(
+            http::post_from(Ipv4Addr::LOCALHOST, server.http, "/live/twice", content).status,
+            status
+        );
+    }
+
+    first.succeed(DEADLINE);
+    player.finish().assert_same(&TYPICAL.packets(), "the first stream");
+    let lines = server.count_lines("publish refused");
+    assert!(lines <= runtime.workers.into(), "{lines} lines for all of them");
+}
+
+/// A publisher that comes back while its old connection says nothing more replaces itself, and the players stay.
+fn a_publisher_that_comes_back_replaces_its_silent_self(runtime: Runtime) {
     let server = runtime.start(&NO_GRACE);
     let players = waiting_players(&server, "live/again");
     let mut first = ffmpeg::publish(TYPICAL, &server.rtmp_url("live/again"));
     read_pictures(&server, "live/again", FRAME_RATE / 2);
+    first.signal("STOP");
     let second = ffmpeg::publish(TYPICAL, &server.http_url("live/again"));
+    server.wait_for_line("publisher replaced");
+    first.signal("CONT");
     assert!(!first.wait(DEADLINE).success(), "the first publisher was not told");
     first.wait_for_line("another publisher has taken over", Duration::ZERO);
     second.succeed(DEADLINE);
@@ -635,7 +663,8 @@ on_every_runtime!([
     an_absent_stream_is_not_found
     what_goes_wrong_is_in_the_log
     a_second_publisher_from_elsewhere_is_refused
-    a_second_publisher_from_the_same_address_takes_over
+    a_publisher_that_comes_back_replaces_its_silent_self
+    a_second_publisher_from_the_same_address_is_refused
     players_stay_while_a_killed_publisher_comes_back
     streams_have_the_same_name_on_both_protocols
     a_hundred_players_share_a_stream

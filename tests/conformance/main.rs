@@ -6,7 +6,8 @@
 //! brain it shows at once. So are the transcripts of RTMP sessions in `core/tests/transcripts/`, as far as the server
 //! decides there by itself what their application does. Conversations in which time must pass are for memory only.
 //!
-//! Run with `UPDATE_TRANSCRIPTS=1` to write the files in `tests/transcripts/` anew from memory, and read the diff.
+//! Run with `UPDATE_TRANSCRIPTS=1` to write the files in `tests/transcripts/` anew from memory, and read the diff: what
+//! takes longer than 100 ms has to be added by hand.
 #![cfg(any(feature = "mio", feature = "smol", feature = "tokio"))]
 #![allow(unreachable_pub, reason = "nothing in a test can be reached from elsewhere")]
 
@@ -63,7 +64,7 @@ impl Place {
         match (self, env::var_os("UPDATE_TRANSCRIPTS")) {
             (place, None) => place.compare(&script),
             (Place::Memory { shards: 1 }, Some(_)) => {
-                let mut shards = Shards::new(1, config(&script), 0);
+                let mut shards = Shards::new(1, config(&script), 0).in_haste();
                 fs::write(path, conversation::play(&script, &mut shards, true)).unwrap();
             }
             (_, Some(_)) => {}

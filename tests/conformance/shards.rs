@@ -13,6 +13,9 @@ use std::time::Duration;
 /// How long the server may leave alone what a publisher sends that nobody watches.
 const LEISURE: Duration = Duration::from_millis(100);
 
+/// How long what is expected may take: a publisher that is to be replaced is heard for about a second.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Some servers that are the shards of one.
 pub struct Shards {
     now: Time,
@@ -20,6 +23,8 @@ pub struct Shards {
     /// What shards have sent each other and not received yet, by sender and receiver.
     links: BTreeMap<(u16, u16), VecDeque<ShardMessage>>,
     connections: Vec<Connection>,
+    /// How long to wait for what is awaited.
+    patience: Duration,
     /// Which shard comes first, and which link delivers next (xorshift).
     random: u64,
 }
@@ -48,8 +53,15 @@ impl Shards {
             servers: (0..shards).map(server).collect(),
             links: BTreeMap::new(),
             connections: Vec::new(),
+            patience: PATIENCE,
             random: order.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
         }
+    }
+
+    /// For who does not know what will come: waits only for what comes soon.
+    pub fn in_haste(self) -> Shards {
+        let patience = LEISURE;
+        Shards { patience, ..self }
     }
 
     /// Does what a driver does, until there is nothing more to do at this moment.
@@ -209,10 +221,12 @@ impl Target for Shards {
     }
 
     fn receive(&mut self, connection: usize, is_awaited: bool) -> Received {
-        let Connection {
-            received, has_ended, ..
-        } = &self.connections[connection];
-        if is_awaited && received.is_empty() && !has_ended {
+        let end = self.now + self.patience;
+        let is_silent = |it: &Shards| {
+            let connection = &it.connections[connection];
+            connection.received.is_empty() && !connection.has_ended
+        };
+        while is_awaited && self.now < end && is_silent(self) {
             self.pass(self.now + LEISURE);
         }
         let connection = &mut self.connections[connection];

@@ -95,6 +95,11 @@ impl Server {
     }
 
     /// Asks it to stop, without waiting.
+    /// Lines with `text` so far.
+    pub fn count_lines(&self, text: &str) -> usize {
+        self.process.log().lines().filter(|line| line.contains(text)).count()
+    }
+
     pub fn ask_to_stop(&self) {
         self.process.signal("TERM");
     }

@@ -538,20 +538,19 @@ mod tests {
 
     #[test]
     fn a_socket_that_takes_nothing_is_read_again_when_the_answer_comes() {
-        // The name's home is the other shard, so that the publish waits for its answer.
+        // The name's home is the other shard, so that the first tag waits for its answer.
         let config = Arc::new(server::Config::default());
         let [mut shard, mut home] = [0, 1].map(|number| {
             let server = Server::new(config.clone(), ShardId(number), 2, 7);
             Shard::<Rc<RefCell<Fake>>>::new(server)
         });
+        let content = b"FLV\x01\x05\0\0\0\x09\0\0\0\0\x08\0\0\x03\0\0\0\0\0\0\0\xAF\x01\x21\0\0\0\x0E";
         let (fake, mut mail) = (0..9)
             .find_map(|number| {
                 let (id, fake) = connect(&mut shard, &[0]);
-                let push =
-                    format!("POST /live/{number} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nF\r\n");
-                fake.borrow_mut()
-                    .incoming
-                    .push_back(Ok([request(), push.into()].concat()));
+                let push = format!("POST /live/{number} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n");
+                let input = [&request(), push.as_bytes(), content].concat();
+                fake.borrow_mut().incoming.push_back(Ok(input));
                 shard.readable(Time::ZERO, id);
                 let mut mail = Vec::new();
                 while shard.turn(Time::ZERO, |to, message| mail.push((to, message))) {}

@@ -23,6 +23,9 @@ pub enum HttpError {
     /// The content of a push is not FLV.
     #[error(transparent)]
     Flv(#[from] FlvError),
+    /// A push ended before its first audio, video or script tag.
+    #[error("the content has no audio, video or script tag")]
+    NoTags,
     /// A push ended inside a tag.
     #[error("the content ends inside a tag")]
     TruncatedTag,
@@ -45,9 +48,11 @@ impl HttpError {
             HttpError::Flv(FlvError::TagTooLarge { .. }) => Some(StatusCode::ContentTooLarge),
             HttpError::Timeout(Timer::Command | Timer::Idle) => Some(StatusCode::RequestTimeout),
             HttpError::Timeout(_) | HttpError::WebSocket(_) => None,
-            HttpError::Target(_) | HttpError::Body(_) | HttpError::Flv(_) | HttpError::TruncatedTag => {
-                Some(StatusCode::BadRequest)
-            }
+            HttpError::Target(_)
+            | HttpError::Body(_)
+            | HttpError::Flv(_)
+            | HttpError::NoTags
+            | HttpError::TruncatedTag => Some(StatusCode::BadRequest),
         }
     }
 }

@@ -94,6 +94,8 @@ struct Publisher {
     body: Body,
     flv: FlvReader,
     keep_alive: bool,
+    /// Whether a frame has come: without any it was no push.
+    has_frames: bool,
 }
 
 impl HttpSession {
@@ -162,6 +164,9 @@ impl HttpSession {
                 request.keep_alive = false;
             }
             State::Publishing(publisher) if publisher.body == Body::UntilClose && publisher.flv.is_at_tag_border() => {
+                if !publisher.has_frames {
+                    return Ok(self.refuse(HttpError::NoTags));
+                }
                 self.end(EndCause::Eof);
                 self.answer(Answer::new(StatusCode::Ok, ""));
             }
@@ -362,7 +367,8 @@ impl HttpSession {
         Ok(())
     }
 
-    /// Answers a [`HttpEvent::PublishRequested`]: frames may come.
+    /// Answers a [`HttpEvent::PublishRequested`]: frames may come. Until the first one, silence ends the request after
+    /// [`Limits::command_timeout`].
     ///
     /// # Errors
     /// [`StateError::StaleRequest`] if no such request waits.
@@ -374,27 +380,34 @@ impl HttpSession {
             self.watch_output();
         }
         self.heard = self.now;
-        self.timers.set(Timer::Idle, self.now + self.limits.idle_timeout);
         self.state = State::Publishing(Box::new(Publisher {
             body: request.body,
             flv: FlvReader::new(&self.limits),
             keep_alive: request.keep_alive,
+            has_frames: false,
         }));
+        self.timers.set(Timer::Idle, self.now + self.idle_span());
         Ok(())
     }
 
-    /// Ends the publish: another took the stream over, the server stops. The peer is told `status` and the cause, and
-    /// [`HttpEvent::PublishEnded`] says `cause`.
+    /// Ends the publish: another took the stream over, the server stops. The peer is told `status` and a few words for
+    /// people, and [`HttpEvent::PublishEnded`] says `cause`.
     ///
     /// # Errors
     /// [`StateError::NotPublishing`] if nothing is published.
-    pub fn end_publish(&mut self, now: Time, status: StatusCode, cause: EndCause) -> Result<(), StateError> {
+    pub fn end_publish(
+        &mut self,
+        now: Time,
+        status: StatusCode,
+        reason: &str,
+        cause: EndCause,
+    ) -> Result<(), StateError> {
         self.advance_clock(now);
         if !matches!(self.state, State::Publishing(_)) {
             return Err(StateError::NotPublishing);
         }
         self.end(cause);
-        self.answer(Answer::new(status, &cause.to_string()));
+        self.answer(Answer::new(status, reason));
         Ok(())
     }
 
@@ -561,13 +574,18 @@ impl HttpSession {
                 let item = publisher.flv.handle_input(&mut rest)?;
                 publisher.body.consume(data.len() - rest.len(), input);
                 Ok(match item {
-                    Some(FlvItem::Frame(frame)) => Step::Event(HttpEvent::Frame(frame)),
+                    Some(FlvItem::Frame(frame)) => {
+                        publisher.has_frames = true;
+                        Step::Event(HttpEvent::Frame(frame))
+                    }
                     Some(FlvItem::MetadataCleared) => Step::Event(HttpEvent::MetadataCleared),
                     Some(FlvItem::Skipped { tag_type }) => Step::Event(HttpEvent::TagSkipped { tag_type }),
                     Some(FlvItem::Header(_)) | None => Step::Again,
                 })
             }
-            Content::End if publisher.flv.is_at_tag_border() => {
+            Content::End if !publisher.flv.is_at_tag_border() => Err(HttpError::TruncatedTag),
+            Content::End if !publisher.has_frames => Err(HttpError::NoTags),
+            Content::End => {
                 let keep_alive = publisher.keep_alive && self.has_room();
                 self.end(EndCause::Requested);
                 self.answer(Answer {
@@ -576,7 +594,6 @@ impl HttpSession {
                 });
                 Ok(Step::Again)
             }
-            Content::End => Err(HttpError::TruncatedTag),
         }
     }
 
@@ -587,8 +604,8 @@ impl HttpSession {
                 self.start_closing();
             }
             // It is not moved for each byte that comes in, so that the deadline holds still while media flows.
-            Timer::Idle if self.heard + self.limits.idle_timeout > self.now => {
-                self.timers.set(timer, self.heard + self.limits.idle_timeout);
+            Timer::Idle if self.heard + self.idle_span() > self.now => {
+                self.timers.set(timer, self.heard + self.idle_span());
             }
             Timer::Command | Timer::Idle => return self.refuse(HttpError::Timeout(timer)),
             Timer::Ping => {
@@ -619,6 +636,14 @@ impl HttpSession {
         if !self.timers.is_set(Timer::Stall) {
             let interval = StallWatch::interval(&self.limits);
             self.timers.set(Timer::Stall, self.now + interval);
+        }
+    }
+
+    /// How long a publisher may be silent: less before its first frame, when it holds up nobody but itself.
+    fn idle_span(&self) -> Duration {
+        match &self.state {
+            State::Publishing(publisher) if !publisher.has_frames => self.limits.command_timeout,
+            _ => self.limits.idle_timeout,
         }
     }
 

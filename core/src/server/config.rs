@@ -63,18 +63,23 @@ impl Config {
 /// Who wins when a name is published that has a publisher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Takeover {
-    /// The newcomer, if it comes from the same address or the present one has been silent for
-    /// [`Takeover::SILENCE`]: an encoder that comes back before its old connection is known to be dead. Else as `Never`.
+    /// Who is there, if it is heard: its socket is read while the newcomer waits, for about a second at most. If it has been
+    /// silent for [`Takeover::SILENCE_SAME_ADDRESS`], or [`Takeover::SILENCE`] if the newcomer comes from another address,
+    /// it is replaced: an encoder has come back before its old connection is known to be dead.
     #[default]
     Auto,
-    /// The newcomer.
+    /// The newcomer, with its first frame.
     Always,
-    /// Who is there: the newcomer is refused.
+    /// Who is there, once it has sent a frame: the newcomer is refused.
     Never,
 }
 
 impl Takeover {
-    /// The silence after which a publisher may be replaced. 5 s: no encoder that is alive pauses for so long.
+    /// The silence after which a publisher may be replaced by one from its own address. 1 s: any encoder that is alive
+    /// sends something, and one that comes back does not wait long.
+    pub const SILENCE_SAME_ADDRESS: Duration = Duration::from_secs(1);
+
+    /// The silence after which a publisher may be replaced by anybody. 5 s: no encoder that is alive pauses for so long.
     pub const SILENCE: Duration = Duration::from_secs(5);
 }
 

@@ -40,6 +40,8 @@ pub(super) struct Connection {
     /// When its next deadline is armed for.
     pub(super) armed: Time,
     pub(super) last_input: Time,
+    /// How often it has sent something, modulo 2^32: tells what came before from what came after within one moment.
+    pub(super) inputs: u32,
     pub(super) phase: Phase,
     /// Whether `Action::Wake` is on its way.
     pub(super) is_waking: bool,
@@ -73,9 +75,15 @@ pub(super) struct Role {
 
 #[derive(Debug)]
 pub(super) enum Activity {
-    /// Wants to publish; the stream's home has been asked.
-    Claiming {
+    /// Wants to publish, and sends nothing before it is answered: the stream's home has been asked.
+    Requesting {
         request: RequestId,
+    },
+    /// May send, and has no name yet: its first frame will claim one.
+    Admitted,
+    /// Its first frame has come, and waits: the stream's home has been asked for the name. Nothing is read meanwhile.
+    Claiming {
+        first: Box<Frame>,
     },
     Publishing {
         epoch: Epoch,
@@ -130,6 +138,8 @@ pub(super) enum Happened {
         request: RequestId,
         stream: MessageStreamId,
         target: Box<Target>,
+        /// Whether the peer waits for the answer before it sends.
+        waits: bool,
     },
     PlayRequested {
         request: RequestId,
@@ -204,6 +214,8 @@ impl Failure {
 pub(super) enum Refusal {
     /// The name has a publisher.
     Taken,
+    /// Others contend for the name, as many as may.
+    Contested,
     /// The name has another publisher now.
     Replaced,
     /// There is no such stream.
@@ -226,10 +238,21 @@ impl Connection {
         self.roles.push(role);
     }
 
-    /// Whether it may be read. While it is paused too, once: who has left is not to be waited for.
+    /// Whether its first frame waits for a name.
+    pub(super) fn is_claiming(&self) -> bool {
+        let is_claiming = |role: &Role| matches!(role.activity, Activity::Claiming { .. });
+        self.roles.iter().any(is_claiming)
+    }
+
+    /// Whether its input waits until a request is answered or a name is had.
+    pub(super) fn is_paused(&self) -> bool {
+        self.protocol.is_paused() || self.is_claiming()
+    }
+
+    /// Whether it may be read. While a request waits too, once: who has left is not to be waited for. A name is had soon.
     pub(super) fn wants_input(&self) -> bool {
         match self.phase {
-            Phase::Open => !self.has_finished && self.stash.is_empty(),
+            Phase::Open => !self.has_finished && self.stash.is_empty() && !self.is_claiming(),
             Phase::Lingering { .. } => true,
             Phase::Closed => false,
         }
@@ -241,7 +264,10 @@ impl Connection {
             Phase::Open => {
                 let waits = self.roles.iter().filter_map(|role| match role.activity {
                     Activity::Seeking { until, .. } | Activity::Playing { until, .. } => until,
-                    Activity::Claiming { .. } | Activity::Publishing { .. } => None,
+                    Activity::Requesting { .. }
+                    | Activity::Admitted
+                    | Activity::Claiming { .. }
+                    | Activity::Publishing { .. } => None,
                 });
                 waits.chain(self.protocol.poll_timeout()).min().unwrap_or(Time::NEVER)
             }
@@ -359,7 +385,7 @@ impl Protocol {
             Protocol::Http(session) => {
                 let retry_after = match refusal {
                     Refusal::Absent | Refusal::Crowded | Refusal::ShuttingDown => Some(RETRY_AFTER),
-                    Refusal::Taken | Refusal::Replaced | Refusal::Unsteady => None,
+                    Refusal::Taken | Refusal::Contested | Refusal::Replaced | Refusal::Unsteady => None,
                 };
                 session.reject(now, request, http_status(refusal), refusal.reason(), retry_after)
             }
@@ -403,7 +429,7 @@ impl Protocol {
                 let _ = session.end_publish(now, stream, rtmp_status(refusal), cause);
             }
             Protocol::Http(session) => {
-                let _ = session.end_publish(now, http_status(refusal), cause);
+                let _ = session.end_publish(now, http_status(refusal), refusal.reason(), cause);
             }
         }
     }
@@ -413,6 +439,7 @@ impl Refusal {
     pub(super) fn reason(self) -> &'static str {
         match self {
             Refusal::Taken => "the stream has a publisher",
+            Refusal::Contested => "too many publishers wait for the stream",
             Refusal::Replaced => "another publisher has taken over",
             Refusal::Absent => "no such stream",
             Refusal::Crowded => "too many players wait for the stream",
@@ -424,7 +451,7 @@ impl Refusal {
 
 fn rtmp_status(refusal: Refusal) -> Status {
     let code = match refusal {
-        Refusal::Taken | Refusal::Replaced => StatusCode::PublishBadName,
+        Refusal::Taken | Refusal::Contested | Refusal::Replaced => StatusCode::PublishBadName,
         Refusal::Absent => StatusCode::PlayStreamNotFound,
         Refusal::Crowded => StatusCode::PlayFailed,
         Refusal::Unsteady => StatusCode::PublishFailed,
@@ -435,7 +462,7 @@ fn rtmp_status(refusal: Refusal) -> Status {
 
 fn http_status(refusal: Refusal) -> HttpStatus {
     match refusal {
-        Refusal::Taken | Refusal::Replaced => HttpStatus::Conflict,
+        Refusal::Taken | Refusal::Contested | Refusal::Replaced => HttpStatus::Conflict,
         Refusal::Absent => HttpStatus::NotFound,
         Refusal::Unsteady => HttpStatus::BadRequest,
         Refusal::Crowded | Refusal::ShuttingDown => HttpStatus::ServiceUnavailable,
@@ -458,6 +485,7 @@ fn from_rtmp(session: &mut ServerSession, now: Time, event: Event) -> Happened {
             request,
             stream,
             target,
+            waits: true,
         },
         Event::PlayRequested {
             id: request,
@@ -498,6 +526,7 @@ fn from_http(event: HttpEvent) -> Happened {
             request,
             stream,
             target,
+            waits: false,
         },
         HttpEvent::PlayRequested {
             id: request,

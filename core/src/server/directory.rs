@@ -1,14 +1,21 @@
 //! Which streams exist, and where: the home's part of the conversation between shards.
 
-use super::shard::{Body, ClaimId, Epoch, ShardId, Subscription};
+use super::connection::Refusal;
+use super::shard::{Body, Epoch, Newcomer, ShardId, Subscription};
 use crate::{StreamKey, Time};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+use core::mem;
 use core::time::Duration;
 use tracing::info;
 
 /// Streams in their grace time that a directory remembers. 4,096: a whole building of encoders that has lost its network.
 /// Not more, because one peer can begin and end publishes all day; beyond that the oldest grace time ends early.
 const MAX_IN_GRACE: usize = 4_096;
+
+/// Newcomers for one name that may wait at once while its publisher is heard. 4: an encoder that comes back, by both of
+/// its protocols, twice; the next one is refused.
+const MAX_CONTENDERS: usize = 4;
 
 /// The streams whose home this shard is.
 ///
@@ -32,8 +39,8 @@ struct Entry {
     epoch: Epoch,
     /// Their tickets.
     subscribers: BTreeMap<ShardId, u64>,
-    /// Who wants to publish while the present publisher is being asked to yield. One at a time.
-    contender: Option<Claim>,
+    /// Who waits while the present publisher is heard, in the order of arrival.
+    contenders: Vec<Claim>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +53,7 @@ enum State {
 #[derive(Debug, Clone, Copy)]
 struct Claim {
     shard: ShardId,
-    claim: ClaimId,
+    newcomer: Newcomer,
 }
 
 impl Directory {
@@ -66,40 +73,41 @@ impl Directory {
         let next_epoch = &mut self.epoch;
         let mut send = |to, body| self.outbox.push_back((to, key.clone(), body));
         match *body {
-            Body::Claim { claim, address } => {
-                let newcomer = Claim { shard: from, claim };
-                match entry.state {
-                    State::Live(_) if entry.contender.is_some() => send(from, Body::Denied { claim }),
-                    State::Live(publisher) => {
-                        entry.contender = Some(newcomer);
-                        send(
-                            publisher,
-                            Body::Contest {
-                                epoch: entry.epoch,
-                                address,
-                            },
-                        );
-                    }
-                    State::Vacant => entry.grant(newcomer, next_epoch, send),
-                    State::Grace { until } => {
-                        self.deadlines.remove(&(until, key.clone()));
-                        entry.grant(newcomer, next_epoch, send);
-                    }
+            Body::Claim(newcomer) => {
+                if let State::Grace { until } = entry.state {
+                    self.deadlines.remove(&(until, key.clone()));
                 }
+                let claim = Claim { shard: from, newcomer };
+                entry.claim(claim, next_epoch, send);
             }
-            Body::Contested { epoch, has_yielded } if epoch == entry.epoch => {
-                if let Some(contender) = entry.contender.take() {
-                    if has_yielded {
-                        entry.grant(contender, next_epoch, send);
+            Body::Contested {
+                epoch,
+                claim,
+                has_yielded,
+            } if epoch == entry.epoch => {
+                let contenders = &mut entry.contenders;
+                if let Some(index) = contenders.iter().position(|it| it.newcomer.claim == claim) {
+                    let answer = if has_yielded {
+                        Body::Admitted { claim }
                     } else {
-                        send(contender.shard, Body::Denied { claim: contender.claim });
-                    }
+                        let refusal = Refusal::Taken;
+                        Body::Denied { claim, refusal }
+                    };
+                    send(contenders.remove(index).shard, answer);
                 }
             }
-            // With a contender, `Contested` is on its way and settles who is next.
+            // The first with media has the name, and the others contend with it.
             Body::Release { epoch }
-                if epoch == entry.epoch && entry.state == State::Live(from) && entry.contender.is_none() =>
+                if epoch == entry.epoch && entry.state == State::Live(from) && !entry.contenders.is_empty() =>
             {
+                entry.state = State::Vacant;
+                let mut contenders = mem::take(&mut entry.contenders);
+                contenders.sort_by_key(|contender| !contender.newcomer.has_media);
+                for contender in contenders {
+                    entry.claim(contender, next_epoch, &mut send);
+                }
+            }
+            Body::Release { epoch } if epoch == entry.epoch && entry.state == State::Live(from) => {
                 let until = now + self.grace;
                 entry.state = State::Grace { until };
                 self.deadlines.insert((until, key.clone()));
@@ -193,11 +201,28 @@ impl Entry {
             state: State::Vacant,
             epoch: 0,
             subscribers: BTreeMap::new(),
-            contender: None,
+            contenders: Vec::new(),
         }
     }
 
-    fn grant(&mut self, Claim { shard, claim }: Claim, epoch: &mut Epoch, mut send: impl FnMut(ShardId, Body)) {
+    /// Somebody wants the name: has it if it is free, else waits until its publisher was heard.
+    fn claim(&mut self, contender: Claim, next_epoch: &mut Epoch, mut send: impl FnMut(ShardId, Body)) {
+        let Claim { shard, newcomer } = contender;
+        match self.state {
+            State::Vacant | State::Grace { .. } => self.grant(contender, next_epoch, send),
+            State::Live(_) if self.contenders.len() >= MAX_CONTENDERS => {
+                let (claim, refusal) = (newcomer.claim, Refusal::Contested);
+                send(shard, Body::Denied { claim, refusal });
+            }
+            State::Live(publisher) => {
+                self.contenders.push(contender);
+                let epoch = self.epoch;
+                send(publisher, Body::Contest { epoch, newcomer });
+            }
+        }
+    }
+
+    fn grant(&mut self, Claim { shard, newcomer }: Claim, epoch: &mut Epoch, mut send: impl FnMut(ShardId, Body)) {
         *epoch += 1;
         self.epoch = *epoch;
         self.state = State::Live(shard);
@@ -208,7 +233,7 @@ impl Entry {
         send(
             shard,
             Body::Granted {
-                claim,
+                claim: newcomer.claim,
                 epoch: self.epoch,
                 subscribers: subscribers.collect(),
             },
@@ -223,7 +248,9 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::shard::ClaimId;
     use alloc::format;
+    use alloc::string::String;
     use core::net::Ipv4Addr;
 
     #[test]
@@ -238,8 +265,12 @@ mod tests {
         );
         for number in 0..3 * MAX_IN_GRACE {
             let key = StreamKey::new(&format!("live/{number}")).unwrap();
-            let address = Ipv4Addr::LOCALHOST.into();
-            directory.handle(Time::ZERO, own, &key, &Body::Claim { claim, address });
+            let newcomer = Newcomer {
+                claim,
+                peer: (Ipv4Addr::LOCALHOST, 40_000).into(),
+                has_media: true,
+            };
+            directory.handle(Time::ZERO, own, &key, &Body::Claim(newcomer));
             let Some((_, _, Body::Granted { epoch, .. })) = directory.poll() else {
                 panic!("the name is free");
             };
@@ -251,5 +282,94 @@ mod tests {
         );
         directory.handle_timeout(Time::from_millis(10_000));
         assert!(directory.is_empty());
+    }
+
+    /// Where publishers are, and where newcomers.
+    const HOLDER: ShardId = ShardId(0);
+    const NEWCOMERS: ShardId = ShardId(1);
+
+    fn key() -> StreamKey {
+        StreamKey::new("live/x").unwrap()
+    }
+
+    fn newcomer(connection: u64, has_media: bool) -> Newcomer {
+        Newcomer {
+            claim: ClaimId { connection, stream: 1 },
+            peer: (Ipv4Addr::LOCALHOST, 40_000).into(),
+            has_media,
+        }
+    }
+
+    /// What the directory says, shortly.
+    fn answers(directory: &mut Directory) -> Vec<String> {
+        let mut answers = Vec::new();
+        while let Some((to, _, body)) = directory.poll() {
+            let what = match body {
+                Body::Granted { claim, epoch, .. } => format!("{} has {epoch}", claim.connection),
+                Body::Denied { claim, refusal } => format!("{} denied: {refusal:?}", claim.connection),
+                Body::Admitted { claim } => format!("{} admitted", claim.connection),
+                Body::Contest { epoch, newcomer } => format!("{} contests {epoch}", newcomer.claim.connection),
+                other => format!("{other:?}"),
+            };
+            answers.push(format!("to {}: {what}", to.0));
+        }
+        answers
+    }
+
+    /// A name with a publisher, and newcomers for it, with media or without.
+    fn contested(newcomers: &[bool]) -> Directory {
+        let mut directory = Directory::new(Duration::from_secs(10));
+        directory.handle(Time::ZERO, HOLDER, &key(), &Body::Claim(newcomer(0, true)));
+        for (number, has_media) in (1..).zip(newcomers) {
+            directory.handle(
+                Time::ZERO,
+                NEWCOMERS,
+                &key(),
+                &Body::Claim(newcomer(number, *has_media)),
+            );
+        }
+        let _ = answers(&mut directory);
+        directory
+    }
+
+    fn contested_by(connection: u64, epoch: Epoch, has_yielded: bool) -> Body {
+        let claim = newcomer(connection, false).claim;
+        Body::Contested {
+            epoch,
+            claim,
+            has_yielded,
+        }
+    }
+
+    #[test]
+    fn each_newcomer_gets_its_own_answer() {
+        let mut directory = contested(&[false, true]);
+        directory.handle(Time::ZERO, HOLDER, &key(), &contested_by(2, 1, false));
+        directory.handle(Time::ZERO, HOLDER, &key(), &contested_by(1, 1, true));
+        assert_eq!(answers(&mut directory), ["to 1: 2 denied: Taken", "to 1: 1 admitted"]);
+        // Once is enough.
+        directory.handle(Time::ZERO, HOLDER, &key(), &contested_by(1, 1, true));
+        assert_eq!(answers(&mut directory), [""; 0]);
+    }
+
+    #[test]
+    fn a_publisher_that_goes_leaves_its_name_to_the_first_with_media() {
+        let mut directory = contested(&[false, true, true]);
+        directory.handle(Time::ZERO, HOLDER, &key(), &Body::Release { epoch: 1 });
+        assert_eq!(
+            answers(&mut directory),
+            ["to 1: 2 has 2", "to 1: 3 contests 2", "to 1: 1 contests 2"]
+        );
+        // What was on its way about the old publisher means nothing.
+        directory.handle(Time::ZERO, HOLDER, &key(), &contested_by(1, 1, false));
+        directory.handle(Time::ZERO, HOLDER, &key(), &Body::Release { epoch: 1 });
+        assert_eq!(answers(&mut directory), [""; 0]);
+    }
+
+    #[test]
+    fn one_newcomer_more_than_may_wait_is_denied() {
+        let mut directory = contested(&[true; MAX_CONTENDERS]);
+        directory.handle(Time::ZERO, NEWCOMERS, &key(), &Body::Claim(newcomer(9, true)));
+        assert_eq!(answers(&mut directory), ["to 1: 9 denied: Contested"]);
     }
 }

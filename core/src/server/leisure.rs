@@ -82,11 +82,13 @@ impl Server {
     }
 
     /// Somebody waits for what a connection sends, or will not do nothing but publish any more: reads it, now and
-    /// eagerly from now on.
-    pub(super) fn attend(&mut self, id: ConnectionId) {
-        if self.leisure.remove(id) {
+    /// eagerly from now on. Returns whether it was read seldom until now.
+    pub(super) fn attend(&mut self, id: ConnectionId) -> bool {
+        let was_patient = self.leisure.remove(id);
+        if was_patient {
             self.actions.push_back(Action::Read(id));
         }
+        was_patient
     }
 
     /// As [`attend`](Self::attend), for the publisher of `channel` if it is one of ours.

@@ -24,12 +24,14 @@
 mod action;
 mod config;
 mod connection;
+mod contest;
 mod deadlines;
 mod directory;
 mod follower;
 mod leisure;
 mod play;
 mod publish;
+mod refusals;
 mod shard;
 mod stats;
 mod stream;
@@ -50,13 +52,15 @@ use crate::{EndCause, Output, Time};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use connection::{Connection, Failure, Happened, Phase, Protocol, Refusal, Shared};
+use connection::{Connection, Failure, Happened, Phase, Protocol, Shared};
+use contest::Contests;
 use core::mem;
 use core::net::SocketAddr;
 use core::time::Duration;
 use deadlines::Deadlines;
 use directory::Directory;
 use leisure::Leisure;
+use refusals::Refusals;
 use shard::{Body, home_of};
 use slab::Slab;
 use stream::Stream;
@@ -81,6 +85,8 @@ pub struct Server {
     connections: Slab<Connection>,
     deadlines: Deadlines,
     leisure: Leisure,
+    contests: Contests,
+    refusals: Refusals,
     hub: Hub,
     /// What a channel is to us, apart from its frames.
     streams: BTreeMap<ChannelId, Stream>,
@@ -116,6 +122,8 @@ impl Server {
             connections: Slab::new(),
             deadlines: Deadlines::default(),
             leisure: Leisure::default(),
+            contests: Contests::default(),
+            refusals: Refusals::default(),
             hub: Hub::new(),
             streams: BTreeMap::new(),
             directory: Directory::new(config.grace),
@@ -164,6 +172,7 @@ impl Server {
             has_finished: false,
             armed: Time::NEVER,
             last_input: now,
+            inputs: 0,
             phase: Phase::Open,
             is_waking: false,
             may_have_more: false,
@@ -186,6 +195,7 @@ impl Server {
         let now = self.advance(now);
         let Some(connection) = self.connection(id) else { return };
         connection.last_input = now;
+        connection.inputs = connection.inputs.wrapping_add(1);
         if connection.phase != Phase::Open {
             return;
         }
@@ -245,6 +255,7 @@ impl Server {
         self.hub.handle_timeout(now);
         self.directory.handle_timeout(now);
         self.read_leisurely(now);
+        self.review_contests(now);
         self.deliver(now);
         while let Some((due, id)) = self.deadlines.pop_due(now) {
             let Some(connection) = self.connection(id) else {
@@ -326,6 +337,7 @@ impl Server {
             self.hub.poll_timeout(),
             self.directory.poll_timeout(),
             self.leisure.poll_timeout(),
+            self.contests.poll_timeout(),
         ]
         .into_iter()
         .flatten()
@@ -390,7 +402,7 @@ impl Server {
             && connection.phase == Phase::Open
             && !connection.protocol.is_closing()
         {
-            connection.is_held = connection.protocol.is_paused();
+            connection.is_held = connection.is_paused();
             connection.stash = input.to_vec();
         }
         self.announce_published(now, id);
@@ -411,7 +423,14 @@ impl Server {
             };
             self.spare_rooms.lend(connection.protocol.output());
             match step(&mut connection.protocol) {
-                Ok(Some(happened)) => self.act_on(now, id, happened),
+                Ok(Some(happened)) => {
+                    self.act_on(now, id, happened);
+                    // What comes after its first frame waits with that.
+                    if let Some(connection) = self.connection(id).filter(|connection| connection.is_claiming()) {
+                        connection.is_held = true;
+                        return;
+                    }
+                }
                 Ok(None) => return,
                 Err(failure) => {
                     self.fail(now, id, &failure);
@@ -432,8 +451,9 @@ impl Server {
                 request,
                 stream,
                 target,
+                waits,
             } => {
-                self.request_publish(now, id, request, stream, &target);
+                self.request_publish(now, id, request, stream, &target, waits);
             }
             Happened::PlayRequested {
                 request,
@@ -447,6 +467,7 @@ impl Server {
             Happened::PublishEnded { stream, cause } | Happened::PlayEnded { stream, cause } => {
                 self.end_role(id, stream, cause);
             }
+            Happened::Refused(reason) if self.note_refused_push(now, id, &reason) => {}
             Happened::Refused(reason) => {
                 if let Some(connection) = self.connection(id) {
                     info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), %reason,
@@ -509,7 +530,7 @@ impl Server {
         let Some(connection) = find(&mut self.connections, id) else {
             return;
         };
-        let resumes = !connection.protocol.is_paused() && mem::take(&mut connection.is_held);
+        let resumes = !connection.is_paused() && mem::take(&mut connection.is_held);
         let stash = resumes.then(|| mem::take(&mut connection.stash));
         let has_output = !connection.protocol.output().is_empty();
         // Whose socket takes nothing has been woken long since, but is to be read again.
@@ -629,8 +650,9 @@ impl Server {
                 epoch,
                 subscribers,
             } => self.begin_publish(now, &key, claim, epoch, &subscribers),
-            Body::Denied { claim } => self.refuse_publish(now, &key, claim, Refusal::Taken),
-            Body::Contest { epoch, address } => self.answer_contest(now, from, &key, epoch, address),
+            Body::Denied { claim, refusal } => self.refuse_publish(now, &key, claim, refusal),
+            Body::Admitted { claim } => self.admit_publish(now, &key, claim),
+            Body::Contest { epoch, newcomer } => self.open_contest(now, from, &key, epoch, newcomer),
             Body::AddSubscriber { epoch, subscription } => self.add_subscriber(&key, epoch, subscription),
             Body::RemoveSubscriber { epoch, shard } => self.remove_subscriber(&key, epoch, shard),
             Body::Located { ticket, is_present } => self.locate(now, &key, ticket, is_present),

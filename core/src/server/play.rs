@@ -363,7 +363,7 @@ impl Server {
         let Role { channel, activity, .. } = connection.roles.swap_remove(index);
         let key = self.streams.get(&channel).map(|stream| stream.key.clone());
         let was_player = match activity {
-            Activity::Claiming { .. } => false,
+            Activity::Requesting { .. } | Activity::Admitted | Activity::Claiming { .. } => false,
             Activity::Publishing { epoch } => {
                 self.attend(id);
                 self.end_publish(channel, epoch);
@@ -399,10 +399,10 @@ impl Server {
             return;
         };
         match role.activity {
-            Activity::Claiming { request } | Activity::Seeking { request, .. } => {
+            Activity::Requesting { request } | Activity::Seeking { request, .. } => {
                 connection.protocol.reject(now, request, Refusal::ShuttingDown);
             }
-            Activity::Publishing { .. } => {
+            Activity::Admitted | Activity::Claiming { .. } | Activity::Publishing { .. } => {
                 connection
                     .protocol
                     .end_publish(now, stream, Refusal::ShuttingDown, EndCause::Closed);

@@ -1,20 +1,22 @@
 //! Publishing: who may, and where the frames go.
 
-use super::connection::{Activity, Refusal, Role};
+use super::connection::{Activity, Protocol, Refusal, Role};
 use super::follower::{self, Follower};
-use super::shard::{Body, ClaimId, Epoch, ShardId, Subscription};
+use super::shard::{Body, ClaimId, Epoch, Newcomer, ShardId, Subscription};
 use super::stream::{Presence, Publisher};
-use super::{ConnectionId, Server, Takeover};
+use super::{ConnectionId, Server};
 use crate::hub::Past;
 use crate::session::{MessageStreamId, RequestId, Target};
 use crate::{EndCause, Frame, StreamKey, Time};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::fmt::Display;
 use core::mem;
-use core::net::IpAddr;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 impl Server {
-    /// A connection wants to publish: asks the stream's home.
+    /// A connection wants to publish. One that waits for the answer before it sends has the stream's home asked for it; any
+    /// other may send, and claims the name with its first frame.
     pub(super) fn request_publish(
         &mut self,
         now: Time,
@@ -22,6 +24,7 @@ impl Server {
         request: RequestId,
         stream: MessageStreamId,
         target: &Target,
+        waits: bool,
     ) {
         self.end_role(id, stream, EndCause::Replaced);
         let is_shutting_down = self.is_shutting_down;
@@ -30,20 +33,59 @@ impl Server {
             connection.protocol.reject(now, request, Refusal::ShuttingDown);
             return;
         }
-        let address = connection.peer.ip();
         self.attend(id);
         let channel = self.open_stream(&target.key);
         let Some(connection) = self.connection(id) else { return };
+        let activity = if waits {
+            Activity::Requesting { request }
+        } else {
+            connection.protocol.accept_publish(now, request);
+            Activity::Admitted
+        };
         connection.add_role(Role {
             stream,
             channel,
-            activity: Activity::Claiming { request },
+            activity,
         });
+        if waits {
+            self.claim(id, stream, false);
+        }
+    }
+
+    /// Asks the stream's home for the name.
+    fn claim(&mut self, id: ConnectionId, stream: MessageStreamId, has_media: bool) {
+        let Some(connection) = self.connection(id) else { return };
+        let peer = connection.peer;
+        let Some(channel) = connection.role(stream).map(|role| role.channel) else {
+            return;
+        };
+        let Some(key) = self.streams.get(&channel).map(|stream| stream.key.clone()) else {
+            return;
+        };
         let claim = ClaimId {
             connection: id.to_token(),
             stream: stream.0,
         };
-        self.send_home(&target.key, Body::Claim { claim, address });
+        let newcomer = Newcomer { claim, peer, has_media };
+        self.send_home(&key, Body::Claim(newcomer));
+    }
+
+    /// The home lets the claimant send, as its first frame may have the name.
+    pub(super) fn admit_publish(&mut self, now: Time, key: &StreamKey, claim: ClaimId) {
+        let (id, stream) = (
+            ConnectionId::from_token(claim.connection),
+            MessageStreamId(claim.stream),
+        );
+        let Some(connection) = self.connection(id) else { return };
+        let Some(role) = connection.role(stream) else { return };
+        let Activity::Requesting { request } = role.activity else {
+            return;
+        };
+        role.activity = Activity::Admitted;
+        connection.protocol.accept_publish(now, request);
+        debug!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), stream = key.as_str(),
+            "publish takes over with its first frame");
+        self.settle(now, id);
     }
 
     /// The home has granted the claim: the publish begins.
@@ -60,10 +102,11 @@ impl Server {
         let role = self
             .connection(id)
             .and_then(|connection| connection.role(MessageStreamId(claim.stream)));
-        let request = match role {
+        let (request, first) = match role {
             Some(role) if Some(role.channel) == channel => {
                 match mem::replace(&mut role.activity, Activity::Publishing { epoch }) {
-                    Activity::Claiming { request } => request,
+                    Activity::Requesting { request } => (Some(request), None),
+                    Activity::Claiming { first } => (None, Some(first)),
                     other => {
                         role.activity = other;
                         self.send_home(key, Body::Release { epoch });
@@ -85,6 +128,7 @@ impl Server {
         stream.publisher = Some(Publisher {
             connection: id,
             stream: MessageStreamId(claim.stream),
+            has_media: false,
             followers: subscribers
                 .iter()
                 .copied()
@@ -108,11 +152,16 @@ impl Server {
         }
         self.stats.publishes += 1;
         if let Some(connection) = self.connection(id) {
-            connection.protocol.accept_publish(now, request);
+            if let Some(request) = request {
+                connection.protocol.accept_publish(now, request);
+            }
             info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), stream = key.as_str(),
                 "publish started");
         }
         self.set_presence(now, channel, Presence::Present);
+        if let Some(first) = first {
+            self.publish_frame(now, id, MessageStreamId(claim.stream), *first);
+        }
         self.settle(now, id);
     }
 
@@ -123,77 +172,68 @@ impl Server {
             MessageStreamId(claim.stream),
         );
         let Some(connection) = self.connection(id) else { return };
-        let Some(Role {
-            activity: Activity::Claiming { request },
-            ..
-        }) = connection.role(stream)
-        else {
-            return;
-        };
-        let request = *request;
-        connection.protocol.reject(now, request, refusal);
-        warn!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), stream = key.as_str(),
-            reason = refusal.reason(), "publish refused");
-        self.stats.publishes_refused += 1;
+        match connection.role(stream).map(|role| &role.activity) {
+            Some(&Activity::Requesting { request }) => connection.protocol.reject(now, request, refusal),
+            Some(Activity::Claiming { .. }) => {
+                let cause = EndCause::Closed;
+                connection.protocol.end_publish(now, stream, refusal, cause);
+            }
+            _ => return,
+        }
+        self.note_refused(now, id, key, &refusal.reason());
         self.end_role(id, stream, EndCause::Closed);
         self.settle(now, id);
     }
 
-    /// Somebody at `address` wants to publish what our publisher does: says whether it yields.
-    pub(super) fn answer_contest(&mut self, now: Time, home: ShardId, key: &StreamKey, epoch: Epoch, address: IpAddr) {
-        let takeover = self.config.takeover;
-        let publisher = self
-            .find_stream(key)
-            .filter(|(_, stream)| stream.epoch == epoch)
-            .and_then(|(_, stream)| {
-                stream
-                    .publisher
-                    .as_ref()
-                    .map(|publisher| (publisher.connection, publisher.stream))
-            });
-        let has_yielded = match publisher {
-            None => true,
-            Some((id, stream)) => {
-                let yields = self.connection(id).is_none_or(|connection| match takeover {
-                    Takeover::Always => true,
-                    Takeover::Never => false,
-                    Takeover::Auto => {
-                        connection.peer.ip() == address || now.since(connection.last_input) >= Takeover::SILENCE
-                    }
-                });
-                if yields {
-                    if let Some(connection) = self.connection(id) {
-                        connection
-                            .protocol
-                            .end_publish(now, stream, Refusal::Replaced, EndCause::Replaced);
-                    }
-                    self.end_role(id, stream, EndCause::Replaced);
-                    self.settle(now, id);
-                }
-                yields
-            }
-        };
-        self.send(home, key, Body::Contested { epoch, has_yielded });
+    /// The HTTP session has turned a peer away on its own: whether that was a push without a name, and is noted as such.
+    pub(super) fn note_refused_push(&mut self, now: Time, id: ConnectionId, reason: &dyn Display) -> bool {
+        let connection = self.peek(id).filter(|it| matches!(it.protocol, Protocol::Http(_)));
+        let key = connection
+            .and_then(|connection| connection.roles.first())
+            .filter(|role| matches!(role.activity, Activity::Admitted))
+            .and_then(|role| self.streams.get(&role.channel))
+            .map(|stream| stream.key.clone());
+        if let Some(key) = &key {
+            self.note_refused(now, id, key, reason);
+        }
+        key.is_some()
     }
 
-    /// Takes a publisher's frame into its channel. O(1) whatever the number of players.
+    /// Counts a refused publish, and logs it if the peer has not been refused the same just before.
+    fn note_refused(&mut self, now: Time, id: ConnectionId, key: &StreamKey, reason: &dyn Display) {
+        self.stats.publishes_refused += 1;
+        let Some(connection) = self.peek(id) else { return };
+        let (peer, protocol) = (connection.peer, connection.protocol.name());
+        if self.refusals.is_news(now, peer.ip(), key.as_str()) {
+            warn!(conn = %id, %peer, protocol, stream = key.as_str(), %reason, "publish refused");
+        }
+    }
+
+    /// Takes a publisher's frame into its channel. O(1) whatever the number of players. The first frame of one that has no
+    /// name yet claims it.
     pub(super) fn publish_frame(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId, frame: Frame) {
-        let Some(Role {
-            channel,
-            activity: Activity::Publishing { .. },
-            ..
-        }) = self.connection(id).and_then(|connection| connection.role(stream))
-        else {
+        let Some(role) = self.connection(id).and_then(|connection| connection.role(stream)) else {
             return;
         };
-        let channel = *channel;
+        match role.activity {
+            Activity::Publishing { .. } => {}
+            Activity::Admitted => {
+                role.activity = Activity::Claiming { first: Box::new(frame) };
+                self.claim(id, stream, true);
+                return;
+            }
+            _ => return,
+        }
+        let channel = role.channel;
         if let Some(publisher) = self
             .streams
             .get_mut(&channel)
             .and_then(|stream| stream.publisher.as_mut())
-            && !publisher.followers.is_empty()
         {
-            publisher.outgoing.push(frame.clone());
+            publisher.has_media = true;
+            if !publisher.followers.is_empty() {
+                publisher.outgoing.push(frame.clone());
+            }
         }
         let Some(channel) = self.hub.channel_mut(channel) else {
             return;
@@ -289,10 +329,16 @@ impl Server {
 
     pub(super) fn clear_metadata(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId) {
         self.announce_published(now, id);
-        let Some(role) = self.connection(id).and_then(|connection| connection.role(stream)) else {
+        let Some(&Role {
+            channel,
+            activity: Activity::Publishing { .. },
+            ..
+        }) = self
+            .connection(id)
+            .and_then(|connection| connection.role(stream).map(|role| &*role))
+        else {
             return;
         };
-        let channel = role.channel;
         if let Some(channel) = self.hub.channel_mut(channel) {
             channel.clear_metadata();
         }

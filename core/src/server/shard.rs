@@ -15,16 +15,31 @@
 //!     ── Release ─────────────────▶  (grace) ── Ended ────▶
 //! ```
 //!
+//! A name that has a publisher is contested. The publisher's shard says that it keeps the name, or that it would yield to
+//! media; or it yields, by the `Release` of its own publish:
+//!
+//! ```text
+//!   newcomer's shard             home                   publisher's shard
+//!     ── Claim, no media yet ─────▶  ── Contest ──────────▶  is it heard?
+//!     ◀── Denied, or Admitted ─────  ◀── Contested ───────
+//!     ── Claim, first frame ──────▶  ── Contest ──────────▶  is it still silent?
+//!     ◀── Denied, or Granted ──────  ◀── Contested, or Release ──
+//! ```
+//!
+//! The claim goes out with the first frame, which waits with the claimant. Before that only RTMP asks, because its encoders
+//! wait for the answer before they send: a name that is free is theirs at once, until somebody comes with media.
+//!
 //! Between two shards messages arrive in order; between different pairs in any. Every publish has an *epoch*, given by
 //! the home and growing with every publish of the name, which sorts out what overtook what.
 //!
 //! A shard that cannot keep up is not buried in frames: it says what it has taken in, and who is too far behind gets no
 //! frames until it has caught up, then a `Snapshot` to start again.
 
+use super::connection::Refusal;
 use crate::hub::Past;
 use crate::{Frame, StreamKey};
 use alloc::vec::Vec;
-use core::net::IpAddr;
+use core::net::SocketAddr;
 
 /// The number of a worker, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,6 +62,15 @@ pub(super) struct ClaimId {
     pub(super) stream: u32,
 }
 
+/// Somebody who wants to publish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Newcomer {
+    pub(super) claim: ClaimId,
+    pub(super) peer: SocketAddr,
+    /// Whether its first frame has come, so that it may replace a publisher.
+    pub(super) has_media: bool,
+}
+
 /// A shard that has players of a stream, or has them again: each time with another ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Subscription {
@@ -58,9 +82,13 @@ pub(super) struct Subscription {
 pub(super) enum Body {
     // To the home.
     /// A connection wants to publish.
-    Claim { claim: ClaimId, address: IpAddr },
-    /// The answer to `Contest`.
-    Contested { epoch: Epoch, has_yielded: bool },
+    Claim(Newcomer),
+    /// The answer to `Contest`, unless the publisher has yielded to media: then `Release` says so.
+    Contested {
+        epoch: Epoch,
+        claim: ClaimId,
+        has_yielded: bool,
+    },
     /// The publisher of `epoch` is gone.
     Release { epoch: Epoch },
     /// The sender has a player. The ticket comes back with the answer.
@@ -75,10 +103,12 @@ pub(super) enum Body {
         epoch: Epoch,
         subscribers: Vec<Subscription>,
     },
-    /// The name is taken.
-    Denied { claim: ClaimId },
-    /// Somebody at `address` wants what the receiver's publisher of `epoch` has.
-    Contest { epoch: Epoch, address: IpAddr },
+    /// The claimant may not publish.
+    Denied { claim: ClaimId, refusal: Refusal },
+    /// The claimant may send: the name can be had by its first frame.
+    Admitted { claim: ClaimId },
+    /// Somebody wants what the receiver's publisher of `epoch` has.
+    Contest { epoch: Epoch, newcomer: Newcomer },
     /// Send `epoch` to this shard as well.
     AddSubscriber { epoch: Epoch, subscription: Subscription },
     /// Send `epoch` to this shard no longer.

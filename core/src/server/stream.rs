@@ -43,6 +43,8 @@ pub(super) enum Presence {
 pub(super) struct Publisher {
     pub(super) connection: ConnectionId,
     pub(super) stream: MessageStreamId,
+    /// Whether a frame has come. Until then its name can be had by anybody who has one.
+    pub(super) has_media: bool,
     /// Other shards that have players.
     pub(super) followers: Vec<Follower>,
     /// Frames for them that have not been sent yet.
@@ -102,6 +104,12 @@ impl Server {
     /// For the log.
     pub(super) fn stream_name(&self, id: ChannelId) -> &str {
         self.streams.get(&id).map_or("", |stream| stream.key.as_str())
+    }
+
+    /// Our publisher of `key` as `epoch`, if it still is.
+    pub(super) fn find_publisher(&self, key: &StreamKey, epoch: Epoch) -> Option<&Publisher> {
+        let stream = self.streams.get(&self.hub.find(key)?)?;
+        stream.publisher.as_ref().filter(|_| stream.epoch == epoch)
     }
 
     /// The stream of `key` on this shard, if there is one.

@@ -226,11 +226,12 @@ impl Ledger {
             Operation::Start => drop(server.session.start_play(FLAGS)),
             Operation::Send(len) => drop(server.session.send_frame(&video(0, 5 + usize::from(*len)))),
             Operation::EndPlay => drop(server.session.end_play(now, EndCause::Unpublished)),
-            Operation::EndPublish => drop(
-                server
-                    .session
-                    .end_publish(now, StatusCode::Conflict, EndCause::Replaced),
-            ),
+            Operation::EndPublish => drop(server.session.end_publish(
+                now,
+                StatusCode::Conflict,
+                "replaced",
+                EndCause::Replaced,
+            )),
             Operation::Close => server.session.close(now),
             Operation::Drain(len) => {
                 let out = server.session.output();

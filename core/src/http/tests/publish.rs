@@ -143,9 +143,13 @@ fn a_rejected_push_ends_the_connection() {
 #[test]
 fn a_play_after_a_push_is_not_held_to_the_silence_of_publishers() {
     let mut server = Server::new();
-    let id = server.request("PUT /live/x HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
+    let ([first, second], content) = stream();
+    let length = content.len();
+    let id = server.request(&alloc::format!(
+        "PUT /live/x HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n"
+    ));
     server.session.accept_publish(server.now, id).unwrap();
-    server.expect(b"", &[ENDED]);
+    server.expect(&content, &[first, second, ENDED]);
     let id = server.request("GET /live/x HTTP/1.1\r\nHost: h\r\n\r\n");
     server.session.accept_play(server.now, id).unwrap();
     server.sent();
@@ -176,7 +180,7 @@ fn a_publisher_can_be_sent_away() {
     server.session.accept_publish(server.now, id).unwrap();
     server
         .session
-        .end_publish(server.now, StatusCode::Conflict, EndCause::Replaced)
+        .end_publish(server.now, StatusCode::Conflict, "another came", EndCause::Replaced)
         .unwrap();
     let ended = HttpEvent::PublishEnded {
         cause: EndCause::Replaced,
@@ -184,7 +188,7 @@ fn a_publisher_can_be_sent_away() {
     server.expect(&chunk(&stream().1), &[ended]);
     let sent = String::from_utf8(server.sent()).unwrap();
     assert!(
-        sent.starts_with("HTTP/1.1 409 Conflict\r\n") && sent.ends_with("replaced\n"),
+        sent.starts_with("HTTP/1.1 409 Conflict\r\n") && sent.ends_with("another came\n"),
         "{sent}"
     );
     assert!(server.session.is_closed());
@@ -195,6 +199,9 @@ fn a_silent_publisher_is_timed_out() {
     let mut server = Server::new();
     let id = server.request(FFMPEG);
     server.session.accept_publish(server.now, id).unwrap();
+    let ([first, second], content) = stream();
+    server.expect(&chunk(&content), &[first, second]);
+    assert_eq!(server.run_out(Timer::Idle), Ok(None));
     server.now = Time::from_millis(20_000);
     server.expect(b"5\r\n", &[]);
     let deadline = server.session.poll_timeout();
@@ -212,6 +219,44 @@ fn a_silent_publisher_is_timed_out() {
     };
     assert_eq!(server.session.handle_timeout(server.now), Ok(Some(ended)));
     assert_eq!(server.sent_status(), "HTTP/1.1 408 Request Timeout");
+}
+
+#[test]
+fn a_push_that_begins_with_silence_is_timed_out_sooner() {
+    let mut server = Server::new();
+    let id = server.request(FFMPEG);
+    server.session.accept_publish(server.now, id).unwrap();
+    server.expect(&chunk(&flv(&[])), &[]);
+    let refused = HttpEvent::Refused(HttpError::Timeout(Timer::Idle));
+    assert_eq!(server.run_out(Timer::Idle), Ok(Some(refused)));
+    assert_eq!(server.now, Time::from_millis(10_000));
+    assert_eq!(server.sent_status(), "HTTP/1.1 408 Request Timeout");
+}
+
+#[test]
+fn a_push_that_ends_before_its_first_tag_is_a_bad_request() {
+    let unknown = [&flv(&[])[..], b"\x05\0\0\x01\0\0\0\0\0\0\0x\0\0\0\x0C"].concat();
+    for (content, skipped) in [(&b""[..], 0), (&flv(&[]), 0), (&unknown, 1)] {
+        let length = alloc::format!("Content-Length: {}\r\n", content.len());
+        for framing in [&*length, ""] {
+            let mut server = Server::new();
+            let id = server.request(&alloc::format!("PUT /live/x HTTP/1.1\r\nHost: h\r\n{framing}\r\n"));
+            server.session.accept_publish(server.now, id).unwrap();
+            let ended = HttpEvent::PublishEnded {
+                cause: EndCause::ProtocolError,
+            };
+            let refused = HttpEvent::Refused(HttpError::NoTags);
+            let skipped = alloc::vec![HttpEvent::TagSkipped { tag_type: 5 }; skipped];
+            if framing.is_empty() {
+                server.expect(content, &skipped);
+                assert_eq!(server.session.handle_eof(server.now), Ok(Some(refused)));
+                assert_eq!(server.session.handle_eof(server.now), Ok(Some(ended)));
+            } else {
+                server.expect(content, &[&skipped[..], &[refused, ended]].concat());
+            }
+            assert_eq!(server.sent_status(), "HTTP/1.1 400 Bad Request");
+        }
+    }
 }
 
 #[test]

@@ -5,4 +5,5 @@ mod leisure;
 mod rtmp;
 mod shards;
 mod streams;
+mod takeover;
 mod world;

@@ -232,6 +232,7 @@ fn what_comes_behind_a_request_waits_for_its_answer() {
         caller.publish(&mut world, 1, "V A K0 a5");
         caller.call(&mut world, 1, "deleteStream", "");
         world.delivers = true;
+        world.settle();
         world.pass(Duration::from_millis(100));
         let heard = caller.hear(&mut world);
         assert_eq!(heard, ["NetStream.Publish.Start@1", "NetStream.Unpublish.Success@1"]);

@@ -130,17 +130,13 @@ fn workers_that_are_deaf_for_long_agree_in_the_end() {
         }
         world.stopped = None;
         world.settle();
+        world.pass(Duration::from_secs(3));
         for (name, publishers) in names.iter().zip(&publishers) {
-            let left: Vec<_> = publishers
-                .iter()
-                .filter(|it| world.wants_input(**it) && !world.clients[**it].is_shut_down)
-                .collect();
+            let left: Vec<_> = publishers.iter().filter(|it| world.is_publishing(**it)).collect();
             assert!(left.len() <= 1, "seed {seed}: {name} has {} publishers", left.len());
         }
         for (publishers, players) in publishers.iter().zip(&players) {
-            let publisher = publishers
-                .iter()
-                .find(|it| world.wants_input(**it) && !world.clients[**it].is_shut_down);
+            let publisher = publishers.iter().find(|it| world.is_publishing(**it));
             let Some(&publisher) = publisher else { continue };
             let before: Vec<_> = players.iter().map(|player| world.frames_of(*player).len()).collect();
             world.push(publisher, "V A K80 a85 P120");

@@ -1,6 +1,7 @@
 //! Whole servers with their clients, in memory and in virtual time.
 
 use crate::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
+use crate::server::connection::{Activity, Role};
 use crate::server::{Action, Config, ConnectionId, Listener, Server, ShardId, ShardMessage};
 use crate::session::{ClientEvent, ClientRequest, ClientSession, Purpose};
 use crate::{Frame, FrameClass, FrameKind, Limits, Output, Time, Timestamp};
@@ -35,6 +36,8 @@ pub(super) struct Client {
     id: ConnectionId,
     /// What its socket holds at the server's side.
     unread: Vec<u8>,
+    /// Whether it has closed its side, which the server has not read yet.
+    is_finishing: bool,
     /// How often the server has read that.
     pub(super) reads: usize,
     /// What the server has sent.
@@ -73,6 +76,7 @@ impl World {
             shard,
             id,
             unread: vec![],
+            is_finishing: false,
             reads: 0,
             received: vec![],
             window: usize::MAX,
@@ -91,32 +95,53 @@ impl World {
 
     /// Bytes come in at the server's side, and are read once there are enough.
     fn arrive(&mut self, client: usize, bytes: &[u8]) {
-        let Client {
-            shard, id, is_closed, ..
-        } = self.clients[client];
-        if !is_closed {
-            let unread = &mut self.clients[client].unread;
-            unread.extend_from_slice(bytes);
-            if unread.len() >= self.servers[shard].low_water(id) {
-                self.read(client);
-            }
+        if !self.clients[client].is_closed {
+            self.clients[client].unread.extend_from_slice(bytes);
+            self.read_ready(client);
         }
     }
 
-    fn read(&mut self, client: usize) {
+    /// Bytes come in at the server's side, which is too late to be told of it.
+    pub(super) fn arrive_unnoticed(&mut self, client: usize, script: &str) {
+        let mut output = Output::new();
+        frames(script).for_each(|frame| FlvWriter::frame(&frame, &mut output));
+        self.clients[client].unread.extend_from_slice(&drain(&mut output));
+    }
+
+    /// Reads a client that has reported enough, or its end. Returns whether it had.
+    fn read_ready(&mut self, client: usize) -> bool {
+        let Client {
+            shard,
+            id,
+            unread,
+            is_finishing,
+            ..
+        } = &self.clients[client];
+        let is_ready = *is_finishing || !unread.is_empty() && unread.len() >= self.servers[*shard].low_water(*id);
+        is_ready && self.wants_input(client) && self.read(client)
+    }
+
+    /// Reads a client if the server wants it. Returns whether something was there.
+    fn read(&mut self, client: usize) -> bool {
         let Client { shard, id, .. } = self.clients[client];
+        if !self.wants_input(client) {
+            return false;
+        }
         let input = mem::take(&mut self.clients[client].unread);
         if !input.is_empty() {
             self.clients[client].reads += 1;
             self.servers[shard].handle_input(self.now, id, &input);
+        } else if mem::take(&mut self.clients[client].is_finishing) {
+            self.servers[shard].handle_eof(self.now, id);
+        } else {
+            return false;
         }
+        true
     }
 
     /// The client closes its side.
     pub(super) fn finish(&mut self, client: usize) {
-        self.read(client);
-        let Client { shard, id, .. } = self.clients[client];
-        self.servers[shard].handle_eof(self.now, id);
+        self.clients[client].is_finishing = true;
         self.settle();
     }
 
@@ -133,6 +158,15 @@ impl World {
         let Client { shard, id, .. } = self.clients[client];
         self.write(shard, id);
         self.settle();
+    }
+
+    /// Whether the client has the name of a stream.
+    pub(super) fn is_publishing(&self, client: usize) -> bool {
+        let Client { shard, id, .. } = self.clients[client];
+        let is_publishing = |role: &Role| matches!(role.activity, Activity::Publishing { .. });
+        self.servers[shard]
+            .peek(id)
+            .is_some_and(|connection| connection.roles.iter().any(is_publishing))
     }
 
     /// Whether its shard would read from the client.
@@ -177,11 +211,17 @@ impl World {
     pub(super) fn settle(&mut self) {
         for _ in 0..1_000_000 {
             let acted = (0..self.servers.len()).fold(false, |acted, shard| self.act(shard) | acted);
-            if !(acted || self.converse() || self.delivers && self.deliver_one()) {
-                return;
+            if acted || self.converse() || self.read_all() || self.delivers && self.deliver_one() {
+                continue;
             }
+            return;
         }
         panic!("the servers never come to rest");
+    }
+
+    /// Reads clients that the server did not want before. Returns whether there was one.
+    fn read_all(&mut self) -> bool {
+        (0..self.clients.len()).fold(false, |has_read, client| self.read_ready(client) | has_read)
     }
 
     /// Delivers one message between shards, over a link picked at random.

@@ -1,0 +1,455 @@
+//! Who has a name when several want it: with one shard and with several, by RTMP and by HTTP.
+
+use super::streams::on_any_shards;
+use super::world::{World, drain, frames};
+use crate::Output;
+use crate::flv::{FlvWriter, TagFlags};
+use crate::server::{Config, Listener, Takeover};
+use crate::session::Purpose::{Play, Publish};
+use alloc::{format, string::String, vec::Vec};
+use core::time::Duration;
+
+const PROTOCOLS: [Listener; 2] = [Listener::Rtmp, Listener::Http];
+const STEP: Duration = Duration::from_millis(20);
+
+/// The address that publishes first, and another.
+const OWN: u8 = 1;
+const STRANGER: u8 = 2;
+
+/// Somebody who wants to publish `live/x`, and has sent no media yet.
+fn newcomer(world: &mut World, by: Listener, shard: usize, host: u8) -> usize {
+    match by {
+        Listener::Rtmp => world.rtmp(shard, Publish, "live", "x", host),
+        Listener::Http => world.http_push(shard, "/live/x", host),
+    }
+}
+
+fn send(world: &mut World, by: Listener, client: usize, script: &str) {
+    match by {
+        Listener::Rtmp => world.publish(client, script),
+        Listener::Http => world.push(client, script),
+    }
+}
+
+/// A publisher of `live/x` that has sent its first keyframe.
+fn publisher(world: &mut World, by: Listener, shard: usize) -> usize {
+    let publisher = newcomer(world, by, shard, OWN);
+    send(world, by, publisher, "V A K0");
+    assert!(world.is_publishing(publisher));
+    publisher
+}
+
+/// Whether it may send: RTMP is told so.
+fn may_send(world: &World, by: Listener, client: usize) -> bool {
+    by == Listener::Http || world.heard(client).starts_with("[Started]")
+}
+
+/// Whether it was told that it cannot have the name, and its connection ends.
+fn is_refused(world: &World, by: Listener, client: usize) -> bool {
+    let is_told = match by {
+        Listener::Rtmp => world.heard(client).ends_with("[NetStream.Publish.BadName]"),
+        Listener::Http => world.status(client) == "HTTP/1.1 409 Conflict",
+    };
+    is_told && world.clients[client].is_shut_down
+}
+
+/// Lets time pass until `is_done`, for `limit` at most, and returns how much has passed.
+fn wait(world: &mut World, limit: Duration, is_done: impl Fn(&World) -> bool) -> Duration {
+    let start = world.now;
+    while !is_done(world) {
+        let passed = world.now.since(start);
+        assert!(passed < limit, "nothing has happened in {passed:?}");
+        world.pass(STEP);
+    }
+    world.now.since(start)
+}
+
+/// A newcomer that sends as soon as it may. Returns it once it has the name, and how long that took.
+fn take_over(world: &mut World, by: Listener, shard: usize, host: u8, limit: Duration) -> (usize, Duration) {
+    let start = world.now;
+    let client = newcomer(world, by, shard, host);
+    wait(world, limit, |world| may_send(world, by, client));
+    send(world, by, client, "V A K0");
+    wait(world, limit, |world| world.is_publishing(client));
+    (client, world.now.since(start))
+}
+
+/// Runs a case with each protocol for the first publisher and for the newcomer, on any shards.
+fn with_any_protocols(change: impl Fn(&mut Config), case: impl Fn(&mut World, [Listener; 2], [usize; 2])) {
+    for old in PROTOCOLS {
+        for new in PROTOCOLS {
+            on_any_shards(&change, |mut world, there, here| {
+                case(&mut world, [old, new], [there, here]);
+            });
+        }
+    }
+}
+
+#[test]
+fn a_publisher_that_sends_keeps_its_name_from_everybody() {
+    for (host, is_watched) in [(OWN, true), (OWN, false), (STRANGER, true), (STRANGER, false)] {
+        with_any_protocols(
+            |_| {},
+            |world, [old, new], [there, here]| {
+                let first = publisher(world, old, there);
+                let player = is_watched.then(|| world.rtmp(here, Play, "live", "x", 9));
+                let second = newcomer(world, new, here, host);
+                let mut has_sent = false;
+                for picture in 1..50 {
+                    if may_send(world, new, second) && !is_refused(world, new, second) && !has_sent {
+                        has_sent = true;
+                        send(world, new, second, "V A K0 P20");
+                    }
+                    send(world, old, first, &format!("P{}", picture * 40));
+                    world.pass(Duration::from_millis(40));
+                }
+                assert!(is_refused(world, new, second), "{}", world.status(second));
+                assert!(world.is_publishing(first) && !world.clients[first].is_shut_down);
+                if let Some(player) = player {
+                    let pictures: Vec<_> = (1..50).map(|picture| format!("P{}", picture * 40)).collect();
+                    assert!(world.frames_of(player).ends_with(&pictures.join(" ")));
+                }
+            },
+        );
+    }
+}
+
+#[test]
+fn an_encoder_whose_old_connection_is_dead_is_back_in_time() {
+    for millis in [0, 40, 300, 900, 1_500, 20_000] {
+        with_any_protocols(
+            |_| {},
+            |world, [old, new], [there, here]| {
+                let first = publisher(world, old, there);
+                let player = world.http_play(here, "/live/x");
+                world.pass(Duration::from_millis(millis));
+                let (second, passed) = take_over(world, new, here, OWN, Duration::from_secs(2));
+                assert!(passed <= Duration::from_millis(1_400), "{passed:?}");
+                assert!(!world.is_publishing(first) && world.clients[first].is_shut_down);
+                send(world, new, second, "P40");
+                let seen = world.seen(player);
+                assert!(seen.starts_with("A0 V0 K0 K") && seen.contains(" P"), "{seen}");
+                assert!(!world.clients[player].is_shut_down);
+            },
+        );
+    }
+}
+
+#[test]
+fn a_stranger_is_refused_until_five_seconds_of_silence() {
+    with_any_protocols(
+        |_| {},
+        |world, [old, new], [there, here]| {
+            let first = publisher(world, old, there);
+            for seconds in [0, 3] {
+                world.pass(Duration::from_secs(seconds));
+                let second = newcomer(world, new, here, STRANGER);
+                if new == Listener::Http {
+                    send(world, new, second, "V A K0");
+                }
+                assert!(is_refused(world, new, second), "after {seconds} s more");
+                assert!(world.is_publishing(first));
+            }
+            world.pass(Duration::from_millis(1_500));
+            let (_, passed) = take_over(world, new, here, STRANGER, Duration::from_secs(2));
+            assert!(passed >= Duration::from_millis(500), "{passed:?}");
+            assert!(!world.is_publishing(first));
+        },
+    );
+}
+
+#[test]
+fn a_late_worker_does_not_take_its_own_lateness_for_silence() {
+    for seconds in [5, 10, 20] {
+        for host in [OWN, STRANGER] {
+            for new in PROTOCOLS {
+                on_any_shards(
+                    |_| {},
+                    |mut world, there, here| {
+                        let first = publisher(&mut world, Listener::Http, there);
+                        // Its worker reads nothing for so long, and hears the newcomer before the publisher.
+                        world.now = world.now + Duration::from_secs(seconds);
+                        world.arrive_unnoticed(first, "P40");
+                        let second = newcomer(&mut world, new, here, host);
+                        if may_send(&world, new, second) && !is_refused(&world, new, second) {
+                            send(&mut world, new, second, "V A K0");
+                        }
+                        // It is late again while the newcomer waits.
+                        world.now = world.now + Duration::from_secs(seconds);
+                        world.arrive_unnoticed(first, "P80");
+                        for time in 3..10 {
+                            world.pass(Duration::from_millis(40));
+                            send(&mut world, Listener::Http, first, &format!("P{}", time * 40));
+                        }
+                        assert!(is_refused(&world, new, second));
+                        assert!(world.is_publishing(first));
+                    },
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_publisher_that_speaks_while_a_newcomer_waits_keeps_its_name() {
+    on_any_shards(
+        |_| {},
+        |mut world, there, here| {
+            let first = publisher(&mut world, Listener::Http, there);
+            let second = newcomer(&mut world, Listener::Http, here, OWN);
+            send(&mut world, Listener::Http, second, "V A K0");
+            world.pass(Duration::from_millis(900));
+            assert!(world.is_publishing(first) && !world.clients[second].is_shut_down);
+            // The worker is late, and what comes is read late.
+            world.arrive_unnoticed(first, "P900");
+            world.now = world.now + Duration::from_secs(10);
+            world.pass(Duration::from_millis(300));
+            assert!(is_refused(&world, Listener::Http, second));
+            assert!(world.is_publishing(first));
+        },
+    );
+}
+
+#[test]
+fn a_push_without_a_tag_cuts_nobody_and_is_told_so() {
+    let header = b"FLV\x01\x05\0\0\0\x09\0\0\0\0";
+    let half = [&header[..], b"\x09\0\0\x10\0\0\0\0\0\0\0\x17"].concat();
+    for (body, status) in [
+        (&b""[..], "HTTP/1.1 400 Bad Request"),
+        (b"<html>", "HTTP/1.1 400 Bad Request"),
+        (header, "HTTP/1.1 400 Bad Request"),
+        (&half, "HTTP/1.1 400 Bad Request"),
+    ] {
+        for old in PROTOCOLS {
+            on_any_shards(
+                |_| {},
+                |mut world, there, here| {
+                    let first = publisher(&mut world, old, there);
+                    world.pass(Duration::from_secs(20));
+                    let pushes = [OWN, STRANGER].map(|host| {
+                        let push = world.connect(here, Listener::Http, host);
+                        let head = format!(
+                            "PUT /live/x HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
+                            body.len()
+                        );
+                        world.send(push, &[head.as_bytes(), body].concat());
+                        world.pass(Duration::from_secs(1));
+                        push
+                    });
+                    for push in pushes {
+                        assert_eq!(world.status(push), status);
+                    }
+                    assert!(world.is_publishing(first) && !world.clients[first].is_shut_down);
+                    let publishes: u64 = world.servers.iter().map(|server| server.stats().publishes).sum();
+                    assert_eq!(publishes, 1);
+                },
+            );
+        }
+    }
+}
+
+#[test]
+fn a_push_that_sends_nothing_has_no_name_and_ends_soon() {
+    for new in PROTOCOLS {
+        on_any_shards(
+            |_| {},
+            |mut world, there, here| {
+                let silent = world.http_push(here, "/live/x", STRANGER);
+                let client = newcomer(&mut world, new, there, OWN);
+                send(&mut world, new, client, "V A K0");
+                assert!(world.is_publishing(client));
+                world.pass(Duration::from_secs(11));
+                assert_eq!(world.status(silent), "HTTP/1.1 408 Request Timeout");
+                assert!(world.is_publishing(client));
+            },
+        );
+    }
+}
+
+#[test]
+fn an_rtmp_publish_without_media_cuts_nobody() {
+    for old in PROTOCOLS {
+        on_any_shards(
+            |_| {},
+            |mut world, there, here| {
+                let first = publisher(&mut world, old, there);
+                world.pass(Duration::from_secs(6));
+                let second = world.rtmp(here, Publish, "live", "x", STRANGER);
+                world.pass(Duration::from_secs(2));
+                assert_eq!(world.heard(second), "[Started]");
+                assert!(world.is_publishing(first) && !world.clients[first].is_shut_down);
+                // It is back, so that the newcomer's first frame comes too late.
+                send(&mut world, old, first, "P40");
+                world.pass(Duration::from_millis(100));
+                world.publish(second, "V A K0");
+                world.pass(Duration::from_millis(100));
+                assert!(is_refused(&world, Listener::Rtmp, second));
+                assert!(world.is_publishing(first));
+            },
+        );
+    }
+}
+
+#[test]
+fn a_name_without_media_goes_to_the_first_who_has_some() {
+    for takeover in [Takeover::Auto, Takeover::Never] {
+        for new in PROTOCOLS {
+            on_any_shards(
+                |config| config.takeover = takeover,
+                |mut world, there, here| {
+                    let silent = world.rtmp(there, Publish, "live", "x", OWN);
+                    assert_eq!(world.heard(silent), "[Started]");
+                    let client = newcomer(&mut world, new, here, STRANGER);
+                    assert!(world.is_publishing(silent));
+                    send(&mut world, new, client, "V A K0");
+                    assert!(world.is_publishing(client));
+                    assert!(is_refused(&world, Listener::Rtmp, silent));
+                },
+            );
+        }
+    }
+}
+
+#[test]
+fn of_two_newcomers_the_first_with_media_has_the_name() {
+    with_any_protocols(
+        |_| {},
+        |world, [second_by, third_by], [there, here]| {
+            let first = publisher(world, Listener::Http, there);
+            world.pass(Duration::from_secs(1));
+            let second = newcomer(world, second_by, here, OWN);
+            let third = newcomer(world, third_by, there, OWN);
+            wait(world, Duration::from_secs(1), |world| {
+                may_send(world, second_by, second) && may_send(world, third_by, third)
+            });
+            send(world, third_by, third, "V A K0");
+            send(world, second_by, second, "V A K0");
+            wait(world, Duration::from_secs(1), |world| world.is_publishing(third));
+            for time in 1..10 {
+                send(world, third_by, third, &format!("P{}", time * 40));
+                world.pass(Duration::from_millis(40));
+            }
+            assert!(!world.is_publishing(first) && world.is_publishing(third));
+            assert!(is_refused(world, second_by, second));
+        },
+    );
+}
+
+#[test]
+fn newcomers_that_wait_for_one_name_are_bounded() {
+    on_any_shards(
+        |_| {},
+        |mut world, there, here| {
+            publisher(&mut world, Listener::Http, there);
+            let crowd: Vec<_> = (0..10)
+                .map(|_| {
+                    let client = world.http_push(here, "/live/x", OWN);
+                    world.push(client, "V A K0");
+                    client
+                })
+                .collect();
+            let refused = |world: &World| {
+                let refused = crowd
+                    .iter()
+                    .filter(|client| is_refused(world, Listener::Http, **client));
+                refused.count()
+            };
+            assert_eq!(refused(&world), 6);
+            world.pass(Duration::from_secs(2));
+            let holders = crowd.iter().filter(|client| world.is_publishing(**client));
+            assert_eq!(holders.count(), 1);
+        },
+    );
+}
+
+#[test]
+fn takeover_can_be_always_or_never() {
+    for (takeover, host) in [(Takeover::Always, STRANGER), (Takeover::Never, OWN)] {
+        with_any_protocols(
+            |config| config.takeover = takeover,
+            |world, [old, new], [there, here]| {
+                let first = publisher(world, old, there);
+                if takeover == Takeover::Never {
+                    world.pass(Duration::from_secs(20));
+                }
+                let second = newcomer(world, new, here, host);
+                let is_always = takeover == Takeover::Always;
+                assert_eq!(may_send(world, new, second), is_always || new == Listener::Http);
+                if may_send(world, new, second) {
+                    assert!(world.is_publishing(first));
+                    send(world, new, second, "V A K0");
+                }
+                assert_eq!(world.is_publishing(second), is_always);
+                assert_eq!(is_refused(world, old, first), is_always);
+                assert_eq!(is_refused(world, new, second), !is_always);
+            },
+        );
+    }
+}
+
+#[test]
+fn a_newcomer_that_leaves_while_it_waits_leaves_nothing_behind() {
+    with_any_protocols(
+        |_| {},
+        |world, [old, new], [there, here]| {
+            let first = publisher(world, old, there);
+            let second = newcomer(world, new, here, OWN);
+            if new == Listener::Http {
+                send(world, new, second, "V A K0");
+            }
+            world.reset(second);
+            send(world, old, first, "P40");
+            world.pass(Duration::from_secs(2));
+            assert!(world.is_publishing(first));
+            world.reset(first);
+            world.pass(Duration::from_secs(11));
+            for server in &world.servers {
+                assert_eq!((server.stats().streams, server.poll_timeout()), (0, None));
+                assert!(server.directory.is_empty(), "{:?}", server.directory);
+            }
+        },
+    );
+}
+
+#[test]
+fn the_first_frame_waits_for_its_name_and_nothing_is_lost() {
+    for new in PROTOCOLS {
+        let mut world = World::new(3, |_| {});
+        for shard in 0..3 {
+            let player = world.http_play(1, "/live/x?wait=20");
+            let client = newcomer(&mut world, new, shard, OWN);
+            world.delivers = false;
+            send(&mut world, new, client, "V A K0 a5");
+            send(&mut world, new, client, "P40 a45");
+            world.delivers = true;
+            world.settle();
+            assert!(world.seen(player).ends_with("K0 a5 P40 a45"), "{}", world.seen(player));
+            world.finish(client);
+            world.pass(Duration::from_secs(11));
+        }
+    }
+}
+
+#[test]
+fn a_push_that_has_ended_before_it_has_its_name_is_heard() {
+    let mut output = Output::new();
+    FlvWriter::header(TagFlags::default(), &mut output);
+    frames("V K0 P40").for_each(|frame| FlvWriter::frame(&frame, &mut output));
+    let body = drain(&mut output);
+    for length in [format!("Content-Length: {}\r\n", body.len()), String::new()] {
+        let mut world = World::new(3, |_| {});
+        for name in ["a", "b", "c", "d"] {
+            let player = world.http_play(1, &format!("/live/{name}?wait=20"));
+            let push = world.connect(0, Listener::Http, OWN);
+            let head = format!("POST /live/{name} HTTP/1.1\r\nHost: x\r\n{length}\r\n");
+            world.delivers = false;
+            world.send(push, &[head.as_bytes(), &body].concat());
+            world.finish(push);
+            world.delivers = true;
+            world.settle();
+            assert_eq!(world.status(push), "HTTP/1.1 200 OK");
+            world.pass(Duration::from_secs(11));
+            assert_eq!(world.seen(player), "V0 K0 P40");
+        }
+    }
+}
