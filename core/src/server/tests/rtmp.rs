@@ -11,6 +11,7 @@ use crate::{Frame, Limits, Timestamp};
 use alloc::string::String;
 use alloc::vec::Vec;
 use alloc::{format, vec};
+use bytes::Bytes;
 use core::time::Duration;
 
 #[test]
@@ -220,6 +221,70 @@ fn a_player_may_switch_streams_and_stop() {
     caller.call(&mut world, 1, "play", "z");
     assert!(caller.hear(&mut world).contains(&"NetStream.Play.Start@1".into()));
     assert_eq!(world.servers[0].stats().streams, 3, "z waits out its grace time");
+}
+
+/// A connection that publishes `own` beside something else, whatever that is, and whether `own` still is.
+fn publishes_on(world: &mut World, caller: &mut Caller) -> bool {
+    let player = world.rtmp(0, Play, "live", "own", 9);
+    world.settle();
+    let before = world.frames_of(player);
+    caller.publish(world, 1, "P40 P80");
+    world.pass(Duration::from_millis(200));
+    caller.hear(world).iter().all(|it| it != "NetStream.Publish.BadName@1") && world.frames_of(player) != before
+}
+
+#[test]
+fn a_bad_play_name_ends_no_publish_of_the_connection() {
+    for command in ["play", "publish"] {
+        let mut world = World::new(1, |_| {});
+        let mut caller = Caller::new(&mut world, 2, 2);
+        caller.call(&mut world, 1, "publish", "own");
+        caller.publish(&mut world, 1, "V A K0");
+        caller.call(&mut world, 2, command, "../other");
+        assert!(publishes_on(&mut world, &mut caller), "after {command}");
+        assert!(!world.clients[caller.client].is_shut_down);
+    }
+}
+
+#[test]
+fn a_refused_publish_ends_no_other_of_the_connection() {
+    let mut world = World::new(1, |_| {});
+    let other = world.http_push(0, "/live/other", 1);
+    world.push(other, "V A K0");
+    let mut caller = Caller::new(&mut world, 2, 2);
+    caller.call(&mut world, 1, "publish", "own");
+    caller.publish(&mut world, 1, "V A K0");
+    caller.call(&mut world, 2, "publish", "other");
+    world.pass(Duration::from_millis(100));
+    assert!(caller.hear(&mut world).contains(&"NetStream.Publish.BadName@2".into()));
+    assert!(publishes_on(&mut world, &mut caller));
+}
+
+#[test]
+fn a_takeover_of_one_publish_leaves_the_others_alone() {
+    let mut world = World::new(1, |_| {});
+    let mut caller = Caller::new(&mut world, 2, 2);
+    for (stream, name) in [(1, "own"), (2, "other")] {
+        caller.call(&mut world, stream, "publish", name);
+        caller.publish(&mut world, stream, "V A K0");
+    }
+    world.pass(Duration::from_secs(6));
+    let other = world.http_push(0, "/live/other", 1);
+    world.push(other, "V A K0");
+    world.pass(Duration::from_millis(300));
+    assert!(world.is_publishing(other));
+    assert_eq!(
+        caller.hear(&mut world).last().map(String::as_str),
+        Some("NetStream.Publish.BadName@2")
+    );
+    assert!(publishes_on(&mut world, &mut caller));
+    // It has not read that, and sends more than is let pass before a publish.
+    world.clients[caller.client].window = 0;
+    for _ in 0..20 {
+        let frame = Bytes::from([&[0x27, 1][..], &[0; 1 << 20]].concat());
+        caller.send(&mut world, 2, MessageTypeId::VIDEO, 0, frame);
+    }
+    assert!(!world.clients[caller.client].is_closed && world.is_publishing(caller.client));
 }
 
 #[test]

@@ -233,7 +233,7 @@ impl ServerSession {
             Err(error) => {
                 self.status(stream, Status::new(code, format!("{error}.")));
                 self.note(Anomaly::InvalidName(error));
-                self.end(EndCause::Closed);
+                self.end_unless_busy();
                 None
             }
         }

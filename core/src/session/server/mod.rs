@@ -220,7 +220,8 @@ impl ServerSession {
         Ok(())
     }
 
-    /// Refuses the request `id`, tells the peer why, and closes the connection once that has left.
+    /// Refuses the request `id` and tells the peer why. The connection closes once that has left, unless it publishes or
+    /// plays something else.
     ///
     /// # Errors
     /// [`StateError::StaleRequest`] if it was answered, or ended before it was.
@@ -229,13 +230,14 @@ impl ServerSession {
         match request.kind {
             RequestKind::Connect { transaction_id, .. } => {
                 self.link.command(&replies::error(transaction_id, &status));
+                self.end(EndCause::Closed);
             }
             RequestKind::Publish(stream) | RequestKind::Play { stream, .. } => {
                 self.streams.step(stream, StreamStep::Reject, None);
                 self.status(stream, status);
+                self.end_unless_busy();
             }
         }
-        self.end(EndCause::Closed);
         Ok(())
     }
 
@@ -277,16 +279,12 @@ impl ServerSession {
         self.status(stream, status);
         self.link.user_control(UserControl::StreamEof(stream));
         self.step(stream, StreamStep::Stop, None, cause);
-        let is_busy = self.streams.any(StreamState::Publishing) || self.streams.any(StreamState::Playing);
-        if is_busy || self.request.is_some() {
-            self.restart_timers();
-        } else {
-            self.end(EndCause::Closed);
-        }
+        self.end_unless_busy();
         Ok(())
     }
 
-    /// Ends the publish on `stream`: the publisher is told why, and the connection closes once that has left.
+    /// Ends the publish on `stream`: the publisher is told why, and the connection closes once that has left, unless it
+    /// publishes or plays something else.
     ///
     /// # Errors
     /// [`StateError::NotPublishing`].
@@ -301,7 +299,7 @@ impl ServerSession {
         self.streams.published(stream)?;
         self.status(stream, status);
         self.step(stream, StreamStep::Stop, None, cause);
-        self.end(EndCause::Closed);
+        self.end_unless_busy();
         Ok(())
     }
 
@@ -375,11 +373,30 @@ impl ServerSession {
         let content = Content::read(message.type_id, message.timestamp, message.payload, &self.config.limits);
         Ok(Some(match (content, publishing) {
             (Content::Frame(frame), Some(stream)) => Event::Frame { stream, frame },
-            (Content::Frame(frame), None) if self.early.offer(&frame, &self.config.limits)? => return Ok(None),
+            (Content::Frame(frame), None) => match self.early.offer(&frame, &self.config.limits) {
+                Ok(true) => return Ok(None),
+                // An encoder may not read that one of its streams has ended, and goes on sending it beside the others.
+                Err(error) if !self.is_busy() => return Err(error),
+                Ok(false) | Err(_) => self.odd(Anomaly::UnexpectedMedia),
+            },
             (Content::MetadataCleared, Some(stream)) => Event::MetadataCleared { stream },
-            (Content::Frame(_) | Content::MetadataCleared, None) => self.odd(Anomaly::UnexpectedMedia),
+            (Content::MetadataCleared, None) => self.odd(Anomaly::UnexpectedMedia),
             (Content::Nothing, _) => self.odd(Anomaly::UnusableMedia),
         }))
+    }
+
+    /// Whether something is published or played, or asked for.
+    fn is_busy(&self) -> bool {
+        self.request.is_some() || self.streams.any(StreamState::Publishing) || self.streams.any(StreamState::Playing)
+    }
+
+    /// What was done on one stream is over: closes the connection if that was all.
+    fn end_unless_busy(&mut self) {
+        if self.is_busy() {
+            self.restart_timers();
+        } else {
+            self.end(EndCause::Closed);
+        }
     }
 
     /// Starts the timers that belong to what is being done now, and stops the others.
