@@ -18,7 +18,7 @@ pub struct ServerStats {
     pub oddities: u64,
     /// Publishes begun.
     pub publishes: u64,
-    /// Publishes refused because the name was taken.
+    /// Publishes refused because the name was taken, and pushes that ended before they had one.
     pub publishes_refused: u64,
     /// Plays begun.
     pub plays: u64,

@@ -4,7 +4,7 @@ use super::world::World;
 use crate::StreamKey;
 use crate::server::shard::home_of;
 use crate::server::{ShardId, Takeover};
-use crate::session::Purpose::Play;
+use crate::session::Purpose::{Play, Publish};
 use alloc::string::String;
 use alloc::{format, vec, vec::Vec};
 use core::time::Duration;
@@ -104,9 +104,13 @@ fn workers_that_are_deaf_for_long_agree_in_the_end() {
             let name = world.below(3);
             let path = format!("/{}?wait=60", names[name]);
             match world.below(12) {
-                0 | 1 => {
+                0 => {
                     let host = u8::try_from(world.below(2)).unwrap();
                     publishers[name].push(world.http_push(shard, &path, host));
+                }
+                1 => {
+                    let host = u8::try_from(world.below(2)).unwrap();
+                    publishers[name].push(world.rtmp(shard, Publish, "live", &names[name][5..], host));
                 }
                 2 => players[name].push(world.http_play(shard, &path)),
                 3 => players[name].push(world.rtmp(shard, Play, "live", &names[name][5..], 9)),
@@ -123,7 +127,7 @@ fn workers_that_are_deaf_for_long_agree_in_the_end() {
                 8 => world.pass(Duration::from_millis(700)),
                 _ => {
                     for &publisher in &publishers[name] {
-                        world.push(publisher, "V A K0 a5 P40");
+                        world.offer(publisher, "V A K0 a5 P40");
                     }
                 }
             }
@@ -139,7 +143,7 @@ fn workers_that_are_deaf_for_long_agree_in_the_end() {
             let publisher = publishers.iter().find(|it| world.is_publishing(**it));
             let Some(&publisher) = publisher else { continue };
             let before: Vec<_> = players.iter().map(|player| world.frames_of(*player).len()).collect();
-            world.push(publisher, "V A K80 a85 P120");
+            world.offer(publisher, "V A K80 a85 P120");
             for (&player, before) in players.iter().zip(before) {
                 let client = &world.clients[player];
                 assert!(

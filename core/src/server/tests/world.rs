@@ -412,6 +412,16 @@ impl World {
         self.settle();
     }
 
+    /// Publishes frames by RTMP or HTTP, if the client may send some.
+    pub(super) fn offer(&mut self, client: usize, script: &str) {
+        let Some((session, _)) = &mut self.clients[client].rtmp else {
+            return self.push(client, script);
+        };
+        // An error means that it was not let begin, or that its publish is over.
+        frames(script).for_each(|frame| session.send_frame(&frame).unwrap_or_default());
+        self.settle();
+    }
+
     /// What an RTMP client has heard: frames in the notation of `publish`, other events in brackets.
     pub(super) fn heard(&self, client: usize) -> String {
         self.clients[client].rtmp.as_ref().unwrap().1.join(" ")
