@@ -40,8 +40,6 @@ pub(super) struct Connection {
     /// When its next deadline is armed for.
     pub(super) armed: Time,
     pub(super) last_input: Time,
-    /// How often it has sent something, modulo 2^32: tells what came before from what came after within one moment.
-    pub(super) inputs: u32,
     pub(super) phase: Phase,
     /// Whether `Action::Wake` is on its way.
     pub(super) is_waking: bool,

@@ -19,7 +19,8 @@ use core::time::Duration;
 use tracing::info;
 
 /// Between two looks into the socket of a publisher that is contested. 100 ms: what was under way to a worker that is late
-/// has been read by then, and a newcomer need not wait much longer than the silence lasts.
+/// has been read by then, a publisher that sends is heard in two of them, and a newcomer need not wait much longer than the
+/// silence lasts.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// The longest that a newcomer waits for the publisher's silence to last long enough, but for two looks. 1 s: an encoder
@@ -42,17 +43,9 @@ struct Contest {
     newcomer: Newcomer,
     /// The silence after which the publisher may be replaced.
     patience: Duration,
-    /// How often the publisher had sent something when it began.
-    inputs: u32,
+    opened: Time,
     /// When the publisher's socket was last looked into.
     looked: Time,
-}
-
-/// What becomes of the publisher.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Keeps,
-    Yields,
 }
 
 impl Contests {
@@ -66,16 +59,21 @@ impl Contest {
         self.looked + LOOK
     }
 
-    /// What is known by now about the publisher. `None`: it must be looked at again.
-    fn verdict(&self, publisher: &Connection) -> Option<Verdict> {
-        // While we do not read it, its silence is ours.
-        if publisher.is_paused() || publisher.inputs != self.inputs {
-            Some(Verdict::Keeps)
-        } else if self.looked.since(publisher.last_input) >= self.patience {
-            Some(Verdict::Yields)
-        } else {
-            None
-        }
+    /// Whether the publisher keeps its name.
+    ///
+    /// What comes before the second look may have been under way when the newcomer came, from a connection that is dead. It
+    /// only says that the silence begins there.
+    fn is_lost(&self, publisher: &Connection) -> bool {
+        let heard = publisher.last_input;
+        let has_spoken = heard > self.opened + LOOK;
+        let would_wait_too_long = self.opened.since(heard) + WAIT < self.patience;
+        // While we do not read a publisher, its silence is ours.
+        has_spoken || would_wait_too_long || publisher.is_paused()
+    }
+
+    /// Whether the publisher was silent for long enough when its socket was last looked into.
+    fn is_won(&self, publisher: &Connection) -> bool {
+        self.looked.since(publisher.last_input) >= self.patience
     }
 }
 
@@ -89,36 +87,38 @@ impl Server {
         };
         let (id, has_media) = (publisher.connection, publisher.has_media);
         let Some(connection) = self.connection(id) else { return };
-        let patience = if connection.peer.ip() == newcomer.peer.ip() {
-            Takeover::SILENCE_SAME_ADDRESS
-        } else {
-            Takeover::SILENCE
-        };
-        let verdict = match takeover {
+        let has_yielded = match takeover {
             // A publisher that has sent no media has claimed nothing.
-            _ if !has_media => Verdict::Yields,
-            Takeover::Always => Verdict::Yields,
-            Takeover::Never => Verdict::Keeps,
-            Takeover::Auto if now.since(connection.last_input) + WAIT < patience => Verdict::Keeps,
+            _ if !has_media => true,
+            Takeover::Always => true,
+            Takeover::Never => false,
             Takeover::Auto => {
-                let inputs = connection.inputs;
-                self.look_into(id);
-                self.contests.open.push_back(Contest {
+                let is_same_address = connection.peer.ip() == newcomer.peer.ip();
+                let contest = Contest {
                     key: key.clone(),
                     epoch,
                     home,
                     newcomer,
-                    patience,
-                    inputs,
+                    patience: if is_same_address {
+                        Takeover::SILENCE_SAME_ADDRESS
+                    } else {
+                        Takeover::SILENCE
+                    },
+                    opened: now,
                     looked: now,
-                });
-                return;
+                };
+                if !contest.is_lost(connection) {
+                    self.look_into(id);
+                    self.contests.open.push_back(contest);
+                    return;
+                }
+                false
             }
         };
-        self.decide_contest(now, home, key, epoch, newcomer, verdict);
+        self.decide_contest(now, home, key, epoch, newcomer, has_yielded);
     }
 
-    /// Decides the contests that have become clear, and looks again at the publishers of the others.
+    /// Decides the contests that have become clear, and looks again into the sockets of the other publishers.
     pub(super) fn review_contests(&mut self, now: Time) {
         while self.contests.poll_timeout().is_some_and(|due| due <= now)
             && let Some(mut contest) = self.contests.open.pop_front()
@@ -128,7 +128,8 @@ impl Server {
                 continue;
             };
             let Some(connection) = self.peek(id) else { continue };
-            if let Some(verdict) = contest.verdict(connection) {
+            let is_won = contest.is_won(connection);
+            if is_won || contest.is_lost(connection) {
                 let Contest {
                     key,
                     epoch,
@@ -136,7 +137,7 @@ impl Server {
                     newcomer,
                     ..
                 } = contest;
-                self.decide_contest(now, home, &key, epoch, newcomer, verdict);
+                self.decide_contest(now, home, &key, epoch, newcomer, is_won);
             } else {
                 self.look_into(id);
                 contest.looked = now;
@@ -160,9 +161,8 @@ impl Server {
         key: &StreamKey,
         epoch: Epoch,
         newcomer: Newcomer,
-        verdict: Verdict,
+        has_yielded: bool,
     ) {
-        let has_yielded = verdict == Verdict::Yields;
         if has_yielded && newcomer.has_media {
             // The home hears of it by `Release`, and grants the name.
             self.replace_publisher(now, key, epoch, newcomer);

@@ -172,7 +172,6 @@ impl Server {
             has_finished: false,
             armed: Time::NEVER,
             last_input: now,
-            inputs: 0,
             phase: Phase::Open,
             is_waking: false,
             may_have_more: false,
@@ -195,7 +194,6 @@ impl Server {
         let now = self.advance(now);
         let Some(connection) = self.connection(id) else { return };
         connection.last_input = now;
-        connection.inputs = connection.inputs.wrapping_add(1);
         if connection.phase != Phase::Open {
             return;
         }
