@@ -263,7 +263,7 @@ fn a_refused_publish_ends_no_other_of_the_connection() {
 #[test]
 fn a_takeover_of_one_publish_leaves_the_others_alone() {
     let mut world = World::new(1, |_| {});
-    let mut caller = Caller::new(&mut world, 2, 2);
+    let mut caller = Caller::new(&mut world, 2, 3);
     for (stream, name) in [(1, "own"), (2, "other")] {
         caller.call(&mut world, stream, "publish", name);
         caller.publish(&mut world, stream, "V A K0");
@@ -278,6 +278,13 @@ fn a_takeover_of_one_publish_leaves_the_others_alone() {
         Some("NetStream.Publish.BadName@2")
     );
     assert!(publishes_on(&mut world, &mut caller));
+    // It has not read that, and goes on. A third stream does not get the headers of the second.
+    caller.publish(&mut world, 2, "V A K40");
+    world.settle();
+    caller.call(&mut world, 3, "publish", "third");
+    let player = world.rtmp(0, Play, "live", "third", 9);
+    world.pass(Duration::from_millis(200));
+    assert_eq!(world.frames_of(player), "");
     // It has not read that, and sends more than is let pass before a publish.
     world.clients[caller.client].window = 0;
     for _ in 0..20 {

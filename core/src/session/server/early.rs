@@ -17,12 +17,12 @@ impl Early {
     /// One frame of each kind, track and class, so: metadata, and the headers of a few tracks.
     const MAX_KEPT: usize = 8;
 
-    /// Keeps `frame` if a decoder will need it; whether it did.
+    /// Keeps `frame` if a decoder will need it and it `may_keep` it; whether it did.
     ///
     /// # Errors
     /// When more has been dropped than one message may hold.
-    pub(super) fn offer(&mut self, frame: &Frame, limits: &Limits) -> Result<bool, ProtocolError> {
-        if frame.class.is_header() && frame.payload.len() <= limits.max_metadata_len {
+    pub(super) fn offer(&mut self, frame: &Frame, may_keep: bool, limits: &Limits) -> Result<bool, ProtocolError> {
+        if may_keep && frame.class.is_header() && frame.payload.len() <= limits.max_metadata_len {
             self.kept
                 .retain(|kept| (kept.kind, kept.track, kept.class) != (frame.kind, frame.track, frame.class));
             if self.kept.len() < Self::MAX_KEPT {

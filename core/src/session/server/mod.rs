@@ -369,16 +369,21 @@ impl ServerSession {
     }
 
     fn handle_media(&mut self, message: Message) -> Result<Option<Event>, ProtocolError> {
-        let publishing = self.streams.resolve_if(message.msid, StreamState::Publishing);
+        let msid = message.msid;
+        let publishing = self.streams.resolve_if(msid, StreamState::Publishing);
         let content = Content::read(message.type_id, message.timestamp, message.payload, &self.config.limits);
         Ok(Some(match (content, publishing) {
             (Content::Frame(frame), Some(stream)) => Event::Frame { stream, frame },
-            (Content::Frame(frame), None) => match self.early.offer(&frame, &self.config.limits) {
-                Ok(true) => return Ok(None),
-                // An encoder may not read that one of its streams has ended, and goes on sending it beside the others.
-                Err(error) if !self.is_busy() => return Err(error),
-                Ok(false) | Err(_) => self.odd(Anomaly::UnexpectedMedia),
-            },
+            // An encoder may not read that one of its streams has ended, and goes on sending it beside the others: what comes
+            // then is early for none of them, however much it is.
+            (Content::Frame(frame), None) => {
+                let is_early = !self.streams.was_published(msid);
+                match self.early.offer(&frame, is_early, &self.config.limits) {
+                    Ok(true) => return Ok(None),
+                    Err(error) if !self.is_busy() => return Err(error),
+                    Ok(false) | Err(_) => self.odd(Anomaly::UnexpectedMedia),
+                }
+            }
             (Content::MetadataCleared, Some(stream)) => Event::MetadataCleared { stream },
             (Content::MetadataCleared, None) => self.odd(Anomaly::UnexpectedMedia),
             (Content::Nothing, _) => self.odd(Anomaly::UnusableMedia),

@@ -20,6 +20,8 @@ struct Stream {
     state: StreamState,
     /// What is requested, published or played there.
     key: Option<StreamKey>,
+    /// Whether something was ever published there.
+    was_published: bool,
 }
 
 impl Streams {
@@ -35,6 +37,7 @@ impl Streams {
             id,
             state: StreamState::Idle,
             key: None,
+            was_published: false,
         });
         Some(id)
     }
@@ -70,6 +73,13 @@ impl Streams {
         self.resolve(id).filter(|id| self.doing(*id, state).is_some())
     }
 
+    /// Whether the stream that a message for `id` is meant for has ever been published on.
+    pub(super) fn was_published(&self, id: MessageStreamId) -> bool {
+        self.resolve(id)
+            .and_then(|id| self.find(id))
+            .is_some_and(|stream| stream.was_published)
+    }
+
     /// The stream that publishes `key` or, without one, the only one that publishes.
     pub(super) fn publisher(&self, key: Option<&StreamKey>) -> Option<MessageStreamId> {
         let mut publishing = self.open.iter().filter(|s| s.state == StreamState::Publishing);
@@ -92,6 +102,7 @@ impl Streams {
         };
         let (state, ended) = stream.state.after(step);
         stream.state = state;
+        stream.was_published |= state == StreamState::Publishing;
         if state == StreamState::Idle {
             stream.key = None;
         } else if key.is_some() {
