@@ -250,7 +250,7 @@ impl Connection {
     /// Whether it may be read. While a request waits too, once: who has left is not to be waited for. A name is had soon.
     pub(super) fn wants_input(&self) -> bool {
         match self.phase {
-            Phase::Open => !self.has_finished && self.stash.is_empty() && !self.is_claiming(),
+            Phase::Open => !self.has_finished && self.stash.is_empty() && !(self.is_held && self.is_claiming()),
             Phase::Lingering { .. } => true,
             Phase::Closed => false,
         }

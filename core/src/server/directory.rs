@@ -13,9 +13,13 @@ use tracing::info;
 /// Not more, because one peer can begin and end publishes all day; beyond that the oldest grace time ends early.
 const MAX_IN_GRACE: usize = 4_096;
 
-/// Newcomers for one name that may wait at once while its publisher is heard. 4: an encoder that comes back, by both of
-/// its protocols, twice; the next one is refused.
-const MAX_CONTENDERS: usize = 4;
+/// Newcomers for one name that may wait at once while its publisher is heard. 8: an encoder that comes back, and a few that
+/// are set up alike; the next one is refused.
+const MAX_CONTENDERS: usize = 8;
+
+/// Those among them from one address. 2: an encoder that has lost its patience with the first attempt; others keep it from
+/// no place.
+const MAX_CONTENDERS_PER_ADDRESS: usize = 2;
 
 /// The streams whose home this shard is.
 ///
@@ -210,7 +214,7 @@ impl Entry {
         let Claim { shard, newcomer } = contender;
         match self.state {
             State::Vacant | State::Grace { .. } => self.grant(contender, next_epoch, send),
-            State::Live(_) if self.contenders.len() >= MAX_CONTENDERS => {
+            State::Live(_) if self.is_crowded_for(newcomer) => {
                 let (claim, refusal) = (newcomer.claim, Refusal::Contested);
                 send(shard, Body::Denied { claim, refusal });
             }
@@ -220,6 +224,13 @@ impl Entry {
                 send(publisher, Body::Contest { epoch, newcomer });
             }
         }
+    }
+
+    /// Whether as many wait as may.
+    fn is_crowded_for(&self, newcomer: Newcomer) -> bool {
+        let is_neighbour = |it: &&Claim| it.newcomer.peer.ip() == newcomer.peer.ip();
+        let neighbours = self.contenders.iter().filter(is_neighbour).count();
+        self.contenders.len() >= MAX_CONTENDERS || neighbours >= MAX_CONTENDERS_PER_ADDRESS
     }
 
     fn grant(&mut self, Claim { shard, newcomer }: Claim, epoch: &mut Epoch, mut send: impl FnMut(ShardId, Body)) {
@@ -295,7 +306,7 @@ mod tests {
     fn newcomer(connection: u64, has_media: bool) -> Newcomer {
         Newcomer {
             claim: ClaimId { connection, stream: 1 },
-            peer: (Ipv4Addr::LOCALHOST, 40_000).into(),
+            peer: (Ipv4Addr::from_bits(u32::try_from(connection).unwrap()), 40_000).into(),
             has_media,
         }
     }
@@ -367,9 +378,19 @@ mod tests {
     }
 
     #[test]
-    fn one_newcomer_more_than_may_wait_is_denied() {
-        let mut directory = contested(&[true; MAX_CONTENDERS]);
-        directory.handle(Time::ZERO, NEWCOMERS, &key(), &Body::Claim(newcomer(9, true)));
-        assert_eq!(answers(&mut directory), ["to 1: 9 denied: Contested"]);
+    fn newcomers_that_wait_are_bounded_by_address_and_in_all() {
+        let mut directory = contested(&[]);
+        let mut come = |connection, host| {
+            let peer = (Ipv4Addr::new(10, 0, 0, host), 40_000).into();
+            let newcomer = Newcomer {
+                peer,
+                ..newcomer(connection, true)
+            };
+            directory.handle(Time::ZERO, NEWCOMERS, &key(), &Body::Claim(newcomer));
+            answers(&mut directory).remove(0).contains("contests")
+        };
+        assert_eq!([1, 2, 3].map(|connection| come(connection, 1)), [true, true, false]);
+        let others: Vec<_> = (2..10).map(|host| come(u64::from(host) + 2, host)).collect();
+        assert_eq!(others.iter().filter(|waits| **waits).count(), MAX_CONTENDERS - 2);
     }
 }

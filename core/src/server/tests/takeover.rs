@@ -410,7 +410,7 @@ fn newcomers_that_wait_for_one_name_are_bounded() {
                     .filter(|client| is_refused(world, Listener::Http, **client));
                 refused.count()
             };
-            assert_eq!(refused(&world), 6);
+            assert_eq!(refused(&world), 8);
             world.pass(Duration::from_secs(2));
             let holders = crowd.iter().filter(|client| world.is_publishing(**client));
             assert_eq!(holders.count(), 1);
