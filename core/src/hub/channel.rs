@@ -465,7 +465,7 @@ impl Channel {
             Stored::Changed | Stored::First => {}
         }
         self.saw(frame.kind, now);
-        let time = self.timeline.current();
+        let time = self.timeline.current_of(frame.kind);
         self.ring.push(frame, time, now);
     }
 

@@ -1,46 +1,95 @@
 //! One continuous time line out of whatever publishers send.
+//!
+//! Each kind of media is measured against itself: a stamp means something only beside the one before it of its own kind.
+//! What relates the kinds is an offset (line time minus stamp), which they share for as long as that is believable:
+//!
+//! ```text
+//!  what comes                                        what a frame gets
+//!  ------------------------------------------------  ----------------------------------------------------------
+//!  the next frame of a kind, a small step on         its stamp with the kind's offset
+//!  a kind's first frame, at most 5 s from where      its stamp with the other's offset: one clock, sent ahead or
+//!  the other kind is now                             behind, so the stamps are right and say what belongs together
+//!  a kind's first frame, further away than that      where the other kind is now: a clock of its own, of which only
+//!                                                    the arrival says what belongs together; the offset then stays
+//!  a jump, and the other's offset undoes it          its stamp with the other's offset: both jumped, or it is back
+//!  a jump of one kind                                its last time and the wall clock's step: an offset of its own
+//!  stamps that stand still                           the time of arrival
+//! ```
+//!
+//! So a source that sends in real time gets a line that runs in real time, whatever lies between its clocks, and two kinds
+//! that agree are never moved against each other. What no server can tell apart is a track that starts at 0 up to 5 s after
+//! the other and one on the same clock that arrives so much later: the stamps are believed, as players do.
 
 use crate::{FrameKind, Time, Timestamp};
 use core::time::Duration;
 
 /// Where internal time starts: far from zero, so that a first frame that is not the earliest has room before it.
 const ORIGIN: u64 = 1 << 32;
-/// Steps in this window are kept as they are: interleaving and some encoders make small inversions.
+/// Steps in this window are kept as they are: some encoders make small inversions, and frames are lost.
 const MAX_STEP_BACK: i64 = 500;
 const MAX_STEP_FORWARD: i64 = 5_000;
 /// A longer step forward is kept if the wall clock agrees this well: 1 fps streams and gaps in audio are legal.
 const WALL_CLOCK_TOLERANCE: i64 = 1_000;
+/// How far apart the kinds may be on one clock. 5 s: encoders without an interleaving queue send one kind up to that
+/// much ahead of the other.
+const MAX_SKEW: i64 = 5_000;
 /// The step over a discontinuity, if the wall clock has none to offer.
 const DEFAULT_STEP: u64 = 10;
+/// The longest such step. 5 s: a longer silence is not made up for.
+const MAX_GAP: u64 = 5_000;
+/// A kind follows the other's jump within this time: one message of each is enough for both to be seen.
+const JUMP_TOGETHER: Duration = Duration::from_secs(1);
+/// For this long after a jump only what the wall clock confirms is a step forward: stamps that alternate would else add
+/// up all their steps forward, and none of those back.
+const DISTRUST: Duration = Duration::from_secs(10);
+/// Stamps stand still if so many in a row are no higher than one before, and that for so long: pictures in slices repeat
+/// theirs, and some are sent in another order than shown, but that does not take so long.
+const STANDSTILL: Duration = Duration::from_millis(500);
+const STANDSTILL_REPEATS: u32 = 3;
 
 /// Turns the 32-bit times of successive publishers into one 64-bit time line in milliseconds.
 ///
-/// Times never go back within a kind. A jump that the wall clock does not confirm becomes a step of the wall clock's
-/// own length (10 ms if that exceeds 5 s); audio and video share one offset, so they stay in sync across it. What comes
-/// after [`restart`](Self::restart), a new publisher, continues in the same way.
-#[derive(Debug)]
+/// Times never go back within a kind. What comes after [`restart`](Self::restart), a new publisher, continues behind
+/// everything so far. Each frame costs O(1), without allocation.
+#[derive(Debug, Default)]
 pub(super) struct Timeline {
-    reference: Option<Reference>,
-    /// Set by `restart`: the next frame's time means nothing relative to the reference.
-    discontinuous: bool,
+    /// The present publisher's audio, video and data.
+    clocks: [Option<Clock>; 3],
+    /// The end of the line: where it was when its last frame came.
+    newest: Option<Newest>,
     /// The latest time given out for audio, video and data.
     latest: [u64; 3],
     stats: TimelineStats,
 }
 
-/// The message that the next one is measured against: the last one, of either kind.
+/// The last frame, of whatever kind and publisher.
 #[derive(Debug, Clone, Copy)]
-struct Reference {
-    input: Timestamp,
+struct Newest {
     output: u64,
     arrived: Time,
+}
+
+/// The frame of a kind that the next one is measured against: that with the highest stamp since the last jump.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    input: Timestamp,
+    /// The kind's place on the line, and when it was there: as below, unless its stamps stand still.
+    output: u64,
+    arrived: Time,
+    /// When it came, the time that it got then, and how many came since with no higher stamp.
+    moved: Time,
+    moved_output: u64,
+    repeats: u32,
+    /// Its last jump, and its last one that the other kind's offset did not explain.
+    jumped: Option<Time>,
+    jumped_alone: Option<Time>,
 }
 
 /// What had to be repaired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct TimelineStats {
-    /// Jumps that were replaced by a short step.
+    /// Jumps that were replaced by a short step. One that both kinds make together counts once.
     pub jumps: u64,
     /// Frames whose time lay before that of an earlier frame of their kind, and was raised to it.
     pub raised: u64,
@@ -48,66 +97,121 @@ pub struct TimelineStats {
 
 impl Timeline {
     pub(super) fn new() -> Self {
-        Timeline {
-            reference: None,
-            discontinuous: false,
-            latest: [0; 3],
-            stats: TimelineStats::default(),
-        }
+        Self::default()
     }
 
     /// Another publisher begins: its times have nothing to do with those of the one before.
     pub(super) fn restart(&mut self) {
         self.stats = TimelineStats::default();
-        self.discontinuous = true;
+        self.clocks = [None; 3];
     }
 
-    /// The time now, for headers and metadata: their own stamps are often 0 and never move the line.
+    /// The time now: that of the last frame.
     pub(super) fn current(&self) -> u64 {
-        self.reference.map_or(ORIGIN, |reference| reference.output)
+        self.newest.map_or(ORIGIN, |newest| newest.output)
+    }
+
+    /// The time now for a header of `kind`: that of the kind's last frame. Headers' own stamps are often 0 and never move
+    /// the line.
+    pub(super) fn current_of(&self, kind: FrameKind) -> u64 {
+        self.clock(kind).map_or(self.current(), |clock| clock.output)
     }
 
     /// The time of a coded frame.
     pub(super) fn advance(&mut self, now: Time, kind: FrameKind, input: Timestamp) -> u64 {
-        let output = match self.reference {
-            None => ORIGIN,
-            Some(reference) => {
-                let step = i64::from(input.since(reference.input));
-                let elapsed = now.since(reference.arrived);
-                if !self.discontinuous && is_plausible(step, elapsed) {
-                    reference.output.saturating_add_signed(step)
-                } else {
-                    self.stats.jumps += u64::from(!self.discontinuous);
-                    let [audio, video, _] = self.latest;
-                    let resumed = reference.output.max(audio).max(video);
-                    resumed.saturating_add(step_over_gap(elapsed))
-                }
-            }
-        };
-        self.discontinuous = false;
-        self.reference = Some(Reference {
-            input,
-            output,
-            arrived: now,
+        let last = self.clock(kind);
+        let (clock, output) = last.and_then(|clock| clock.follow(now, input)).unwrap_or_else(|| {
+            let clock = match last {
+                Some(clock) => self.rebase(clock, now, kind, input),
+                None => Clock::new(now, input, self.join(now, kind, input)),
+            };
+            (clock, clock.output)
         });
+        self.newest = Some(Newest { output, arrived: now });
+        if let Some(place) = self.clocks.get_mut(index(kind)) {
+            *place = Some(clock);
+        }
         self.raise(kind, output)
     }
 
     /// The time of a frame that is not to move the line: its own if plausible, else the current one.
     pub(super) fn place(&mut self, now: Time, kind: FrameKind, input: Timestamp) -> u64 {
-        let output = match self.reference {
-            Some(reference) if !self.discontinuous => {
-                let step = i64::from(input.since(reference.input));
-                let plausible = is_plausible(step, now.since(reference.arrived));
-                reference.output.saturating_add_signed(if plausible { step } else { 0 })
-            }
-            _ => self.current(),
+        let output = match self.clock(kind).or(self.other(kind)) {
+            Some(clock) => clock.follow(now, input).map_or(clock.output, |(_, output)| output),
+            None => self.current(),
         };
         self.raise(kind, output)
     }
 
     pub(super) fn stats(&self) -> TimelineStats {
         self.stats
+    }
+
+    fn clock(&self, kind: FrameKind) -> Option<Clock> {
+        self.clocks.get(index(kind)).copied().flatten()
+    }
+
+    /// The clock of the kind that `kind` is to stay in sync with.
+    fn other(&self, kind: FrameKind) -> Option<Clock> {
+        let [audio, video, _] = self.clocks;
+        match kind {
+            FrameKind::Audio => video,
+            FrameKind::Video => audio,
+            FrameKind::Data => video.or(audio),
+        }
+    }
+
+    /// The time of a publisher's first frame of a kind.
+    fn join(&self, now: Time, kind: FrameKind, input: Timestamp) -> u64 {
+        if let Some(other) = self.other(kind) {
+            let there = other.output.saturating_add(step_over_gap(now.since(other.arrived)));
+            return other
+                .at(input)
+                .filter(|&time| (-MAX_SKEW..=MAX_SKEW).contains(&distance(there, time)))
+                .unwrap_or(there);
+        }
+        let Some(newest) = self.newest else { return ORIGIN };
+        let [audio, video, _] = self.latest;
+        let end = newest.output.max(audio).max(video);
+        end.saturating_add(step_over_gap(now.since(newest.arrived)).max(DEFAULT_STEP))
+    }
+
+    /// The clock of a kind behind a jump.
+    fn rebase(&mut self, clock: Clock, now: Time, kind: FrameKind, input: Timestamp) -> Clock {
+        let elapsed = now.since(clock.arrived);
+        if let Some(other) = self.other(kind) {
+            // On the other's offset it may go on where it was, at most as much later as the wall clock says.
+            let jumps_together = other.jumped_alone.is_some_and(|at| now.since(at) <= JUMP_TOGETHER);
+            let tolerance = if jumps_together && !clock.is_distrusted(now) {
+                MAX_SKEW
+            } else {
+                WALL_CLOCK_TOLERANCE
+            };
+            let window = -WALL_CLOCK_TOLERANCE..=millis(elapsed).saturating_add(tolerance);
+            if let Some(time) = other.at(input)
+                && window.contains(&distance(clock.output, time))
+            {
+                return Clock {
+                    jumped: Some(now),
+                    ..Clock::new(now, input, time)
+                };
+            }
+            if elapsed >= Duration::from_millis(MAX_GAP) && now.since(other.arrived) < elapsed {
+                // It was away while the other went on.
+                self.stats.jumps += 1;
+                return Clock::new(now, input, self.join(now, kind, input));
+            }
+        }
+        self.stats.jumps += 1;
+        let mut gap = step_over_gap(elapsed);
+        if !clock.is_distrusted(now) {
+            gap = gap.max(DEFAULT_STEP);
+        }
+        Clock {
+            jumped: Some(now),
+            jumped_alone: Some(now),
+            ..Clock::new(now, input, clock.output.saturating_add(gap))
+        }
     }
 
     fn raise(&mut self, kind: FrameKind, output: u64) -> u64 {
@@ -123,120 +227,114 @@ impl Timeline {
     }
 }
 
-fn is_plausible(step: i64, elapsed: Duration) -> bool {
-    let elapsed = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
-    (-MAX_STEP_BACK..=MAX_STEP_FORWARD).contains(&step) || (step - elapsed).abs() <= WALL_CLOCK_TOLERANCE
+impl Clock {
+    fn new(now: Time, input: Timestamp, output: u64) -> Clock {
+        Clock {
+            input,
+            output,
+            arrived: now,
+            moved: now,
+            moved_output: output,
+            repeats: 0,
+            jumped: None,
+            jumped_alone: None,
+        }
+    }
+
+    /// The clock after the next frame of its kind, and the frame's time; `None` if that is a jump.
+    fn follow(self, now: Time, input: Timestamp) -> Option<(Clock, u64)> {
+        let step = self.step_to(input);
+        if (-MAX_STEP_BACK..=0).contains(&step) {
+            let stays = Clock {
+                repeats: self.repeats.saturating_add(1),
+                ..self
+            };
+            if stays.stands_still(now) {
+                let stood = millis(now.since(self.moved));
+                let output = self.moved_output.saturating_add_signed(stood);
+                return Some((
+                    Clock {
+                        output,
+                        arrived: now,
+                        ..stays
+                    },
+                    output,
+                ));
+            }
+            return Some((stays, self.output.saturating_add_signed(step)));
+        }
+        let elapsed = millis(now.since(self.arrived));
+        let confirmed = (step - elapsed).abs() <= WALL_CLOCK_TOLERANCE;
+        let longest = if self.is_distrusted(now) {
+            WALL_CLOCK_TOLERANCE
+        } else {
+            MAX_STEP_FORWARD
+        };
+        if !confirmed && !(0..=longest).contains(&step) {
+            return None;
+        }
+        let mut output = self.moved_output.saturating_add_signed(step);
+        if self.output != self.moved_output {
+            // It stood still for a while. If that was a misreading, the stamp is where arrival has led to.
+            let arrival = self.output.saturating_add_signed(elapsed);
+            if distance(arrival, output).abs() > WALL_CLOCK_TOLERANCE {
+                output = arrival;
+            }
+        }
+        let next = Clock {
+            jumped: self.jumped,
+            jumped_alone: self.jumped_alone,
+            ..Clock::new(now, input, output)
+        };
+        Some((next, output))
+    }
+
+    /// The step from its stamp to `input`. A step back by 2^24 is that of a sender which knows no longer times.
+    fn step_to(&self, input: Timestamp) -> i64 {
+        const SHORT_WRAP: i64 = 1 << 24;
+        let step = i64::from(input.since(self.input));
+        if (0..=MAX_STEP_FORWARD).contains(&(step + SHORT_WRAP)) {
+            step + SHORT_WRAP
+        } else {
+            step
+        }
+    }
+
+    /// The time of `input` on this clock's offset. A clock that stands still has none.
+    fn at(&self, input: Timestamp) -> Option<u64> {
+        let is_exact = self.output == self.moved_output;
+        is_exact.then(|| self.output.saturating_add_signed(i64::from(input.since(self.input))))
+    }
+
+    fn stands_still(&self, now: Time) -> bool {
+        self.repeats >= STANDSTILL_REPEATS && now.since(self.moved) >= STANDSTILL
+    }
+
+    fn is_distrusted(&self, now: Time) -> bool {
+        self.jumped.is_some_and(|at| now.since(at) < DISTRUST)
+    }
+}
+
+const fn index(kind: FrameKind) -> usize {
+    match kind {
+        FrameKind::Audio => 0,
+        FrameKind::Video => 1,
+        FrameKind::Data => 2,
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// From `from` to `to`.
+fn distance(from: u64, to: u64) -> i64 {
+    to.wrapping_sub(from).cast_signed()
 }
 
 fn step_over_gap(elapsed: Duration) -> u64 {
     match u64::try_from(elapsed.as_millis()) {
-        Ok(millis @ DEFAULT_STEP..5_000) => millis,
+        Ok(millis) if millis < MAX_GAP => millis,
         _ => DEFAULT_STEP,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use FrameKind::{Audio, Video};
-    use alloc::vec::Vec;
-    use quickcheck::quickcheck;
-
-    /// Feeds `(wall clock, kind, time)` and returns the times relative to the first.
-    fn run(line: &mut Timeline, input: &[(u64, FrameKind, u32)]) -> Vec<i64> {
-        input
-            .iter()
-            .map(|&(at, kind, time)| {
-                let time = line.advance(Time::from_millis(at), kind, Timestamp::from_millis(time));
-                i64::try_from(time).unwrap() - i64::try_from(ORIGIN).unwrap()
-            })
-            .collect()
-    }
-
-    #[test]
-    fn steps_are_kept_as_they_are() {
-        let input = [
-            (0, Video, 100),
-            (0, Audio, 80),
-            (40, Video, 140),
-            (40, Audio, 103),
-            (4_000, Video, 4_140),
-        ];
-        assert_eq!(run(&mut Timeline::new(), &input), [0, -20, 40, 3, 4_040]);
-    }
-
-    #[test]
-    fn the_wrap_of_32_bits_is_a_step_like_any_other() {
-        let input = [(0, Video, u32::MAX - 19), (40, Video, 20), (80, Video, 60)];
-        assert_eq!(run(&mut Timeline::new(), &input), [0, 40, 80]);
-    }
-
-    #[test]
-    fn a_long_step_is_kept_if_the_wall_clock_agrees() {
-        assert_eq!(
-            run(&mut Timeline::new(), &[(0, Video, 0), (60_000, Video, 60_400)]),
-            [0, 60_400]
-        );
-    }
-
-    #[test]
-    fn a_jump_becomes_the_wall_clocks_step_and_both_kinds_stay_in_sync() {
-        let mut line = Timeline::new();
-        let input = [
-            (0, Video, 1_000),
-            (1, Audio, 1_010),
-            (40, Video, 90_000_040),
-            (41, Audio, 90_000_050),
-        ];
-        assert_eq!(run(&mut line, &input), [0, 10, 49, 59]);
-        assert_eq!(line.stats().jumps, 1);
-    }
-
-    #[test]
-    fn a_step_back_is_raised_to_what_was_given_out() {
-        let mut line = Timeline::new();
-        assert_eq!(
-            run(
-                &mut line,
-                &[(0, Video, 100), (40, Video, 140), (80, Video, 120), (90, Video, 180)]
-            ),
-            [0, 40, 40, 80]
-        );
-        assert_eq!(line.stats().raised, 1);
-    }
-
-    #[test]
-    fn a_new_publisher_goes_on_where_the_old_one_stopped() {
-        let mut line = Timeline::new();
-        run(&mut line, &[(0, Video, 500_000), (1, Audio, 500_030)]);
-        line.restart();
-        assert_eq!(run(&mut line, &[(2_001, Video, 0), (2_002, Audio, 5)]), [2_030, 2_035]);
-        line.restart();
-        assert_eq!(run(&mut line, &[(60_000, Video, 0)]), [2_045]);
-    }
-
-    #[test]
-    fn what_does_not_move_the_line_is_placed_on_it() {
-        let mut line = Timeline::new();
-        run(&mut line, &[(0, Video, 1_000_000)]);
-        let place =
-            |line: &mut Timeline, time| line.place(Time::ZERO, FrameKind::Data, Timestamp::from_millis(time)) - ORIGIN;
-        assert_eq!(place(&mut line, 0), 0);
-        assert_eq!(place(&mut line, 1_000_020), 20);
-        assert_eq!(run(&mut line, &[(40, Video, 1_000_040)]), [40]);
-    }
-
-    quickcheck! {
-        fn never_goes_back_within_a_kind(input: Vec<(u16, bool, u32)>) -> bool {
-            let (mut line, mut clock, mut latest) = (Timeline::new(), 0, [0, 0]);
-            input.into_iter().all(|(pause, audio, time)| {
-                clock += u64::from(pause);
-                let (kind, slot) = if audio { (Audio, 0) } else { (Video, 1) };
-                let output = line.advance(Time::from_millis(clock), kind, Timestamp::from_millis(time));
-                let steady = output >= latest[slot];
-                latest[slot] = output;
-                steady
-            })
-        }
     }
 }

@@ -3,6 +3,7 @@
 mod midway;
 mod slow;
 
+mod timeline;
 use super::*;
 use crate::{Frame, FrameClass, FrameKind, Timestamp, TrackId};
 use alloc::sync::Arc;

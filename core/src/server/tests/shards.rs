@@ -9,16 +9,17 @@ use alloc::string::String;
 use alloc::{format, vec, vec::Vec};
 use core::time::Duration;
 
-/// No picture that depends on one that is missing, and no time that goes back.
+/// No picture that depends on one that is missing, and no time that goes back within a kind.
 fn is_playable(seen: &str) -> bool {
-    let (mut has_keyframe, mut latest) = (false, 0);
+    let (mut has_keyframe, mut latest) = (false, [0, 0]);
     seen.split(' ')
         .filter(|word| word.starts_with(['K', 'P', 'a']))
         .all(|word| {
             has_keyframe |= word.starts_with('K');
             let time: u32 = word[1..].parse().unwrap();
-            let is_steady = time + 100 > latest;
-            latest = latest.max(time);
+            let latest = &mut latest[usize::from(word.starts_with('a'))];
+            let is_steady = time >= *latest;
+            *latest = time;
             is_steady && (has_keyframe || !word.starts_with('P'))
         })
 }
