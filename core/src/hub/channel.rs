@@ -18,6 +18,9 @@ use slab::Slab;
 const TRACKS_SETTLE_FRAMES: u64 = 10;
 const TRACKS_SETTLE_TIME: Duration = Duration::from_secs(2);
 
+/// A stream without a keyframe for this long has none. 20 s: twice the longest interval that encoders are usually set to.
+const MAX_KEYFRAME_INTERVAL: Duration = Duration::from_secs(20);
+
 /// Frames that a joining player looks ahead for the earliest time, which becomes its zero: more than encoders interleave.
 const BASE_LOOKAHEAD: usize = 64;
 
@@ -715,7 +718,7 @@ impl View<'_> {
     /// refresh repairs them by and by.
     fn has_no_keyframes(&self, now: Time) -> bool {
         self.last_keyframe
-            .is_none_or(|last| now.since(last) >= self.config.gop_max_duration)
+            .is_none_or(|last| now.since(last) >= MAX_KEYFRAME_INTERVAL)
     }
 
     /// The earliest time among the frame `slot` and those that follow it: some encoders interleave audio a little late,

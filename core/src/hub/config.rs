@@ -13,7 +13,9 @@ pub struct ChannelConfig {
     pub gop_cache: bool,
     /// Bytes of the GOP cache. 32 MiB: 8 s at 30 Mb/s. Above it a joiner waits for the next keyframe.
     pub gop_max_bytes: usize,
-    /// Media time of the GOP cache. 20 s: twice the longest keyframe interval that encoders are set to.
+    /// Media time of the GOP cache. 10 min: a last bound, for pictures without sound that come slower than 14 a second;
+    /// bytes and frames end all others before. A camera with a keyframe a minute is cached, since a picture at once
+    /// is worth more to its viewers than the newest one.
     pub gop_max_duration: Duration,
     /// Frames in the GOP cache. 8,192: 20 s of 240 pictures and 94 audio frames a second.
     pub gop_max_frames: usize,
@@ -33,8 +35,22 @@ pub struct ChannelConfig {
     /// The longest such wait that a player may ask for itself. 1 s: more is no longer live.
     pub max_merge: Duration,
     /// How long a player that needs a keyframe waits for one before it gets the sound, and the pictures too if there has
-    /// been no keyframe for `gop_max_duration`. 10 s: streams with intra refresh never have one.
+    /// been no keyframe for 20 s. 10 s: streams with intra refresh never have one.
     pub keyframe_wait: Duration,
+}
+
+impl ChannelConfig {
+    /// The most payload that a channel holds, in bytes, beside the message under way.
+    #[must_use]
+    pub const fn max_bytes(&self) -> usize {
+        self.gop_max_bytes.saturating_add(self.lag_max_bytes)
+    }
+
+    /// The most frames that a channel holds.
+    #[must_use]
+    pub const fn max_frames(&self) -> usize {
+        self.gop_max_frames.saturating_add(self.lag_max_frames)
+    }
 }
 
 impl Default for ChannelConfig {
@@ -42,7 +58,7 @@ impl Default for ChannelConfig {
         ChannelConfig {
             gop_cache: true,
             gop_max_bytes: 32 << 20,
-            gop_max_duration: Duration::from_secs(20),
+            gop_max_duration: Duration::from_secs(600),
             gop_max_frames: 8_192,
             lag_max_bytes: 8 << 20,
             lag_max_age: Duration::from_secs(10),

@@ -177,7 +177,7 @@ impl Ring {
         while self.first < gop_start {
             // The front goes if the next place to start at is outside the lag bounds as well.
             let next_start = self.keyframes.iter().copied().find(|&keyframe| keyframe > self.first);
-            let limit = if self.bytes() > (config.gop_max_bytes + config.lag_max_bytes) as u64 {
+            let limit = if self.bytes() > config.max_bytes() as u64 {
                 Some(LagLimit::Bytes)
             } else if self.len() > config.gop_max_frames + config.lag_max_frames {
                 Some(LagLimit::Frames)

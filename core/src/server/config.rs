@@ -52,11 +52,16 @@ impl Config {
     pub const fn max_memory(&self, connections: u64, streams: u64) -> u64 {
         let (limits, channel) = (&self.limits, &self.channel);
         let message = limits.max_message_len as u64;
-        let connection = PER_CONNECTION + STASH + limits.max_buffered_bytes as u64 + limits.max_output as u64 + message;
-        let payload = channel.gop_max_bytes as u64 + channel.lag_max_bytes as u64 + message;
-        let frames = (channel.gop_max_frames + channel.lag_max_frames) as u64 * PER_FRAME;
+        let connection = (PER_CONNECTION + STASH + message)
+            .saturating_add(limits.max_buffered_bytes as u64)
+            .saturating_add(limits.max_output as u64);
         let headers = (MAX_HEADERS * MAX_HEADER_LEN) as u64;
-        PER_WORKER + connections * connection + streams * (payload + frames + headers)
+        let stream = (headers + message)
+            .saturating_add(channel.max_bytes() as u64)
+            .saturating_add((channel.max_frames() as u64).saturating_mul(PER_FRAME));
+        PER_WORKER
+            .saturating_add(connections.saturating_mul(connection))
+            .saturating_add(streams.saturating_mul(stream))
     }
 }
 

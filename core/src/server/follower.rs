@@ -67,5 +67,5 @@ pub(super) fn report_after(config: &ChannelConfig) -> usize {
 
 /// The most that may be under way: as much as the channel's ring holds.
 fn window(config: &ChannelConfig) -> usize {
-    config.gop_max_bytes.saturating_add(config.lag_max_bytes)
+    config.max_bytes()
 }

@@ -45,7 +45,7 @@ pub struct Options {
     pub gop_max_bytes: usize,
 
     /// Longest time of them to keep per stream
-    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = value::seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = value::seconds)]
     pub gop_max_duration: Duration,
 
     /// Most frames of them to keep per stream
