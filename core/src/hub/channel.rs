@@ -484,7 +484,7 @@ impl Channel {
         }
         let time = self.timeline.advance(now, frame.kind, frame.timestamp);
         if starts_gop(&frame) {
-            self.ring.mark_keyframe(self.config.gop_cache);
+            self.ring.mark_keyframe(&frame, time, self.config.gop_cache);
             self.last_keyframe = Some(now);
         }
         self.ring.push(frame, time, now);
@@ -673,7 +673,7 @@ impl View<'_> {
                 if awaits.audio_too && self.tracks.video && !has_waited {
                     return Verdict::PassOver;
                 }
-            } else if starts_gop(frame) || (has_waited && self.has_no_keyframes(slot.arrived)) {
+            } else if self.ring.starts_at(subscriber.cursor) || (has_waited && self.has_no_keyframes(slot.arrived)) {
                 subscriber.awaits = None;
             } else {
                 subscriber.stats.missed_inter += u64::from(awaits.is_slow);

@@ -1,9 +1,13 @@
 //! The frames of a stream that somebody may still want, in order of arrival.
 
 use super::{ChannelConfig, LagLimit};
-use crate::{Frame, Time};
+use crate::media;
+use crate::{Frame, FrameClass, Time};
 use alloc::collections::VecDeque;
 use core::time::Duration;
+
+/// Frames among which the part before one is looked for. 16: parts come one after the other, with a little sound between.
+const KEYFRAME_PARTS: usize = 16;
 
 /// The number of a frame in its channel, from 0, never used twice.
 pub(super) type Sequence = u64;
@@ -138,10 +142,42 @@ impl Ring {
         });
     }
 
-    /// Says that players can start at the next frame, and, if `cache` is on, begins the GOP cache with it.
-    pub(super) fn mark_keyframe(&mut self, cache: bool) {
-        self.keyframes.push_back(self.end());
-        self.gop_start = cache.then_some(self.end());
+    /// Says that `frame`, which comes next with `time`, is a keyframe or part of one: players can start at the first of
+    /// its parts, and, if `cache` is on, the GOP cache begins there.
+    pub(super) fn mark_keyframe(&mut self, frame: &Frame, time: u64, cache: bool) {
+        let start = self.keyframe_start(frame, time);
+        if self.newest_keyframe() != Some(start) {
+            self.keyframes.push_back(start);
+            self.gop_start = cache.then_some(start);
+        }
+    }
+
+    /// Where the keyframe begins of which `frame` is a part: encoders send slices, delimiters and parameter sets in messages
+    /// of their own, all with one timestamp. Looks at no more than [`KEYFRAME_PARTS`] frames.
+    fn keyframe_start(&self, frame: &Frame, time: u64) -> Sequence {
+        let mut start = self.end();
+        for (back, slot) in (1..).zip(self.slots.iter().rev().take(KEYFRAME_PARTS)) {
+            let part = &slot.frame;
+            if part.kind != frame.kind || part.track != frame.track {
+                continue;
+            }
+            if part.timestamp != frame.timestamp || slot.time != time || part.class.is_header() {
+                break;
+            }
+            if part.class == FrameClass::Keyframe {
+                return self.newest_keyframe().unwrap_or(start);
+            }
+            if media::has_picture(part) {
+                break;
+            }
+            start = self.end() - back;
+        }
+        start
+    }
+
+    /// Whether players can start at frame `sequence`. O(log keyframes).
+    pub(super) fn starts_at(&self, sequence: Sequence) -> bool {
+        self.keyframes.binary_search(&sequence).is_ok()
     }
 
     /// Ends the GOP cache: whoever joins now waits for the next keyframe.
@@ -179,7 +215,7 @@ impl Ring {
             let next_start = self.keyframes.iter().copied().find(|&keyframe| keyframe > self.first);
             let limit = if self.bytes() > config.max_bytes() as u64 {
                 Some(LagLimit::Bytes)
-            } else if self.len() > config.gop_max_frames + config.lag_max_frames {
+            } else if self.len() > config.max_frames() {
                 Some(LagLimit::Frames)
             } else {
                 self.lag(next_start.unwrap_or(self.first), now, config, 1)

@@ -1,6 +1,7 @@
 //! AVC (H.264): configuration record, sequence parameter set, NAL units.
 
 use super::bits::{BitReader, without_emulation_prevention};
+use super::nal::Slice;
 
 /// AVCDecoderConfigurationRecord, the body of an AVC sequence header. ISO/IEC 14496-15 §5.3.3.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -223,26 +224,14 @@ fn read_frame_rate(bits: &mut BitReader<impl Iterator<Item = u8>>) -> Option<f64
     (units_in_tick > 0 && time_scale > 0).then(|| f64::from(time_scale) / (2.0 * f64::from(units_in_tick)))
 }
 
-/// Whether no other picture depends on the one in `nal_units`, each prefixed by a length of four bytes.
-///
-/// Looks at the headers of at most eight NAL units, up to the first slice. A stream whose lengths have fewer bytes
-/// (hardly any) or that is in Annex B form answers `false` wherever its bytes do not look like the above.
-pub(super) fn is_non_reference(mut nal_units: &[u8]) -> bool {
-    for _ in 0..8 {
-        let Some((nal_unit, rest)) = split_nal_unit(nal_units) else {
-            return false;
-        };
-        match nal_unit.first() {
-            Some(header) if matches!(header & NAL_UNIT_TYPE, 1..=5) => return header & NAL_REF_IDC == 0,
-            _ => nal_units = rest,
-        }
+/// What the header of a NAL unit says about a picture; `None` if the unit is no slice.
+pub(super) fn slice(header: u8) -> Option<Slice> {
+    match header & NAL_UNIT_TYPE {
+        1..=4 if header & NAL_REF_IDC == 0 => Some(Slice::NonReference),
+        1..=4 => Some(Slice::Other),
+        5 => Some(Slice::RandomAccess),
+        _ => None,
     }
-    false
-}
-
-fn split_nal_unit(nal_units: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (len, rest) = nal_units.split_first_chunk()?;
-    rest.split_at_checked(usize::try_from(u32::from_be_bytes(*len)).ok()?)
 }
 
 const NAL_UNIT_TYPE: u8 = 0x1F;
@@ -266,7 +255,7 @@ mod tests {
 
     quickcheck! {
         fn any_bytes_are_read_without_panic(profile: u8, bytes: Vec<u8>) -> bool {
-            let _ = (DecoderConfig::parse(&bytes), is_non_reference(&bytes));
+            let _ = DecoderConfig::parse(&bytes);
             let nal_unit = [&[0x67, profile, 0, 30][..], &bytes].concat();
             SequenceParameterSet::parse(&nal_unit).is_none_or(|sps| sps.width > 0 && sps.height > 0)
         }
@@ -363,21 +352,5 @@ mod tests {
     fn a_record_may_have_no_parameter_set() {
         let record = hex("01 64001E FF E0");
         assert_eq!(DecoderConfig::parse(&record).unwrap().sps, None);
-    }
-
-    #[test]
-    fn the_first_slice_tells_whether_a_picture_is_referred_to() {
-        let aud = "00000002 09F0";
-        let sei = "00000003 060000";
-        let unused = "00000002 019A";
-        let used = "00000002 419A";
-        let is_non_reference = |nal_units: &[&str]| is_non_reference(&hex(&nal_units.concat()));
-        assert!(is_non_reference(&[unused]));
-        assert!(is_non_reference(&[aud, sei, unused]));
-        assert!(is_non_reference(&[aud, "00000000", unused]), "empty NAL units occur");
-        assert!(!is_non_reference(&[aud, sei, used]));
-        assert!(!is_non_reference(&[aud, sei]));
-        assert!(!is_non_reference(&[&sei.repeat(8), unused]), "the look is bounded");
-        assert!(!is_non_reference(&["00000003 019A"]), "cut short");
     }
 }

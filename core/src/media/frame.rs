@@ -101,7 +101,7 @@ pub enum FrameClass {
     Supplement,
     /// A picture that a decoder can start at; for audio, every coded frame.
     Keyframe,
-    /// A picture that depends on earlier ones.
+    /// A picture that depends on earlier ones, or a message that brings no picture but belongs to one.
     Inter,
     /// A picture that no other depends on: the first to go when a player is slow.
     Disposable,

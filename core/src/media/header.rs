@@ -32,8 +32,8 @@ impl FrameHeader {
 /// with nothing behind it. Every coded audio frame is a [`FrameClass::Keyframe`], since decoding can start at any.
 /// A message with several tracks is what its first track is.
 ///
-/// Cost: a few comparisons of the first bytes; for AVC inter frames also the headers of at most eight NAL units, to
-/// learn whether other pictures depend on this one. Nothing is allocated.
+/// Cost: a few comparisons of the first bytes; for AVC and HEVC also the headers of at most eight NAL units, to learn
+/// whether a decoder can start at this picture and whether others depend on it. Nothing is allocated.
 ///
 /// FLV 10.1 §E.4.2.1 and §E.4.3.1; E-RTMP v2, "Enhanced Audio" and "Enhanced Video".
 #[must_use]

@@ -2,6 +2,7 @@
 
 use super::avc::{Cropping, crop_units};
 use super::bits::{BitReader, without_emulation_prevention};
+use super::nal::Slice;
 
 /// HEVCDecoderConfigurationRecord, the body of an HEVC sequence header. ISO/IEC 14496-15 §8.3.3.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +114,15 @@ fn skip_profile_tier_level(bits: &mut BitReader<impl Iterator<Item = u8>>, max_s
         }
     }
     bits.skip(sub_layers)
+}
+
+/// What the first byte of a NAL unit says about a picture; `None` if the unit is no slice. ITU-T H.265 table 7-1.
+pub(super) fn slice(header: u8) -> Option<Slice> {
+    match header >> 1 & 0x3F {
+        16..=21 => Some(Slice::RandomAccess),
+        0..=31 => Some(Slice::Other),
+        _ => None,
+    }
 }
 
 /// The NAL unit type of a sequence parameter set.

@@ -15,12 +15,14 @@ mod frame;
 mod header;
 pub mod hevc;
 mod info;
+mod nal;
 #[cfg(test)]
 mod vectors;
 mod video;
 
 pub use aac::AudioSpecificConfig;
 pub(crate) use content::Content;
+pub(crate) use video::has_picture;
 
 pub use codec::{Codec, FourCc};
 pub use frame::{Frame, FrameClass, FrameKind, TrackId};

@@ -1,6 +1,7 @@
 //! Video tag headers. FLV 10.1 §E.4.3.1; E-RTMP v2, "Enhanced Video".
 
-use super::{Codec, FrameClass, FrameHeader, TrackId, avc, enhanced};
+use super::nal::{self, Content, Slice};
+use super::{Codec, Frame, FrameClass, FrameHeader, TrackId, enhanced};
 
 /// Splits a video message into header and body.
 pub(super) fn split(payload: &[u8]) -> Option<(FrameHeader, &[u8])> {
@@ -55,12 +56,26 @@ fn split_enhanced(frame_type: FrameType, packet_type: u8, rest: &[u8]) -> Option
     Some((header(class, track.codec, track.id, composition_time), body))
 }
 
-/// The class of a coded picture, by its frame type and, where that leaves it open, by its NAL units.
+/// The class of a coded picture, by its frame type and its NAL units.
+///
+/// Where the two differ, the units are right: some encoders flag every frame inter, and some flag what accompanies a
+/// keyframe in messages of its own, which nobody could start at.
 fn picture(frame_type: FrameType, codec: Codec, body: &[u8]) -> FrameClass {
-    match frame_type.class() {
-        FrameClass::Inter if codec == Codec::Avc && avc::is_non_reference(body) => FrameClass::Disposable,
-        class => class,
+    match (frame_type.class(), nal::content(codec, body)) {
+        (_, Content::Picture(Slice::RandomAccess)) => FrameClass::Keyframe,
+        (FrameClass::Keyframe, Content::NoPicture) => FrameClass::Inter,
+        (FrameClass::Inter, Content::Picture(Slice::NonReference)) => FrameClass::Disposable,
+        (class, _) => class,
     }
+}
+
+/// Whether the message carries a picture or part of one, and not only what accompanies it. Where that cannot be told, it
+/// does.
+pub(crate) fn has_picture(frame: &Frame) -> bool {
+    split(&frame.payload).is_none_or(|(header, body)| {
+        let codec = header.codec.unwrap_or(Codec::UnknownId(0));
+        nal::content(codec, body) != Content::NoPicture
+    })
 }
 
 /// The signed 24-bit composition time in front of `rest`.
@@ -167,6 +182,21 @@ mod tests {
         );
         assert_eq!(read(b"\xA3avc1\0\0\0\x02\x01\x9A").0, Disposable);
         assert_eq!(read(b"\x17\x01\x00\x00\x00\0\0\0\x02\x01\x9A").0, Keyframe);
+    }
+
+    #[test]
+    fn a_random_access_picture_is_a_keyframe_whatever_its_flag() {
+        assert_eq!(read(b"\x27\x01\0\0\0\0\0\0\x02\x09\xF0\0\0\0\x02\x65\x88").0, Keyframe);
+        assert_eq!(read(b"\x2C\x01\0\0\0\0\0\0\x02\x26\x01").0, Keyframe);
+        assert_eq!(read(b"\xA1avc1\0\0\0\0\0\0\x02\x65\x88").0, Keyframe);
+        assert_eq!(read(b"\xA3hvc1\0\0\0\x02\x2A\x01").0, Keyframe);
+    }
+
+    #[test]
+    fn a_keyframe_without_a_slice_is_none() {
+        assert_eq!(read(b"\x17\x01\0\0\0\0\0\0\x02\x09\xF0").0, Inter);
+        assert_eq!(read(b"\x17\x01\0\0\0\0\0\0\x03\x06\0\0").0, Inter);
+        assert_eq!(read(b"\x91hvc1\0\0\0\0\0\0\x03\x40\x01\x0C").0, Inter);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What players of a channel see.
 
+mod keyframes;
 mod midway;
 mod slow;
-
 mod timeline;
+
 use super::*;
 use crate::{Frame, FrameClass, FrameKind, Timestamp, TrackId};
 use alloc::sync::Arc;
