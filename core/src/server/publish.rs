@@ -1,7 +1,7 @@
 //! Publishing: who may, and where the frames go.
 
 use super::connection::{Activity, Protocol, Refusal, Role};
-use super::follower::{self, Follower};
+use super::replica::{self, Replica};
 use super::shard::{Body, ClaimId, Epoch, Newcomer, ShardId, Subscription};
 use super::stream::{Presence, Publisher};
 use super::{ConnectionId, Server};
@@ -129,11 +129,11 @@ impl Server {
             connection: id,
             stream: MessageStreamId(claim.stream),
             has_media: false,
-            followers: subscribers
+            replicas: subscribers
                 .iter()
                 .copied()
                 .filter(|it| it.shard != own)
-                .map(Follower::new)
+                .map(Replica::new)
                 .collect(),
             outgoing: Vec::new(),
         });
@@ -231,7 +231,7 @@ impl Server {
             .and_then(|stream| stream.publisher.as_mut())
         {
             publisher.has_media = true;
-            if !publisher.followers.is_empty() {
+            if !publisher.replicas.is_empty() {
                 publisher.outgoing.push(frame.clone());
             }
         }
@@ -279,14 +279,14 @@ impl Server {
         };
         let (key, epoch) = (stream.key.clone(), stream.epoch);
         let frames = mem::take(&mut publisher.outgoing);
-        let mut messages = Vec::with_capacity(publisher.followers.len());
-        for follower in publisher.followers.iter_mut().filter(|follower| !follower.is_behind()) {
-            if follower.send(&frames, &self.shared.channel) {
-                warn!(stream = %key, shard = follower.shard().0, "a worker cannot keep up and misses frames");
+        let mut messages = Vec::with_capacity(publisher.replicas.len());
+        for replica in publisher.replicas.iter_mut().filter(|replica| !replica.is_behind()) {
+            if replica.send(&frames, &self.shared.channel) {
+                warn!(stream = %key, shard = replica.shard().0, "a worker cannot keep up and misses frames");
                 self.stats.shards_behind += 1;
             }
             let frames = frames.clone();
-            messages.push((follower.shard(), Body::Frames { epoch, frames }));
+            messages.push((replica.shard(), Body::Frames { epoch, frames }));
         }
         for (shard, body) in messages {
             self.send(shard, &key, body);
@@ -299,19 +299,14 @@ impl Server {
         let Some((channel, stream)) = self.find_stream(key) else {
             return;
         };
-        let follower = stream
+        let replica = stream
             .publisher
             .as_mut()
             .filter(|_| stream.epoch == epoch)
-            .and_then(|publisher| {
-                publisher
-                    .followers
-                    .iter_mut()
-                    .find(|follower| follower.shard() == shard)
-            });
-        let Some(follower) = follower else { return };
-        let ticket = follower.subscription.ticket;
-        if follower.take(cost, &config) {
+            .and_then(|publisher| publisher.replicas.iter_mut().find(|replica| replica.shard() == shard));
+        let Some(replica) = replica else { return };
+        let ticket = replica.subscription.ticket;
+        if replica.take(cost, &config) {
             // Without the GOP: its players may have seen a part of that.
             let (past, frames) = self.hub.channel(channel).map_or_else(Default::default, |channel| {
                 (channel.past(), channel.headers().cloned().collect())
@@ -346,8 +341,8 @@ impl Server {
             return;
         };
         let (key, epoch) = (stream.key.clone(), stream.epoch);
-        let followers = stream.publisher.iter().flat_map(|publisher| &publisher.followers);
-        let shards: Vec<_> = followers.filter(|it| !it.is_behind()).map(Follower::shard).collect();
+        let replicas = stream.publisher.iter().flat_map(|publisher| &publisher.replicas);
+        let shards: Vec<_> = replicas.filter(|it| !it.is_behind()).map(Replica::shard).collect();
         for shard in shards {
             self.send(shard, &key, Body::ClearMetadata { epoch });
         }
@@ -374,10 +369,10 @@ impl Server {
             .get_mut(&channel)
             .and_then(|stream| stream.publisher.as_mut())
         {
-            let mut follower = Follower::new(subscription);
-            follower.send(&frames, &self.shared.channel);
-            publisher.followers.retain(|follower| follower.shard() != shard);
-            publisher.followers.push(follower);
+            let mut replica = Replica::new(subscription);
+            replica.send(&frames, &self.shared.channel);
+            publisher.replicas.retain(|replica| replica.shard() != shard);
+            publisher.replicas.push(replica);
         }
         let snapshot = Body::Snapshot {
             epoch,
@@ -395,7 +390,7 @@ impl Server {
             && stream.epoch == epoch
             && let Some(publisher) = &mut stream.publisher
         {
-            publisher.followers.retain(|follower| follower.shard() != shard);
+            publisher.replicas.retain(|replica| replica.shard() != shard);
         }
     }
 
@@ -451,7 +446,7 @@ impl Server {
         is_snapshot: bool,
         frames: Vec<Frame>,
     ) {
-        let report_after = follower::report_after(&self.shared.channel);
+        let report_after = replica::report_after(&self.shared.channel);
         let Some((channel, stream)) = self.find_stream(key) else {
             return;
         };
@@ -459,7 +454,7 @@ impl Server {
         if stream.epoch != epoch || stream.publisher.is_some() {
             return;
         }
-        stream.taken += follower::cost(&frames);
+        stream.taken += replica::cost(&frames);
         let report = (stream.taken >= report_after).then(|| mem::take(&mut stream.taken));
         if let Some(cost) = report {
             self.send(from, key, Body::Taken { epoch, cost });

@@ -1,6 +1,6 @@
 //! What a stream is on one shard, apart from its frames.
 
-use super::follower::Follower;
+use super::replica::Replica;
 use super::shard::{Body, Epoch};
 use super::{ConnectionId, Server};
 use crate::hub::{Channel, ChannelId};
@@ -46,7 +46,7 @@ pub(super) struct Publisher {
     /// Whether a frame has come. Until then its name can be had by anybody who has one.
     pub(super) has_media: bool,
     /// Other shards that have players.
-    pub(super) followers: Vec<Follower>,
+    pub(super) replicas: Vec<Replica>,
     /// Frames for them that have not been sent yet.
     pub(super) outgoing: Vec<Frame>,
 }
@@ -54,8 +54,8 @@ pub(super) struct Publisher {
 impl Stream {
     /// Whether somebody plays it or wants to, here or on another shard.
     pub(super) fn is_watched(&self) -> bool {
-        let has_followers = |publisher: &Publisher| !publisher.followers.is_empty();
-        self.players > 0 || self.publisher.as_ref().is_some_and(has_followers)
+        let has_replicas = |publisher: &Publisher| !publisher.replicas.is_empty();
+        self.players > 0 || self.publisher.as_ref().is_some_and(has_replicas)
     }
 }
 

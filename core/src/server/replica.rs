@@ -1,25 +1,25 @@
-//! How far another worker may lag behind a stream of ours.
+//! Replicas: other workers' copies of a stream of ours, and how far they may lag behind it.
 
 use super::shard::{ShardId, Subscription};
 use crate::Frame;
 use crate::hub::ChannelConfig;
 
-/// Another shard that has players of a publisher of ours.
+/// Another shard's copy of the stream of a publisher of ours, for the players there.
 ///
 /// What is sent to it waits in its mailbox, which has no bound of its own. So it says how much it has taken in, and once
 /// more is under way than a ring may hold it is sent nothing, until half of that has arrived. Then it starts again, with
 /// the headers and at a keyframe.
 #[derive(Debug)]
-pub(super) struct Follower {
+pub(super) struct Replica {
     pub(super) subscription: Subscription,
     /// What was sent and is not known to be taken in.
     under_way: usize,
     is_behind: bool,
 }
 
-impl Follower {
+impl Replica {
     pub(super) fn new(subscription: Subscription) -> Self {
-        Follower {
+        Replica {
             subscription,
             under_way: 0,
             is_behind: false,
