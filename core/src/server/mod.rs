@@ -61,7 +61,7 @@ use deadlines::Deadlines;
 use directory::Directory;
 use leisure::Leisure;
 use refusals::Refusals;
-use shard::{Body, home_of};
+use shard::{Body, Subscription, home_of};
 use slab::Slab;
 use stream::Stream;
 use tracing::{debug, info, warn};
@@ -667,7 +667,10 @@ impl Server {
                 }
             }
             Body::Frames { epoch, frames } => self.relay(now, from, &key, epoch, false, frames),
-            Body::Taken { epoch, cost } => self.note_taken(from, &key, epoch, cost),
+            Body::Taken { epoch, ticket, taken } => {
+                let subscription = Subscription { shard: from, ticket };
+                self.note_taken(&key, epoch, subscription, taken);
+            }
             Body::ClearMetadata { epoch } => self.relay_clear_metadata(&key, epoch),
         }
     }

@@ -1,7 +1,7 @@
 //! Publishing: who may, and where the frames go.
 
 use super::connection::{Activity, Protocol, Refusal, Role};
-use super::replica::{self, Replica};
+use super::replica::Replica;
 use super::shard::{Body, ClaimId, Epoch, Newcomer, ShardId, Subscription};
 use super::stream::{Presence, Publisher};
 use super::{ConnectionId, Server};
@@ -294,31 +294,32 @@ impl Server {
     }
 
     /// Another shard has taken in so much of our publisher's stream: it starts again if it was too far behind.
-    pub(super) fn note_taken(&mut self, shard: ShardId, key: &StreamKey, epoch: Epoch, cost: usize) {
-        let config = self.shared.channel.clone();
-        let Some((channel, stream)) = self.find_stream(key) else {
+    pub(super) fn note_taken(&mut self, key: &StreamKey, epoch: Epoch, subscription: Subscription, taken: u64) {
+        let Some(id) = self.hub.find(key) else { return };
+        let (Some(stream), Some(channel)) = (self.streams.get_mut(&id), self.hub.channel(id)) else {
             return;
         };
         let replica = stream
             .publisher
             .as_mut()
             .filter(|_| stream.epoch == epoch)
-            .and_then(|publisher| publisher.replicas.iter_mut().find(|replica| replica.shard() == shard));
-        let Some(replica) = replica else { return };
-        let ticket = replica.subscription.ticket;
-        if replica.take(cost, &config) {
-            // Without the GOP: its players may have seen a part of that.
-            let (past, frames) = self.hub.channel(channel).map_or_else(Default::default, |channel| {
-                (channel.past(), channel.headers().cloned().collect())
+            .and_then(|publisher| {
+                let mut replicas = publisher.replicas.iter_mut();
+                replicas.find(|replica| replica.subscription() == subscription)
             });
+        let Some(replica) = replica else { return };
+        if replica.take(taken, &self.shared.channel) {
+            // Without the GOP: its players may have seen a part of that.
+            let frames: Vec<_> = channel.headers().cloned().collect();
+            replica.start(&frames);
             let snapshot = Body::Snapshot {
                 epoch,
-                ticket,
+                ticket: subscription.ticket,
                 is_again: true,
-                past,
+                past: channel.past(),
                 frames,
             };
-            self.send(shard, key, snapshot);
+            self.send(subscription.shard, key, snapshot);
         }
     }
 
@@ -370,7 +371,7 @@ impl Server {
             .and_then(|stream| stream.publisher.as_mut())
         {
             let mut replica = Replica::new(subscription);
-            replica.send(&frames, &self.shared.channel);
+            replica.start(&frames);
             publisher.replicas.retain(|replica| replica.shard() != shard);
             publisher.replicas.push(replica);
         }
@@ -424,7 +425,7 @@ impl Server {
             return false;
         }
         stream.epoch = epoch;
-        stream.taken = 0;
+        stream.intake.start(epoch, ticket);
         if let Some(channel) = self.hub.channel_mut(channel) {
             if is_again {
                 channel.resume(now, past);
@@ -446,18 +447,17 @@ impl Server {
         is_snapshot: bool,
         frames: Vec<Frame>,
     ) {
-        let report_after = replica::report_after(&self.shared.channel);
-        let Some((channel, stream)) = self.find_stream(key) else {
+        let Some(channel) = self.hub.find(key) else { return };
+        let Some(stream) = self.streams.get_mut(&channel) else {
             return;
         };
         // Before its snapshot, or after a newer one, they mean nothing.
         if stream.epoch != epoch || stream.publisher.is_some() {
             return;
         }
-        stream.taken += replica::cost(&frames);
-        let report = (stream.taken >= report_after).then(|| mem::take(&mut stream.taken));
-        if let Some(cost) = report {
-            self.send(from, key, Body::Taken { epoch, cost });
+        let report = stream.intake.take(&frames, &self.shared.channel);
+        if let Some((ticket, taken)) = report {
+            self.send(from, key, Body::Taken { epoch, ticket, taken });
         }
         if let Some(channel) = self.hub.channel_mut(channel) {
             if is_snapshot {

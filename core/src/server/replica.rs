@@ -1,19 +1,23 @@
 //! Replicas: other workers' copies of a stream of ours, and how far they may lag behind it.
+//!
+//! What is sent to a replica waits in its worker's mailbox, which has no bound of its own. So both sides count, from the
+//! snapshot that begins a subscription: [`Replica`] what it has sent, [`Intake`] what has been taken in. Neither ever
+//! starts afresh within a subscription, so the difference is what is under way, however often the worker lagged. Once that
+//! is more than a ring may hold the replica is sent nothing, until half of it has arrived. Then it starts again, with the
+//! headers and at a keyframe.
 
-use super::shard::{ShardId, Subscription};
+use super::shard::{Epoch, ShardId, Subscription};
 use crate::Frame;
 use crate::hub::ChannelConfig;
 
 /// Another shard's copy of the stream of a publisher of ours, for the players there.
-///
-/// What is sent to it waits in its mailbox, which has no bound of its own. So it says how much it has taken in, and once
-/// more is under way than a ring may hold it is sent nothing, until half of that has arrived. Then it starts again, with
-/// the headers and at a keyframe.
 #[derive(Debug)]
 pub(super) struct Replica {
-    pub(super) subscription: Subscription,
-    /// What was sent and is not known to be taken in.
-    under_way: usize,
+    subscription: Subscription,
+    /// The cost of all that was sent.
+    sent: u64,
+    /// What is known to be taken in of that.
+    taken: u64,
     is_behind: bool,
 }
 
@@ -21,9 +25,14 @@ impl Replica {
     pub(super) fn new(subscription: Subscription) -> Self {
         Replica {
             subscription,
-            under_way: 0,
+            sent: 0,
+            taken: 0,
             is_behind: false,
         }
+    }
+
+    pub(super) fn subscription(&self) -> Subscription {
+        self.subscription
     }
 
     pub(super) fn shard(&self) -> ShardId {
@@ -35,19 +44,73 @@ impl Replica {
         self.is_behind
     }
 
+    /// A snapshot is sent to it, to begin with or to begin again. However large that is, the next frames go out too.
+    pub(super) fn start(&mut self, frames: &[Frame]) {
+        self.sent += cost(frames);
+        self.is_behind = false;
+    }
+
     /// Frames are sent to it. Returns whether that was as much as it can have at once: nothing more is to be sent.
     pub(super) fn send(&mut self, frames: &[Frame], config: &ChannelConfig) -> bool {
-        self.under_way += cost(frames);
-        self.is_behind = self.under_way > window(config);
+        self.sent += cost(frames);
+        self.is_behind = self.under_way() > window(config);
         self.is_behind
     }
 
-    /// It has taken in so much. Returns whether it can start again.
-    pub(super) fn take(&mut self, cost: usize, config: &ChannelConfig) -> bool {
-        self.under_way = self.under_way.saturating_sub(cost);
-        let starts_again = self.is_behind && self.under_way <= window(config) / 2;
-        self.is_behind &= !starts_again;
-        starts_again
+    /// It has taken in so much, in all. Returns whether it is to [`start`](Self::start) again.
+    pub(super) fn take(&mut self, taken: u64, config: &ChannelConfig) -> bool {
+        self.taken = self.taken.max(taken);
+        self.is_behind && self.under_way() <= window(config) / 2
+    }
+
+    fn under_way(&self) -> u64 {
+        self.sent.saturating_sub(self.taken)
+    }
+
+    #[cfg(test)]
+    pub(super) fn sent(&self) -> u64 {
+        self.sent
+    }
+}
+
+/// The other side: what this shard has taken in of a publish on another shard.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Intake {
+    epoch: Epoch,
+    /// The subscription that it counts for.
+    ticket: u64,
+    /// The cost of all that came.
+    taken: u64,
+    /// What the publisher's shard was told of that.
+    reported: u64,
+}
+
+impl Intake {
+    /// A snapshot has come. It counts on if it only starts the same subscription again.
+    pub(super) fn start(&mut self, epoch: Epoch, ticket: u64) {
+        if (self.epoch, self.ticket) != (epoch, ticket) {
+            *self = Intake {
+                epoch,
+                ticket,
+                ..Intake::default()
+            };
+        }
+    }
+
+    /// Frames have come. Returns the subscription's ticket and what to report for it, if it is time. That is eight times
+    /// per window: seldom, and the sender never waits for it.
+    pub(super) fn take(&mut self, frames: &[Frame], config: &ChannelConfig) -> Option<(u64, u64)> {
+        self.taken += cost(frames);
+        let is_due = self.taken - self.reported >= window(config) / 8;
+        is_due.then(|| {
+            self.reported = self.taken;
+            (self.ticket, self.taken)
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
     }
 }
 
@@ -55,17 +118,12 @@ impl Replica {
 const FRAME_OVERHEAD: usize = 128;
 
 /// Bytes of memory that `frames` hold.
-pub(super) fn cost(frames: &[Frame]) -> usize {
-    frames.iter().map(|frame| frame.payload.len() + FRAME_OVERHEAD).sum()
-}
-
-/// The cost after which a shard says what it has taken in: eight times per window, so that it is seldom, and the sender
-/// never waits for it.
-pub(super) fn report_after(config: &ChannelConfig) -> usize {
-    window(config) / 8
+fn cost(frames: &[Frame]) -> u64 {
+    let bytes = |frame: &Frame| frame.payload.len() as u64 + FRAME_OVERHEAD as u64;
+    frames.iter().map(bytes).sum()
 }
 
 /// The most that may be under way: as much as the channel's ring holds.
-fn window(config: &ChannelConfig) -> usize {
-    config.max_bytes()
+fn window(config: &ChannelConfig) -> u64 {
+    config.max_bytes() as u64
 }

@@ -136,8 +136,8 @@ pub(super) enum Body {
     ClearMetadata { epoch: Epoch },
 
     // From the shard of players back to the publisher's.
-    /// So much of `Snapshot` and `Frames` has been taken in.
-    Taken { epoch: Epoch, cost: usize },
+    /// So much of `Snapshot` and `Frames` has been taken in, in all since the first snapshot for `ticket`.
+    Taken { epoch: Epoch, ticket: u64, taken: u64 },
 }
 
 /// The shard that knows where `key` is published: the same answer on every shard. FNV-1a.

@@ -1,6 +1,6 @@
 //! What a stream is on one shard, apart from its frames.
 
-use super::replica::Replica;
+use super::replica::{Intake, Replica};
 use super::shard::{Body, Epoch};
 use super::{ConnectionId, Server};
 use crate::hub::{Channel, ChannelId};
@@ -20,8 +20,8 @@ pub(super) struct Stream {
     /// The publish that its channel carries, or carried last.
     pub(super) epoch: Epoch,
     pub(super) publisher: Option<Publisher>,
-    /// What we have taken in of it from another shard and not reported there.
-    pub(super) taken: usize,
+    /// What we have taken in of it from another shard.
+    pub(super) intake: Intake,
     /// Names our subscription at the stream's home, while there is one.
     pub(super) ticket: Option<u64>,
     /// Players that wait to hear whether it is there, or for it to come.
@@ -71,7 +71,7 @@ impl Server {
             presence: Presence::Unknown,
             epoch: 0,
             publisher: None,
-            taken: 0,
+            intake: Intake::default(),
             ticket: None,
             waiters: Vec::new(),
         });

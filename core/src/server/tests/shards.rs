@@ -70,6 +70,48 @@ fn a_worker_that_does_not_keep_up_costs_a_bounded_amount_and_goes_on_when_it_has
 }
 
 #[test]
+fn a_worker_that_fell_behind_fifty_times_gets_frames() {
+    for stopped in 0..2 {
+        let there = 1 - stopped;
+        let mut world = World::new(2, |config| {
+            config.channel.gop_max_bytes = 5_000;
+            config.channel.lag_max_bytes = 5_000;
+        });
+        let publisher = world.http_push(there, "/live/x", 1);
+        world.push(publisher, "V A K0 a5");
+        let player = world.http_play(stopped, "/live/x");
+        let mut second = 0;
+        for lag in 1..=50 {
+            world.stopped = Some(stopped);
+            for _ in 0..4 {
+                second += 1;
+                // A few at a time, so that each lag leaves another rest that was not worth a report.
+                let frames = second_of_stream(second);
+                let mut frames = frames.split(' ').peekable();
+                while frames.peek().is_some() {
+                    let few: Vec<_> = frames.by_ref().take(1 + world.below(8)).collect();
+                    world.push(publisher, &few.join(" "));
+                }
+                world.pass(Duration::from_secs(1));
+            }
+            world.stopped = None;
+            world.settle();
+            assert_eq!(world.servers[there].stats().shards_behind, lag);
+        }
+        world.assert_nothing_under_way(there, stopped, "live/x");
+        let late = world.http_play(stopped, "/live/x");
+        let before = [player, late].map(|player| world.frames_of(player).len());
+        world.push(publisher, &second_of_stream(second + 1));
+        for (player, before) in [player, late].into_iter().zip(before) {
+            let new = world.frames_of(player).split_off(before);
+            assert_eq!(new.trim_start().split(' ').count(), 25, "{new}");
+            assert!(is_playable(&world.frames_of(player)));
+        }
+        world.assert_nothing_under_way(there, stopped, "live/x");
+    }
+}
+
+#[test]
 fn a_worker_that_keeps_up_is_told_everything_for_ever() {
     let mut world = World::new(2, |config| {
         config.channel.gop_max_bytes = 5_000;

@@ -2,9 +2,10 @@
 
 use crate::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
 use crate::server::connection::{Activity, Role};
+use crate::server::replica::Replica;
 use crate::server::{Action, Config, ConnectionId, Listener, Server, ShardId, ShardMessage};
 use crate::session::{ClientEvent, ClientRequest, ClientSession, Purpose};
-use crate::{Frame, FrameClass, FrameKind, Limits, Output, Time, Timestamp};
+use crate::{Frame, FrameClass, FrameKind, Limits, Output, StreamKey, Time, Timestamp};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -255,6 +256,16 @@ impl World {
     pub(super) fn mail(&self, shard: usize) -> usize {
         let links = self.links.iter().filter(|((_, to), _)| usize::from(*to) == shard);
         links.map(|(_, queue)| queue.len()).sum()
+    }
+
+    /// Asserts that `to` has taken in all that `from`, where the stream is published, has sent it.
+    pub(super) fn assert_nothing_under_way(&mut self, from: usize, to: usize, stream: &str) {
+        let key = StreamKey::new(stream).unwrap();
+        let taken = self.servers[to].find_stream(&key).map(|(_, it)| it.intake.taken());
+        let (_, stream) = self.servers[from].find_stream(&key).unwrap();
+        let replicas = &stream.publisher.as_ref().unwrap().replicas;
+        let sent: Vec<_> = replicas.iter().map(Replica::sent).collect();
+        assert_eq!(Vec::from_iter(taken), sent);
     }
 
     /// A random number below `bound`.
