@@ -55,6 +55,8 @@ pub enum HttpEvent {
         /// Why.
         cause: EndCause,
     },
+    /// The session has answered a request that needs nobody to decide on it (`OPTIONS`).
+    Answered,
     /// The session has turned the peer away on its own, for this reason. The answer is in the output; what was going on
     /// ends with the event that follows.
     Refused(HttpError),

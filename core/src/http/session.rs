@@ -499,7 +499,7 @@ impl HttpSession {
             let keep_alive = self.may_be_followed(&request);
             response::write_preflight(request.asks_private_network, keep_alive, &mut self.output);
             self.finish(keep_alive);
-            return Step::Again;
+            return Step::Event(HttpEvent::Answered);
         }
         let key = match request.method {
             Method::Other => Err(HttpError::MethodNotAllowed),

@@ -164,6 +164,8 @@ pub(super) enum Happened {
         stream: MessageStreamId,
         cause: EndCause,
     },
+    /// The protocol machine has answered a request on its own.
+    Answered,
     /// The protocol machine has turned the peer away on its own.
     Refused(Box<dyn core::error::Error>),
     /// Something odd, for the debug log.
@@ -173,11 +175,14 @@ pub(super) enum Happened {
 }
 
 impl Happened {
-    /// Whether the peer has asked for something that its server decides on.
+    /// Whether the peer has asked for something that is answered.
     pub(super) const fn is_request(&self) -> bool {
         matches!(
             self,
-            Happened::PublishRequested { .. } | Happened::PlayRequested { .. } | Happened::Refused(_)
+            Happened::PublishRequested { .. }
+                | Happened::PlayRequested { .. }
+                | Happened::Answered
+                | Happened::Refused(_)
         )
     }
 }
@@ -550,6 +555,7 @@ fn from_http(event: HttpEvent) -> Happened {
         HttpEvent::PlayEnded { cause } => Happened::PlayEnded { stream, cause },
         HttpEvent::MetadataCleared => Happened::MetadataCleared { stream },
         HttpEvent::TagSkipped { .. } => Happened::Odd(Box::new(event)),
+        HttpEvent::Answered => Happened::Answered,
         HttpEvent::Refused(reason) => Happened::Refused(Box::new(reason)),
     }
 }

@@ -476,7 +476,7 @@ impl Server {
                 self.stats.oddities += 1;
                 debug!(conn = %id, ?what, "odd input");
             }
-            Happened::Nothing => {}
+            Happened::Answered | Happened::Nothing => {}
         }
         self.deliver(now);
     }

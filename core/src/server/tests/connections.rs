@@ -2,6 +2,7 @@
 
 use super::world::World;
 use crate::server::Listener;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -11,7 +12,7 @@ fn http(world: &mut World, requests: &[&str]) -> usize {
     let client = world.connect(0, Listener::Http, 9);
     let text: String = requests
         .iter()
-        .map(|request| alloc::format!("{request} HTTP/1.1\r\nHost: x\r\n\r\n"))
+        .map(|request| format!("{request} HTTP/1.1\r\nHost: x\r\n\r\n"))
         .collect();
     world.send(client, text.as_bytes());
     client
@@ -167,13 +168,22 @@ fn who_closes_its_side_while_it_waits_is_waited_for_no_longer_than_10_s() {
 fn a_connection_that_asks_and_asks_is_ended() {
     let mut world = World::new(1, |config| config.limits.max_requests_per_second = 10);
     let publisher = world.http_push(0, "/live/x", 1);
-    for _ in 0..5 {
-        let client = http(&mut world, &["GET /live/y"; 10]);
-        assert_eq!(codes(&world, client).len(), 10);
+    let asked = [
+        ("GET /live/y", 503),
+        ("HEAD /live/y", 503),
+        // What needs nobody to decide on it has been answered when it is counted.
+        ("OPTIONS /live/y", 204),
+        ("DELETE /live/y", 405),
+        ("GET /y/..", 404),
+    ];
+    for (request, last) in asked {
+        let client = http(&mut world, &[request; 10]);
+        assert_eq!(codes(&world, client).len(), 10, "{request}");
         world.pass(Duration::from_secs(1));
-        world.send(client, "GET /live/y HTTP/1.1\r\nHost: x\r\n\r\n".repeat(11).as_bytes());
-        assert_eq!(codes(&world, client)[20..], [503]);
-        assert!(world.clients[client].is_shut_down);
+        let many = format!("{request} HTTP/1.1\r\nHost: x\r\n\r\n").repeat(12);
+        world.send(client, many.as_bytes());
+        assert_eq!(codes(&world, client)[20..], [last], "{request}");
+        assert!(world.clients[client].is_shut_down, "{request}");
     }
     assert_eq!(world.servers[0].stats().failed, 5);
     world.push(publisher, "V A K0 a5");
