@@ -263,6 +263,7 @@ play! {
         takeover_never
         timestamps
         two_streams
+        waits_once
         websocket
     ]
     in_memory: [

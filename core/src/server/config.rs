@@ -24,6 +24,9 @@ pub struct Config {
     pub rtmp_wait: Duration,
     /// Players that may wait for one absent stream, per worker. 1,000: more is an attack or a mistyped link.
     pub max_waiting_players: usize,
+    /// Those among them from one IPv4 address or IPv6 /64. 250: the viewers of a school behind one address who came early; it
+    /// takes four such addresses to leave others no place. A connection has one place.
+    pub max_waiting_players_per_address: usize,
     /// Connections per worker. 65,536: twice what one core can serve.
     pub max_connections: usize,
 }
@@ -109,6 +112,7 @@ impl Default for Config {
             http_max_wait: Duration::from_secs(60),
             rtmp_wait: Duration::from_secs(30),
             max_waiting_players: 1_000,
+            max_waiting_players_per_address: 250,
             max_connections: 65_536,
         }
     }

@@ -22,6 +22,7 @@
 //! | the operator wants it to stop | [`shutdown`](Server::shutdown), until [`is_drained`](Server::is_drained) |
 
 mod action;
+mod address;
 mod config;
 mod connection;
 mod contest;

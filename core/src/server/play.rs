@@ -2,7 +2,7 @@
 
 use super::connection::{Activity, PlayAsk, Refusal, Role};
 use super::shard::{Body, Epoch};
-use super::stream::Presence;
+use super::stream::{Presence, Waiter};
 use super::{ConnectionId, HttpAbsent, Server};
 use crate::hub::{Channel, ChannelId, Join, Next, SkipStep};
 use crate::session::{MessageStreamId, PlayControl, RequestId, Target};
@@ -56,13 +56,14 @@ impl Server {
             });
         }
         let ticket = self.next_ticket();
+        let Some(waiter) = self.waiter(id, stream) else { return };
         let Some(entry) = self.streams.get_mut(&channel) else {
             return;
         };
         entry.players += 1;
         let presence = entry.presence;
         if presence == Presence::Unknown {
-            entry.waiters.push((id, stream));
+            entry.waiters.push(waiter);
         }
         if entry.ticket.is_none() {
             entry.ticket = Some(ticket);
@@ -85,6 +86,15 @@ impl Server {
             HttpAbsent::Wait(wait) => wait,
         };
         asked.map_or(configured, |asked| asked.min(self.config.http_max_wait))
+    }
+
+    fn waiter(&self, id: ConnectionId, stream: MessageStreamId) -> Option<Waiter> {
+        let address = self.peek(id)?.peer.into();
+        Some(Waiter {
+            connection: id,
+            stream,
+            address,
+        })
     }
 
     fn next_ticket(&mut self) -> u64 {
@@ -116,15 +126,15 @@ impl Server {
             Presence::Absent if until.is_some() => {}
             Presence::Absent if wait.is_zero() || ask.head_only => self.refuse_play(now, id, stream, Refusal::Absent),
             Presence::Absent => {
-                let max = self.config.max_waiting_players;
-                let Some(entry) = self.streams.get_mut(&channel) else {
+                let waiter = self.waiter(id, stream);
+                let (Some(waiter), Some(entry)) = (waiter, self.streams.get_mut(&channel)) else {
                     return;
                 };
-                if entry.waiters.len() >= max {
+                if !entry.has_place_for(waiter, &self.config) {
                     self.refuse_play(now, id, stream, Refusal::Crowded);
                     return;
                 }
-                entry.waiters.push((id, stream));
+                entry.waiters.push(waiter);
                 let deadline = now + wait;
                 if let Some(connection) = self.connections.get(id.index()) {
                     let (peer, protocol) = (connection.peer, connection.protocol.name());
@@ -219,7 +229,10 @@ impl Server {
             return;
         };
         stream.presence = presence;
-        for (id, stream) in mem::take(&mut stream.waiters) {
+        for Waiter {
+            connection: id, stream, ..
+        } in mem::take(&mut stream.waiters)
+        {
             if presence == Presence::Present
                 && let Some(connection) = self.connection(id)
                 && let Some(Role {
@@ -387,7 +400,7 @@ impl Server {
             }
         };
         if was_player && let Some(entry) = self.streams.get_mut(&channel) {
-            entry.waiters.retain(|waiter| *waiter != (id, stream));
+            entry.waiters.retain(|it| (it.connection, it.stream) != (id, stream));
         }
         self.release_stream(channel, was_player);
     }

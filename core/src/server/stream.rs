@@ -1,8 +1,9 @@
 //! What a stream is on one shard, apart from its frames.
 
+use super::address::Address;
 use super::replica::{Intake, Replica};
 use super::shard::{Body, Epoch};
-use super::{ConnectionId, Server};
+use super::{Config, ConnectionId, Server};
 use crate::hub::{Channel, ChannelId};
 use crate::session::MessageStreamId;
 use crate::{Frame, StreamKey};
@@ -25,7 +26,15 @@ pub(super) struct Stream {
     /// Names our subscription at the stream's home, while there is one.
     pub(super) ticket: Option<u64>,
     /// Players that wait to hear whether it is there, or for it to come.
-    pub(super) waiters: Vec<(ConnectionId, MessageStreamId)>,
+    pub(super) waiters: Vec<Waiter>,
+}
+
+/// A player that waits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waiter {
+    pub(super) connection: ConnectionId,
+    pub(super) stream: MessageStreamId,
+    pub(super) address: Address,
 }
 
 /// Whether a stream is there, as far as this shard knows.
@@ -56,6 +65,14 @@ impl Stream {
     pub(super) fn is_watched(&self) -> bool {
         let has_replicas = |publisher: &Publisher| !publisher.replicas.is_empty();
         self.players > 0 || self.publisher.as_ref().is_some_and(has_replicas)
+    }
+
+    /// Whether one more may wait for it. O(waiters).
+    pub(super) fn has_place_for(&self, waiter: Waiter, config: &Config) -> bool {
+        let neighbours = self.waiters.iter().filter(|it| it.address == waiter.address);
+        self.waiters.len() < config.max_waiting_players
+            && neighbours.clone().count() < config.max_waiting_players_per_address
+            && !neighbours.clone().any(|it| it.connection == waiter.connection)
     }
 }
 

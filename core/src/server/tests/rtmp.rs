@@ -57,6 +57,27 @@ fn too_many_who_wait_for_one_stream_are_turned_away() {
     );
 }
 
+#[test]
+fn one_address_leaves_places_for_players_of_others() {
+    let mut world = World::new(1, |config: &mut Config| {
+        config.max_waiting_players = 10;
+        config.max_waiting_players_per_address = 4;
+    });
+    let crowd: Vec<_> = (0..40).map(|_| world.rtmp(0, Play, "live", "x", 2)).collect();
+    let waiting = crowd.iter().filter(|player| world.heard(**player) == "[Started]");
+    assert_eq!(waiting.count(), 4);
+    let other = world.rtmp(0, Play, "live", "x", 3);
+    let web = world.http_play(0, "/live/x?wait=60");
+    // Who gives up leaves its place to the next from there.
+    world.reset(crowd[0]);
+    let late = world.rtmp(0, Play, "live", "x", 2);
+    let publisher = world.rtmp(0, Publish, "live", "x", 1);
+    world.publish(publisher, "V A K0 a5");
+    for player in [other, web, crowd[1], late] {
+        assert!(world.frames_of(player).ends_with("K0 a5"), "player {player}");
+    }
+}
+
 /// A stream that goes on for days: time passes 24 bits (4 h 40 min) and 32 bits (49.7 days), and a player that is
 /// there all along, as well as one that joins late, sees only small steps.
 #[test]
