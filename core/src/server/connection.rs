@@ -219,6 +219,8 @@ pub(super) enum Refusal {
     Taken,
     /// Others contend for the name, as many as may.
     Contested,
+    /// The name has had too many publishers of late, or the address too many names.
+    TooOften,
     /// The name has another publisher now.
     Replaced,
     /// There is no such stream.
@@ -387,7 +389,7 @@ impl Protocol {
             Protocol::Rtmp(session) => session.reject(now, request, rtmp_status(refusal)),
             Protocol::Http(session) => {
                 let retry_after = match refusal {
-                    Refusal::Absent | Refusal::Crowded | Refusal::ShuttingDown => Some(RETRY_AFTER),
+                    Refusal::Absent | Refusal::Crowded | Refusal::TooOften | Refusal::ShuttingDown => Some(RETRY_AFTER),
                     Refusal::Taken | Refusal::Contested | Refusal::Replaced | Refusal::Unsteady => None,
                 };
                 session.reject(now, request, http_status(refusal), refusal.reason(), retry_after)
@@ -443,6 +445,7 @@ impl Refusal {
         match self {
             Refusal::Taken => "the stream has a publisher",
             Refusal::Contested => "too many publishers wait for the stream",
+            Refusal::TooOften => "too many publishes began there of late",
             Refusal::Replaced => "another publisher has taken over",
             Refusal::Absent => "no such stream",
             Refusal::Crowded => "too many players wait for the stream",
@@ -457,7 +460,7 @@ fn rtmp_status(refusal: Refusal) -> Status {
         Refusal::Taken | Refusal::Contested | Refusal::Replaced => StatusCode::PublishBadName,
         Refusal::Absent => StatusCode::PlayStreamNotFound,
         Refusal::Crowded => StatusCode::PlayFailed,
-        Refusal::Unsteady => StatusCode::PublishFailed,
+        Refusal::TooOften | Refusal::Unsteady => StatusCode::PublishFailed,
         Refusal::ShuttingDown => StatusCode::ConnectAppShutdown,
     };
     Status::new(code, refusal.reason())
@@ -467,6 +470,7 @@ fn http_status(refusal: Refusal) -> HttpStatus {
     match refusal {
         Refusal::Taken | Refusal::Contested | Refusal::Replaced => HttpStatus::Conflict,
         Refusal::Absent => HttpStatus::NotFound,
+        Refusal::TooOften => HttpStatus::TooManyRequests,
         Refusal::Unsteady => HttpStatus::BadRequest,
         Refusal::Crowded | Refusal::ShuttingDown => HttpStatus::ServiceUnavailable,
     }

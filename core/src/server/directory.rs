@@ -1,17 +1,32 @@
 //! Which streams exist, and where: the home's part of the conversation between shards.
 
+use super::address::Address;
+use super::buckets::{Buckets, Rate};
 use super::connection::Refusal;
+use super::grace::GraceTimes;
 use super::shard::{Body, Epoch, Newcomer, ShardId, Subscription};
 use crate::{StreamKey, Time};
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::mem;
 use core::time::Duration;
 use tracing::info;
 
-/// Streams in their grace time that a directory remembers. 4,096: a whole building of encoders that has lost its network.
-/// Not more, because one peer can begin and end publishes all day; beyond that the oldest grace time ends early.
-const MAX_IN_GRACE: usize = 4_096;
+/// How often one address may be given one name. 20 times: an encoder with a bad network, or one that is being set up. Then
+/// once a second: encoders wait that long before they try again. Others count for themselves, so that nobody is kept from a
+/// name by those who only begin and end.
+const STARTS_PER_NAME: Rate = Rate {
+    burst: 20,
+    every: Duration::from_secs(1),
+};
+
+/// How often one address may be given any name whose home this shard is. 1,000 times: all encoders behind one address begin at
+/// once. Then 50 times a second: a thousand that lost their network are back in 20 s, and one peer that begins and ends
+/// publishes all day holds no more than a few hundred grace times.
+const STARTS_PER_ADDRESS: Rate = Rate {
+    burst: 1_000,
+    every: Duration::from_millis(20),
+};
 
 /// Newcomers for one name that may wait at once while its publisher is heard. 8: an encoder that comes back, and a few that
 /// are set up alike; the next one is refused.
@@ -29,11 +44,18 @@ const MAX_CONTENDERS_PER_ADDRESS: usize = 2;
 pub(super) struct Directory {
     grace: Duration,
     entries: BTreeMap<StreamKey, Entry>,
+    starts: Starts,
+    grace_times: GraceTimes,
+    outbox: VecDeque<(ShardId, StreamKey, Body)>,
+}
+
+/// The names that were given to publishers so far.
+#[derive(Debug)]
+struct Starts {
     /// The epoch that was given out last, for any stream: what is left of an earlier life of a name stays behind it.
     epoch: Epoch,
-    /// When the grace times end.
-    deadlines: BTreeSet<(Time, StreamKey)>,
-    outbox: VecDeque<(ShardId, StreamKey, Body)>,
+    by_name: Buckets<(Address, StreamKey)>,
+    by_address: Buckets<Address>,
 }
 
 #[derive(Debug)]
@@ -50,7 +72,7 @@ struct Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Vacant,
-    Live(ShardId),
+    Live { shard: ShardId, address: Address },
     Grace { until: Time },
 }
 
@@ -65,8 +87,8 @@ impl Directory {
         Directory {
             grace,
             entries: BTreeMap::new(),
-            epoch: 0,
-            deadlines: BTreeSet::new(),
+            starts: Starts::new(),
+            grace_times: GraceTimes::default(),
             outbox: VecDeque::new(),
         }
     }
@@ -74,15 +96,19 @@ impl Directory {
     /// Takes in what shard `from` says about `key`.
     pub(super) fn handle(&mut self, now: Time, from: ShardId, key: &StreamKey, body: &Body) {
         let entry = self.entries.entry(key.clone()).or_insert_with(Entry::new);
-        let next_epoch = &mut self.epoch;
+        let starts = &mut self.starts;
         let mut send = |to, body| self.outbox.push_back((to, key.clone(), body));
         match *body {
+            Body::Claim(newcomer) if !starts.allow(now, key, newcomer) => {
+                let (claim, refusal) = (newcomer.claim, Refusal::TooOften);
+                send(from, Body::Denied { claim, refusal });
+            }
             Body::Claim(newcomer) => {
                 if let State::Grace { until } = entry.state {
-                    self.deadlines.remove(&(until, key.clone()));
+                    self.grace_times.remove(until, key);
                 }
                 let claim = Claim { shard: from, newcomer };
-                entry.claim(claim, next_epoch, send);
+                entry.claim(claim, |newcomer| starts.next(now, key, newcomer), send);
             }
             Body::Contested {
                 epoch,
@@ -101,23 +127,16 @@ impl Directory {
                 }
             }
             // The first with media has the name, and the others contend with it.
-            Body::Release { epoch }
-                if epoch == entry.epoch && entry.state == State::Live(from) && !entry.contenders.is_empty() =>
-            {
+            Body::Release { epoch } if entry.is_published(from, epoch) && !entry.contenders.is_empty() => {
                 entry.state = State::Vacant;
                 let mut contenders = mem::take(&mut entry.contenders);
                 contenders.sort_by_key(|contender| !contender.newcomer.has_media);
                 for contender in contenders {
-                    entry.claim(contender, next_epoch, &mut send);
+                    entry.claim(contender, |newcomer| starts.next(now, key, newcomer), &mut send);
                 }
             }
-            Body::Release { epoch } if epoch == entry.epoch && entry.state == State::Live(from) => {
-                let until = now + self.grace;
-                entry.state = State::Grace { until };
-                self.deadlines.insert((until, key.clone()));
-                if self.grace.is_zero() || self.deadlines.len() > MAX_IN_GRACE {
-                    self.end_first();
-                }
+            Body::Release { epoch } if entry.is_published(from, epoch) => {
+                self.begin_grace(now, key);
                 return;
             }
             Body::Subscribe { ticket } => {
@@ -129,9 +148,9 @@ impl Directory {
                         is_present: entry.state != State::Vacant,
                     },
                 );
-                if let State::Live(publisher) = entry.state {
+                if let State::Live { shard, .. } = entry.state {
                     send(
-                        publisher,
+                        shard,
                         Body::AddSubscriber {
                             epoch: entry.epoch,
                             subscription: Subscription { shard: from, ticket },
@@ -141,9 +160,9 @@ impl Directory {
             }
             Body::Unsubscribe => {
                 entry.subscribers.remove(&from);
-                if let State::Live(publisher) = entry.state {
+                if let State::Live { shard, .. } = entry.state {
                     send(
-                        publisher,
+                        shard,
                         Body::RemoveSubscriber {
                             epoch: entry.epoch,
                             shard: from,
@@ -158,19 +177,32 @@ impl Directory {
         }
     }
 
-    /// Ends the streams whose grace time is over.
-    pub(super) fn handle_timeout(&mut self, now: Time) {
-        while self.deadlines.first().is_some_and(|(until, _)| *until <= now) {
-            self.end_first();
+    /// The publisher of `key` is gone, and may come back.
+    fn begin_grace(&mut self, now: Time, key: &StreamKey) {
+        let until = now + self.grace;
+        if let Some(entry) = self.entries.get_mut(key)
+            && let State::Live { address, .. } = entry.state
+        {
+            entry.state = State::Grace { until };
+            if let Some(early) = self.grace_times.begin(until, key.clone(), address) {
+                self.end(&early);
+            }
+        }
+        if self.grace.is_zero() {
+            self.handle_timeout(now);
         }
     }
 
-    /// Ends the stream whose grace time is over first.
-    fn end_first(&mut self) {
-        let Some((_, key)) = self.deadlines.pop_first() else {
-            return;
-        };
-        let Some(entry) = self.entries.get_mut(&key) else {
+    /// Ends the streams whose grace time is over.
+    pub(super) fn handle_timeout(&mut self, now: Time) {
+        while let Some(key) = self.grace_times.pop_due(now) {
+            self.end(&key);
+        }
+    }
+
+    /// Ends a stream whose grace time is over.
+    fn end(&mut self, key: &StreamKey) {
+        let Some(entry) = self.entries.get_mut(key) else {
             return;
         };
         entry.state = State::Vacant;
@@ -180,22 +212,47 @@ impl Directory {
                 .push_back((shard, key.clone(), Body::Ended { epoch: entry.epoch }));
         }
         if entry.is_idle() {
-            self.entries.remove(&key);
+            self.entries.remove(key);
         }
     }
 
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.deadlines.is_empty() && self.outbox.is_empty()
+        self.entries.is_empty() && self.grace_times.len() == 0 && self.outbox.is_empty()
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Time> {
-        self.deadlines.first().map(|(until, _)| *until)
+        self.grace_times.poll_timeout()
     }
 
     /// The next message to send, and where to.
     pub(super) fn poll(&mut self) -> Option<(ShardId, StreamKey, Body)> {
         self.outbox.pop_front()
+    }
+}
+
+impl Starts {
+    fn new() -> Self {
+        Starts {
+            epoch: 0,
+            by_name: Buckets::new(STARTS_PER_NAME),
+            by_address: Buckets::new(STARTS_PER_ADDRESS),
+        }
+    }
+
+    /// Whether `newcomer` may have the name, or wait for it. Only who gets it uses tokens up.
+    fn allow(&self, now: Time, key: &StreamKey, newcomer: Newcomer) -> bool {
+        let address = newcomer.peer.into();
+        self.by_address.has_token(now, &address) && self.by_name.has_token(now, &(address, key.clone()))
+    }
+
+    /// `newcomer` has the name, by this epoch.
+    fn next(&mut self, now: Time, key: &StreamKey, newcomer: Newcomer) -> Epoch {
+        let address = newcomer.peer.into();
+        self.by_address.take(now, &address);
+        self.by_name.take(now, &(address, key.clone()));
+        self.epoch += 1;
+        self.epoch
     }
 }
 
@@ -210,33 +267,39 @@ impl Entry {
     }
 
     /// Somebody wants the name: has it if it is free, else waits until its publisher was heard.
-    fn claim(&mut self, contender: Claim, next_epoch: &mut Epoch, mut send: impl FnMut(ShardId, Body)) {
+    fn claim(
+        &mut self,
+        contender: Claim,
+        next_epoch: impl FnOnce(Newcomer) -> Epoch,
+        mut send: impl FnMut(ShardId, Body),
+    ) {
         let Claim { shard, newcomer } = contender;
         match self.state {
-            State::Vacant | State::Grace { .. } => self.grant(contender, next_epoch, send),
-            State::Live(_) if self.is_crowded_for(newcomer) => {
+            State::Vacant | State::Grace { .. } => self.grant(contender, next_epoch(newcomer), send),
+            State::Live { .. } if self.is_crowded_for(newcomer) => {
                 let (claim, refusal) = (newcomer.claim, Refusal::Contested);
                 send(shard, Body::Denied { claim, refusal });
             }
-            State::Live(publisher) => {
+            State::Live { shard, .. } => {
                 self.contenders.push(contender);
                 let epoch = self.epoch;
-                send(publisher, Body::Contest { epoch, newcomer });
+                send(shard, Body::Contest { epoch, newcomer });
             }
         }
     }
 
     /// Whether as many wait as may.
     fn is_crowded_for(&self, newcomer: Newcomer) -> bool {
-        let is_neighbour = |it: &&Claim| it.newcomer.peer.ip() == newcomer.peer.ip();
+        let address = Address::from(newcomer.peer);
+        let is_neighbour = |it: &&Claim| Address::from(it.newcomer.peer) == address;
         let neighbours = self.contenders.iter().filter(is_neighbour).count();
         self.contenders.len() >= MAX_CONTENDERS || neighbours >= MAX_CONTENDERS_PER_ADDRESS
     }
 
-    fn grant(&mut self, Claim { shard, newcomer }: Claim, epoch: &mut Epoch, mut send: impl FnMut(ShardId, Body)) {
-        *epoch += 1;
-        self.epoch = *epoch;
-        self.state = State::Live(shard);
+    fn grant(&mut self, Claim { shard, newcomer }: Claim, epoch: Epoch, mut send: impl FnMut(ShardId, Body)) {
+        let address = newcomer.peer.into();
+        self.epoch = epoch;
+        self.state = State::Live { shard, address };
         let subscribers = self
             .subscribers
             .iter()
@@ -245,10 +308,16 @@ impl Entry {
             shard,
             Body::Granted {
                 claim: newcomer.claim,
-                epoch: self.epoch,
+                epoch,
                 subscribers: subscribers.collect(),
             },
         );
+    }
+
+    /// Whether shard `shard` has its publisher of `epoch`.
+    fn is_published(&self, shard: ShardId, epoch: Epoch) -> bool {
+        let is_there = matches!(self.state, State::Live { shard: there, .. } if there == shard);
+        is_there && self.epoch == epoch
     }
 
     fn is_idle(&self) -> bool {
@@ -259,40 +328,91 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::grace;
     use crate::server::shard::ClaimId;
     use alloc::format;
     use alloc::string::String;
     use core::net::Ipv4Addr;
 
+    /// Somebody publishes a name of its own and is gone at once. Returns whether it was let.
+    fn come_and_go(directory: &mut Directory, now: Time, name: &str, host: u8) -> bool {
+        let key = StreamKey::new(name).unwrap();
+        let newcomer = Newcomer {
+            peer: (Ipv4Addr::new(10, 0, 0, host), 40_000).into(),
+            ..newcomer(1, true)
+        };
+        directory.handle(now, HOLDER, &key, &Body::Claim(newcomer));
+        match directory.poll() {
+            Some((_, _, Body::Granted { epoch, .. })) => {
+                directory.handle(now, HOLDER, &key, &Body::Release { epoch });
+                true
+            }
+            Some((_, _, Body::Denied { refusal, .. })) => {
+                assert_eq!(refusal, Refusal::TooOften);
+                false
+            }
+            other => panic!("the name is free: {other:?}"),
+        }
+    }
+
+    fn is_in_grace(directory: &Directory, name: &str) -> bool {
+        let entry = directory.entries.get(&StreamKey::new(name).unwrap());
+        entry.is_some_and(|entry| matches!(entry.state, State::Grace { .. }))
+    }
+
     #[test]
-    fn who_begins_and_ends_publishes_all_day_takes_no_more_memory() {
+    fn who_comes_and_goes_all_day_is_slowed_and_hurts_nobody() {
         let mut directory = Directory::new(Duration::from_secs(10));
-        let (own, claim) = (
-            ShardId(0),
-            ClaimId {
-                connection: 1,
-                stream: 1,
-            },
-        );
-        for number in 0..3 * MAX_IN_GRACE {
-            let key = StreamKey::new(&format!("live/{number}")).unwrap();
-            let newcomer = Newcomer {
-                claim,
-                peer: (Ipv4Addr::LOCALHOST, 40_000).into(),
-                has_media: true,
-            };
-            directory.handle(Time::ZERO, own, &key, &Body::Claim(newcomer));
-            let Some((_, _, Body::Granted { epoch, .. })) = directory.poll() else {
-                panic!("the name is free");
-            };
-            directory.handle(Time::ZERO, own, &key, &Body::Release { epoch });
+        let (mut others, mut most) = (0, 0);
+        assert!(come_and_go(&mut directory, Time::ZERO, "live/victim", 1));
+        for millis in 0..60_000 {
+            let now = Time::from_millis(millis);
+            directory.handle_timeout(now);
+            assert_eq!(is_in_grace(&directory, "live/victim"), millis < 10_000);
+            for number in 0..4 {
+                let name = format!("live/{millis}.{number}");
+                others += usize::from(come_and_go(&mut directory, now, &name, 2));
+            }
+            most = most.max(directory.grace_times.len());
+        }
+        assert!((3_900..=4_000).contains(&others), "{others} publishes in a minute");
+        assert!(most <= 1_501, "{most} grace times");
+        directory.handle_timeout(Time::from_millis(70_000));
+        assert!(directory.is_empty());
+    }
+
+    #[test]
+    fn when_grace_times_run_out_who_has_most_of_them_pays() {
+        let mut directory = Directory::new(Duration::from_secs(10));
+        assert!(come_and_go(&mut directory, Time::ZERO, "live/victim", 1));
+        for host in 2..22 {
+            for number in 0..500 {
+                let name = format!("live/{host}.{number}");
+                assert!(come_and_go(&mut directory, Time::from_millis(1), &name, host));
+            }
         }
         assert_eq!(
-            (directory.entries.len(), directory.deadlines.len()),
-            (MAX_IN_GRACE, MAX_IN_GRACE)
+            (directory.entries.len(), directory.grace_times.len()),
+            (grace::MAX, grace::MAX)
         );
-        directory.handle_timeout(Time::from_millis(10_000));
+        directory.handle_timeout(Time::from_millis(9_999));
+        assert!(is_in_grace(&directory, "live/victim"));
+        directory.handle_timeout(Time::from_millis(10_001));
+        while directory.poll().is_some() {}
         assert!(directory.is_empty());
+    }
+
+    #[test]
+    fn a_name_that_flaps_is_slowed_for_who_does_it() {
+        let mut directory = Directory::new(Duration::from_secs(10));
+        let flaps = |directory: &mut Directory, from: u64, host| {
+            let times = (0..10_000).map(|millis| Time::from_millis(from + millis));
+            times.filter(|now| come_and_go(directory, *now, "live/x", host)).count()
+        };
+        assert_eq!(flaps(&mut directory, 0, 2), 20 + 9);
+        // Another has the name at once, and who stops flapping may go on as before.
+        assert!(come_and_go(&mut directory, Time::from_millis(10_000), "live/x", 3));
+        assert_eq!(flaps(&mut directory, 40_000, 2), 20 + 9);
     }
 
     /// Where publishers are, and where newcomers.

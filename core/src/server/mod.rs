@@ -23,11 +23,13 @@
 
 mod action;
 mod address;
+mod buckets;
 mod config;
 mod connection;
 mod contest;
 mod deadlines;
 mod directory;
+mod grace;
 mod leisure;
 mod play;
 mod publish;

@@ -4,6 +4,7 @@ mod connections;
 mod leisure;
 mod rtmp;
 mod shards;
+mod shares;
 mod streams;
 mod takeover;
 mod world;

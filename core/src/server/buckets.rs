@@ -1,0 +1,120 @@
+//! Token buckets: how often something may happen.
+
+use crate::Time;
+use alloc::collections::{BTreeMap, BTreeSet};
+use core::time::Duration;
+
+/// So often: `burst` times at once, then once `every` so long.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rate {
+    pub(super) burst: u32,
+    pub(super) every: Duration,
+}
+
+/// Buckets that are remembered. 4,096 (about 0.5 MiB): beyond that the one that would be full first is forgotten, which is
+/// the same as if it were full.
+const MAX: usize = 4_096;
+
+/// A token bucket, by the time at which it will be full.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Bucket(Time);
+
+impl Bucket {
+    /// Whether there is a token.
+    pub(super) fn has_token(self, now: Time, rate: Rate) -> bool {
+        self.0.since(now) + rate.every <= rate.every * rate.burst
+    }
+
+    /// Takes a token, though there be none.
+    pub(super) fn take(&mut self, now: Time, rate: Rate) {
+        self.0 = self.0.max(now) + rate.every;
+    }
+}
+
+/// A bucket for each of many keys. Those that are full take no memory. Cost: O(log n).
+#[derive(Debug)]
+pub(super) struct Buckets<K> {
+    rate: Rate,
+    buckets: BTreeMap<K, Bucket>,
+    /// The same, the one that will be full first first.
+    order: BTreeSet<(Bucket, K)>,
+}
+
+impl<K: Clone + Ord> Buckets<K> {
+    pub(super) fn new(rate: Rate) -> Self {
+        Buckets {
+            rate,
+            buckets: BTreeMap::new(),
+            order: BTreeSet::new(),
+        }
+    }
+
+    /// Whether `key` has a token.
+    pub(super) fn has_token(&self, now: Time, key: &K) -> bool {
+        let bucket = self.buckets.get(key).copied().unwrap_or_default();
+        bucket.has_token(now, self.rate)
+    }
+
+    /// Takes a token of `key`, though there be none.
+    pub(super) fn take(&mut self, now: Time, key: &K) {
+        let mut bucket = self.buckets.remove(key).unwrap_or_default();
+        self.order.remove(&(bucket, key.clone()));
+        let is_over = |len, bucket: Bucket| len >= MAX || bucket.0 <= now;
+        while let Some((bucket, _)) = self.order.first()
+            && is_over(self.order.len(), *bucket)
+            && let Some((_, full)) = self.order.pop_first()
+        {
+            self.buckets.remove(&full);
+        }
+        bucket.take(now, self.rate);
+        self.buckets.insert(key.clone(), bucket);
+        self.order.insert((bucket, key.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: Rate = Rate {
+        burst: 5,
+        every: Duration::from_secs(1),
+    };
+
+    /// How many tokens there were for somebody who wanted `count`.
+    fn take(buckets: &mut Buckets<u32>, now: Time, key: u32, count: usize) -> usize {
+        let take = |_: &usize| {
+            let has_token = buckets.has_token(now, &key);
+            if has_token {
+                buckets.take(now, &key);
+            }
+            has_token
+        };
+        (0..count).filter(take).count()
+    }
+
+    #[test]
+    fn there_is_a_burst_and_then_so_much_in_a_second() {
+        let mut buckets = Buckets::new(RATE);
+        let at = |seconds: u64| Time::from_millis(seconds * 1_000);
+        assert_eq!(take(&mut buckets, at(0), 1, 9), 5);
+        assert_eq!(take(&mut buckets, at(0), 2, 3), 3);
+        assert_eq!(take(&mut buckets, at(1), 1, 9), 1);
+        assert_eq!(take(&mut buckets, at(4), 1, 9), 3);
+        assert_eq!(take(&mut buckets, at(100), 1, 9), 5);
+    }
+
+    #[test]
+    fn many_keys_take_no_more_memory_and_the_worst_are_remembered() {
+        let mut buckets = Buckets::new(RATE);
+        take(&mut buckets, Time::ZERO, 0, 9);
+        for key in 1..100_000 {
+            buckets.take(Time::ZERO, &key);
+        }
+        assert_eq!((buckets.buckets.len(), buckets.order.len()), (MAX, MAX));
+        assert!(!buckets.has_token(Time::ZERO, &0));
+        // Whose bucket is full is forgotten by the next who comes.
+        buckets.take(Time::from_millis(60_000), &7);
+        assert_eq!((buckets.buckets.len(), buckets.order.len()), (1, 1));
+    }
+}
