@@ -21,6 +21,11 @@ const TRACKS_SETTLE_TIME: Duration = Duration::from_secs(2);
 /// A stream without a keyframe for this long has none. 20 s: twice the longest interval that encoders are usually set to.
 const MAX_KEYFRAME_INTERVAL: Duration = Duration::from_secs(20);
 
+/// The longest that sound waits for pictures, and how long pictures may stay away before it waits for them no longer. 1 s:
+/// with cached GOPs nothing waits, most encoders without send a keyframe each second or two, and more silence than that
+/// reads as a broken stream.
+const SOUND_WAIT: Duration = Duration::from_secs(1);
+
 /// Frames that a joining player looks ahead for the earliest time, which becomes its zero: more than encoders interleave.
 const BASE_LOOKAHEAD: usize = 64;
 
@@ -39,6 +44,8 @@ pub struct Channel {
     media_frames: u64,
     /// When its last keyframe came, or may have come.
     last_keyframe: Option<Time>,
+    /// When its last video frame came, or may have come.
+    last_picture: Option<Time>,
     header_changes: PerSecond,
     is_unsteady: bool,
     subscribers: Slab<Subscriber>,
@@ -147,6 +154,7 @@ impl Channel {
             first_media: None,
             media_frames: 0,
             last_keyframe: None,
+            last_picture: None,
             header_changes: PerSecond::default(),
             is_unsteady: false,
             subscribers: Slab::new(),
@@ -229,8 +237,8 @@ impl Channel {
 
     /// A player joins: headers and the GOP cache first, if there are any, then the live frames.
     ///
-    /// Without a GOP cache it waits for the next keyframe if the stream has video, audio too, for at most
-    /// [`ChannelConfig::keyframe_wait`].
+    /// Without a GOP cache it waits for the next keyframe if the stream has video. Its sound waits too, for at most a second,
+    /// and not at all if it wants no video or if no picture came for a second.
     pub fn subscribe(&mut self, now: Time, join: Join) -> SubscriberId {
         let cursor = self.ring.gop_start().unwrap_or(self.ring.end());
         let awaits = self.ring.gop_start().is_none();
@@ -302,6 +310,7 @@ impl Channel {
             ring: &self.ring,
             tracks,
             last_keyframe: self.last_keyframe,
+            last_picture: self.last_picture,
         };
         match view.next(subscriber, self.timeline.current()) {
             Some(next) => next,
@@ -483,6 +492,9 @@ impl Channel {
             self.headers.drop_stale();
         }
         let time = self.timeline.advance(now, frame.kind, frame.timestamp);
+        if frame.kind == FrameKind::Video {
+            self.last_picture = Some(now);
+        }
         if starts_gop(&frame) {
             self.ring.mark_keyframe(&frame, time, self.config.gop_cache);
             self.last_keyframe = Some(now);
@@ -500,6 +512,7 @@ impl Channel {
         self.media_frames = past.media_frames;
         // A keyframe may have come just before.
         self.last_keyframe = past.tracks.video.then_some(now);
+        self.last_picture = self.last_keyframe;
         let life = self.life;
         for (_, subscriber) in self.subscribers.iter_mut().filter(|(_, it)| it.life == life) {
             // Who is there from the beginning gets all of it, also the sound before the first picture.
@@ -518,6 +531,7 @@ impl Channel {
         self.first_media = None;
         self.media_frames = 0;
         self.last_keyframe = None;
+        self.last_picture = None;
     }
 
     fn saw(&mut self, kind: FrameKind, now: Time) {
@@ -557,6 +571,7 @@ struct View<'a> {
     ring: &'a Ring,
     tracks: Tracks,
     last_keyframe: Option<Time>,
+    last_picture: Option<Time>,
 }
 
 impl View<'_> {
@@ -668,12 +683,14 @@ impl View<'_> {
             return Verdict::PassOver;
         }
         if is_coded && let Some(awaits) = subscriber.awaits {
-            let has_waited = slot.arrived.since(awaits.since) >= self.config.keyframe_wait;
+            let waited = slot.arrived.since(awaits.since);
             if frame.kind != FrameKind::Video {
-                if awaits.audio_too && self.tracks.video && !has_waited {
+                if awaits.audio_too && subscriber.wants_video && waited < SOUND_WAIT && self.shows(slot.arrived) {
                     return Verdict::PassOver;
                 }
-            } else if self.ring.starts_at(subscriber.cursor) || (has_waited && self.has_no_keyframes(slot.arrived)) {
+            } else if self.ring.starts_at(subscriber.cursor)
+                || (waited >= self.config.keyframe_wait && self.has_no_keyframes(slot.arrived))
+            {
                 subscriber.awaits = None;
             } else {
                 subscriber.stats.missed_inter += u64::from(awaits.is_slow);
@@ -712,6 +729,11 @@ impl View<'_> {
         let now = self.ring.newest()?.arrived;
         self.ring
             .lag(subscriber.cursor.max(subscriber.anchor), now, self.config, part)
+    }
+
+    /// Whether pictures come at present, so that sound may wait for them.
+    fn shows(&self, now: Time) -> bool {
+        self.last_picture.is_some_and(|last| now.since(last) < SOUND_WAIT)
     }
 
     /// Whether keyframes are rarer than any encoder is set to, so that a player may see pictures without one: intra

@@ -34,8 +34,8 @@ pub struct ChannelConfig {
     pub merge: Duration,
     /// The longest such wait that a player may ask for itself. 1 s: more is no longer live.
     pub max_merge: Duration,
-    /// How long a player that needs a keyframe waits for one before it gets the sound, and the pictures too if there has
-    /// been no keyframe for 20 s. 10 s: streams with intra refresh never have one.
+    /// How long a player that needs a keyframe waits for one before it gets the pictures as they come, if there has been no
+    /// keyframe for 20 s. 10 s: streams with intra refresh never have one. Sound waits for a second at most.
     pub keyframe_wait: Duration,
 }
 

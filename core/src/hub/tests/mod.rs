@@ -3,6 +3,7 @@
 mod keyframes;
 mod midway;
 mod slow;
+mod sound;
 mod timeline;
 
 use super::*;
@@ -403,7 +404,7 @@ fn where_keyframes_are_rare_a_joiner_hears_the_sound_and_sees_nothing_before_the
     stage.push("V A K0 P40 P80 P120");
     let player = stage.join();
     stage.push("P5000 a5005 P10200 a10205 P15000 a15005 K18000 a18005 P18040");
-    assert_eq!(stage.take(player), "A0 V0 a0 a4800 K7795 a7800 P7835");
+    assert_eq!(stage.take(player), "A0 V0 a0 a5200 a10000 K12995 a13000 P13035");
 }
 
 #[test]
