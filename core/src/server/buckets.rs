@@ -40,7 +40,7 @@ pub(super) struct Buckets<K> {
     order: BTreeSet<(Bucket, K)>,
 }
 
-impl<K: Clone + Ord> Buckets<K> {
+impl<K: Copy + Ord> Buckets<K> {
     pub(super) fn new(rate: Rate) -> Self {
         Buckets {
             rate,
@@ -58,7 +58,7 @@ impl<K: Clone + Ord> Buckets<K> {
     /// Takes a token of `key`, though there be none.
     pub(super) fn take(&mut self, now: Time, key: &K) {
         let mut bucket = self.buckets.remove(key).unwrap_or_default();
-        self.order.remove(&(bucket, key.clone()));
+        self.order.remove(&(bucket, *key));
         let is_over = |len, bucket: Bucket| len >= MAX || bucket.0 <= now;
         while let Some((bucket, _)) = self.order.first()
             && is_over(self.order.len(), *bucket)
@@ -67,8 +67,8 @@ impl<K: Clone + Ord> Buckets<K> {
             self.buckets.remove(&full);
         }
         bucket.take(now, self.rate);
-        self.buckets.insert(key.clone(), bucket);
-        self.order.insert((bucket, key.clone()));
+        self.buckets.insert(*key, bucket);
+        self.order.insert((bucket, *key));
     }
 }
 

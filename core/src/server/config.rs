@@ -38,15 +38,16 @@ const PER_CONNECTION: u64 = 24 << 10;
 const STASH: u64 = 64 << 10;
 /// Bytes that a frame takes beside its payload: its slot in a ring that has grown by doubling, and its reference count.
 const PER_FRAME: u64 = 256;
-/// Bytes that a worker holds in any case: spare room for outputs and what its driver reads into.
-const PER_WORKER: u64 = 2 << 20;
+/// Bytes that a worker holds whoever is there: spare room for outputs, what its driver reads into (2 MiB), and what it
+/// remembers of peers that have left: 4,096 grace times with their names, and three tables of 4,096 shares of addresses.
+const PER_WORKER: u64 = 8 << 20;
 
 impl Config {
     /// The most that a worker holds, in bytes, with so many connections and streams, if all peers do their worst. A stream
     /// that has players on another worker counts on both.
     ///
     /// ```text
-    ///   2 MiB
+    ///   8 MiB
     /// + connections × (24 KiB + 64 KiB of unread input + max_buffered_bytes + max_output + max_message_len)
     /// + streams     × (gop_max_bytes + lag_max_bytes + max_message_len
     ///                  + (gop_max_frames + lag_max_frames) × 256 bytes + 32 headers × 256 KiB)

@@ -12,7 +12,7 @@
 use super::connection::{Connection, Refusal};
 use super::shard::{Body, Epoch, Newcomer, ShardId};
 use super::stream::Publisher;
-use super::{Action, ConnectionId, Server, Takeover};
+use super::{Action, ConnectionId, Server, Takeover, find};
 use crate::{EndCause, StreamKey, Time};
 use alloc::collections::VecDeque;
 use core::time::Duration;
@@ -187,10 +187,14 @@ impl Server {
         else {
             return;
         };
-        let Some(connection) = self.connection(id) else { return };
-        info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), stream = key.as_str(),
-            by_conn = %ConnectionId::from_token(newcomer.claim.connection), by = %newcomer.peer,
-            silent_ms = now.since(connection.last_input).as_millis(), "publisher replaced");
+        let Some(connection) = find(&mut self.connections, id) else {
+            return;
+        };
+        if self.journal.admits(now, newcomer.peer) {
+            info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), stream = key.as_str(),
+                by_conn = %ConnectionId::from_token(newcomer.claim.connection), by = %newcomer.peer,
+                silent_ms = now.since(connection.last_input).as_millis(), "publisher replaced");
+        }
         connection
             .protocol
             .end_publish(now, stream, Refusal::Replaced, EndCause::Replaced);

@@ -20,9 +20,9 @@ pub(super) struct GraceTimes {
 }
 
 impl GraceTimes {
-    /// One more begins. Returns a stream whose grace time is to end early for it, if there were as many as may be. Cost:
+    /// One more begins. Returns a stream whose grace time is to end early for it, and whose it was, if there were as many as may be. Cost:
     /// O(log n), and O(n log n) when there are too many.
-    pub(super) fn begin(&mut self, until: Time, key: StreamKey, address: Address) -> Option<StreamKey> {
+    pub(super) fn begin(&mut self, until: Time, key: StreamKey, address: Address) -> Option<(StreamKey, Address)> {
         self.running.insert((until, key), address);
         *self.shares.entry(address).or_default() += 1;
         if self.running.len() <= MAX {
@@ -30,10 +30,10 @@ impl GraceTimes {
         }
         let most = self.shares.values().max();
         let has_most = |address: &Address| self.shares.get(address) == most;
-        let (first, _) = self.running.iter().find(|(_, address)| has_most(address))?;
-        let (until, key) = first.clone();
+        let (first, address) = self.running.iter().find(|(_, address)| has_most(address))?;
+        let ((until, key), address) = (first.clone(), *address);
         self.remove(until, &key);
-        Some(key)
+        Some((key, address))
     }
 
     /// The one of `key` does not run any more.
@@ -49,12 +49,12 @@ impl GraceTimes {
         }
     }
 
-    /// The next one that is over.
-    pub(super) fn pop_due(&mut self, now: Time) -> Option<StreamKey> {
-        let ((until, key), _) = self.running.first_key_value().filter(|((until, _), _)| *until <= now)?;
-        let (until, key) = (*until, key.clone());
+    /// The next one that is over, and whose it was.
+    pub(super) fn pop_due(&mut self, now: Time) -> Option<(StreamKey, Address)> {
+        let ((until, key), address) = self.running.first_key_value().filter(|((until, _), _)| *until <= now)?;
+        let (until, key, address) = (*until, key.clone(), *address);
         self.remove(until, &key);
-        Some(key)
+        Some((key, address))
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Time> {

@@ -30,6 +30,7 @@ mod contest;
 mod deadlines;
 mod directory;
 mod grace;
+mod journal;
 mod leisure;
 mod play;
 mod publish;
@@ -62,8 +63,8 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use deadlines::Deadlines;
 use directory::Directory;
+use journal::Journal;
 use leisure::Leisure;
-use refusals::Refusals;
 use shard::{Body, Subscription, home_of};
 use slab::Slab;
 use stream::Stream;
@@ -89,7 +90,7 @@ pub struct Server {
     deadlines: Deadlines,
     leisure: Leisure,
     contests: Contests,
-    refusals: Refusals,
+    journal: Journal,
     hub: Hub,
     /// What a channel is to us, apart from its frames.
     streams: BTreeMap<ChannelId, Stream>,
@@ -126,7 +127,7 @@ impl Server {
             deadlines: Deadlines::default(),
             leisure: Leisure::default(),
             contests: Contests::default(),
-            refusals: Refusals::default(),
+            journal: Journal::new(),
             hub: Hub::new(),
             streams: BTreeMap::new(),
             directory: Directory::new(config.grace),
@@ -257,6 +258,7 @@ impl Server {
         self.directory.handle_timeout(now);
         self.read_leisurely(now);
         self.review_contests(now);
+        self.journal.handle_timeout(now);
         self.deliver(now);
         while let Some((due, id)) = self.deadlines.pop_due(now) {
             let Some(connection) = self.connection(id) else {
@@ -339,6 +341,7 @@ impl Server {
             self.directory.poll_timeout(),
             self.leisure.poll_timeout(),
             self.contests.poll_timeout(),
+            self.journal.poll_timeout(),
         ]
         .into_iter()
         .flatten()
@@ -360,6 +363,7 @@ impl Server {
             self.shut_down_connection(now, id);
         }
         self.deliver(now);
+        self.journal.report();
     }
 
     /// Whether no connection is left.
@@ -470,7 +474,9 @@ impl Server {
             }
             Happened::Refused(reason) if self.note_refused_push(now, id, &reason) => {}
             Happened::Refused(reason) => {
-                if let Some(connection) = self.connection(id) {
+                if let Some(connection) = find(&mut self.connections, id)
+                    && self.journal.admits(now, connection.peer)
+                {
                     info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), %reason,
                         "request refused");
                 }
@@ -496,12 +502,16 @@ impl Server {
 
     /// A connection broke down: what it did ends, its last words leave, nothing else changes.
     fn fail(&mut self, now: Time, id: ConnectionId, failure: &Failure) {
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = find(&mut self.connections, id) else {
+            return;
+        };
         if mem::replace(&mut connection.has_failed, true) {
             return;
         }
-        info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), reason = %failure,
-            "connection failed");
+        if self.journal.admits(now, connection.peer) {
+            info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), reason = %failure,
+                "connection failed");
+        }
         connection.stash = Vec::new();
         connection.protocol.close(now);
         self.stats.failed += 1;
@@ -631,6 +641,11 @@ impl Server {
     /// Handles what we have to tell ourselves, until there is nothing more.
     fn deliver(&mut self, now: Time) {
         loop {
+            while let Some((key, address)) = self.directory.poll_ended() {
+                if self.journal.admits_address(now, address) {
+                    info!(stream = key.as_str(), "stream ended");
+                }
+            }
             while let Some((to, key, body)) = self.directory.poll() {
                 self.send(to, &key, body);
             }

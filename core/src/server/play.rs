@@ -136,7 +136,9 @@ impl Server {
                 }
                 entry.waiters.push(waiter);
                 let deadline = now + wait;
-                if let Some(connection) = self.connections.get(id.index()) {
+                if let Some(connection) = self.connections.get(id.index())
+                    && self.journal.admits(now, connection.peer)
+                {
                     let (peer, protocol) = (connection.peer, connection.protocol.name());
                     info!(conn = %id, %peer, protocol, stream = self.stream_name(channel), seconds = wait.as_secs(), "play waits");
                 }
@@ -183,7 +185,9 @@ impl Server {
         connection.protocol.accept_play(now, request);
         let (peer, protocol) = (connection.peer, connection.protocol.name());
         self.stats.plays += 1;
-        info!(conn = %id, %peer, protocol, stream = self.stream_name(channel), "play started");
+        if self.journal.admits(now, peer) {
+            info!(conn = %id, %peer, protocol, stream = self.stream_name(channel), "play started");
+        }
     }
 
     fn refuse_play(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId, refusal: Refusal) {
@@ -199,7 +203,9 @@ impl Server {
         let (request, channel) = (*request, *channel);
         connection.protocol.reject(now, request, refusal);
         let (peer, protocol) = (connection.peer, connection.protocol.name());
-        info!(conn = %id, %peer, protocol, stream = self.stream_name(channel), reason = refusal.reason(), "play refused");
+        if self.journal.admits(now, peer) {
+            info!(conn = %id, %peer, protocol, stream = self.stream_name(channel), reason = refusal.reason(), "play refused");
+        }
         self.stats.plays_refused += 1;
         self.end_role(id, stream, EndCause::Closed);
     }
@@ -373,6 +379,7 @@ impl Server {
         let Some(index) = connection.roles.iter().position(|role| role.stream == stream) else {
             return;
         };
+        let peer = connection.peer;
         let Role { channel, activity, .. } = connection.roles.swap_remove(index);
         let key = self.streams.get(&channel).map(|stream| stream.key.clone());
         let was_player = match activity {
@@ -380,7 +387,9 @@ impl Server {
             Activity::Publishing { epoch } => {
                 self.attend(id);
                 self.end_publish(channel, epoch);
-                if let (Some(key), Some(stats)) = (&key, self.hub.channel(channel).map(Channel::stats)) {
+                if let (Some(key), Some(stats)) = (&key, self.hub.channel(channel).map(Channel::stats))
+                    && self.journal.admits(self.now, peer)
+                {
                     info!(conn = %id, stream = key.as_str(), %cause, frames = stats.frames, bytes = stats.bytes,
                         jumps = stats.timeline.jumps, raised = stats.timeline.raised, "publish ended");
                 }
@@ -392,7 +401,9 @@ impl Server {
                     .hub
                     .channel_mut(channel)
                     .and_then(|channel| channel.unsubscribe(subscriber));
-                if let (Some(key), Some(stats)) = (&key, stats) {
+                if let (Some(key), Some(stats)) = (&key, stats)
+                    && self.journal.admits(self.now, peer)
+                {
                     info!(conn = %id, stream = key.as_str(), %cause, sent = stats.sent, missed = stats.missed(),
                         "play ended");
                 }

@@ -4,7 +4,7 @@ use super::connection::{Activity, Protocol, Refusal, Role};
 use super::replica::Replica;
 use super::shard::{Body, ClaimId, Epoch, Newcomer, ShardId, Subscription};
 use super::stream::{Presence, Publisher};
-use super::{ConnectionId, Server};
+use super::{ConnectionId, Server, find};
 use crate::hub::Past;
 use crate::session::{MessageStreamId, RequestId, Target};
 use crate::{EndCause, Frame, StreamKey, Time};
@@ -151,12 +151,14 @@ impl Server {
             self.send(shard, key, snapshot);
         }
         self.stats.publishes += 1;
-        if let Some(connection) = self.connection(id) {
+        if let Some(connection) = find(&mut self.connections, id) {
             if let Some(request) = request {
                 connection.protocol.accept_publish(now, request);
             }
-            info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), stream = key.as_str(),
-                "publish started");
+            if self.journal.admits(now, connection.peer) {
+                info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(),
+                    stream = key.as_str(), "publish started");
+            }
         }
         self.set_presence(now, channel, Presence::Present);
         if let Some(first) = first {
@@ -204,7 +206,7 @@ impl Server {
         self.stats.publishes_refused += 1;
         let Some(connection) = self.peek(id) else { return };
         let (peer, protocol) = (connection.peer, connection.protocol.name());
-        if self.refusals.is_news(now, peer.ip(), key.as_str()) {
+        if self.journal.admits_refusal(now, peer, key.as_str()) {
             warn!(conn = %id, %peer, protocol, stream = key.as_str(), %reason, "publish refused");
         }
     }
@@ -245,8 +247,12 @@ impl Server {
     }
 
     fn end_unsteady(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId) {
-        let Some(connection) = self.connection(id) else { return };
-        warn!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), "{}", Refusal::Unsteady.reason());
+        let Some(connection) = find(&mut self.connections, id) else {
+            return;
+        };
+        if self.journal.admits(now, connection.peer) {
+            warn!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), "{}", Refusal::Unsteady.reason());
+        }
         let cause = EndCause::ProtocolError;
         connection.protocol.end_publish(now, stream, Refusal::Unsteady, cause);
         self.stats.failed += 1;
@@ -282,7 +288,11 @@ impl Server {
         let mut messages = Vec::with_capacity(publisher.replicas.len());
         for replica in publisher.replicas.iter_mut().filter(|replica| !replica.is_behind()) {
             if replica.send(&frames, &self.shared.channel) {
-                warn!(stream = %key, shard = replica.shard().0, "a worker cannot keep up and misses frames");
+                warn!(
+                    stream = key.as_str(),
+                    shard = replica.shard().0,
+                    "a worker cannot keep up and misses frames"
+                );
                 self.stats.shards_behind += 1;
             }
             let frames = frames.clone();

@@ -140,10 +140,14 @@ pub(super) enum Body {
     Taken { epoch: Epoch, ticket: u64, taken: u64 },
 }
 
-/// The shard that knows where `key` is published: the same answer on every shard. FNV-1a.
+/// The shard that knows where `key` is published: the same answer on every shard.
 pub(super) fn home_of(key: &StreamKey, shards: u16) -> ShardId {
-    let hash = key.as_str().bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+    ShardId(u16::try_from(hash_of(key) % u64::from(shards.max(1))).unwrap_or_default())
+}
+
+/// FNV-1a. Peers can find two keys with one hash; they must gain nothing by it.
+pub(super) fn hash_of(key: &StreamKey) -> u64 {
+    key.as_str().bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
-    });
-    ShardId(u16::try_from(hash % u64::from(shards.max(1))).unwrap_or_default())
+    })
 }

@@ -1,0 +1,158 @@
+//! The journal: which lines about peers are worth a place in the log.
+//!
+//! A line costs a peer a request and us a place on the disk, so each address has a share, and all have one together. What
+//! is left out is counted, and the log says so.
+
+use super::address::Address;
+use super::buckets::{Bucket, Buckets, Rate};
+use super::refusals::Refusals;
+use crate::Time;
+use alloc::collections::BTreeMap;
+use core::mem;
+use core::net::SocketAddr;
+use core::time::Duration;
+use tracing::warn;
+
+/// Lines about the peers at one address. 4,000 at once: a thousand players behind one proxy, or of a load test, that wait,
+/// begin and end. Then 50 in a second: 25 of them come and go in every second; for one that only wants to fill the log up
+/// that is 0.6 GB in a day.
+const LINES_PER_ADDRESS: Rate = Rate {
+    burst: 4_000,
+    every: Duration::from_millis(20),
+};
+
+/// Lines about all peers. 20,000 at once: all players of a full worker that lose their stream. Then 200 in a second: 2.5 GB
+/// in a day, however many attack.
+const LINES: Rate = Rate {
+    burst: 20_000,
+    every: Duration::from_millis(5),
+};
+
+/// How long after the first line that was left out the log says how many there were. 10 s: seldom enough to be no burden.
+const REPORT_AFTER: Duration = Duration::from_secs(10);
+
+/// Addresses whose lines are counted one by one until then. 64: the ones that began.
+const MAX_COUNTED: usize = 64;
+
+/// Decides which lines about peers are logged. Cost of a line: O(log addresses).
+#[derive(Debug)]
+pub(super) struct Journal {
+    all: Bucket,
+    by_address: Buckets<Address>,
+    refusals: Refusals,
+    /// Since the last report.
+    left_out: LeftOut,
+}
+
+#[derive(Debug, Default)]
+struct LeftOut {
+    lines: u64,
+    by_address: BTreeMap<Address, u64>,
+    report_at: Option<Time>,
+}
+
+impl Journal {
+    pub(super) fn new() -> Self {
+        Journal {
+            all: Bucket::default(),
+            by_address: Buckets::new(LINES_PER_ADDRESS),
+            refusals: Refusals::default(),
+            left_out: LeftOut::default(),
+        }
+    }
+
+    /// Whether a line about this peer is logged.
+    pub(super) fn admits(&mut self, now: Time, peer: SocketAddr) -> bool {
+        self.admits_address(now, peer.into())
+    }
+
+    /// Whether a line about something that peers at this address did is logged.
+    pub(super) fn admits_address(&mut self, now: Time, address: Address) -> bool {
+        let is_admitted = self.by_address.has_token(now, &address) && self.all.has_token(now, LINES);
+        if is_admitted {
+            self.by_address.take(now, &address);
+            self.all.take(now, LINES);
+        } else {
+            self.left_out.count(now, address);
+        }
+        is_admitted
+    }
+
+    /// Whether it is logged that this peer was refused to publish `stream`: once for all its attempts.
+    pub(super) fn admits_refusal(&mut self, now: Time, peer: SocketAddr, stream: &str) -> bool {
+        self.refusals.is_news(now, peer.into(), stream) && self.admits(now, peer)
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Time> {
+        self.left_out.report_at
+    }
+
+    /// Says what was left out, when it is time.
+    pub(super) fn handle_timeout(&mut self, now: Time) {
+        if self.left_out.report_at.is_some_and(|at| at <= now) {
+            self.report();
+        }
+    }
+
+    /// Says what was left out, if there was anything.
+    pub(super) fn report(&mut self) {
+        let LeftOut { lines, by_address, .. } = mem::take(&mut self.left_out);
+        if let Some((peer, of_peer)) = by_address.iter().max_by_key(|(_, lines)| **lines) {
+            warn!(lines, most_about = %peer, of_those = of_peer, "log lines left out");
+        }
+    }
+}
+
+impl LeftOut {
+    fn count(&mut self, now: Time, address: Address) {
+        self.lines += 1;
+        if self.by_address.len() < MAX_COUNTED || self.by_address.contains_key(&address) {
+            *self.by_address.entry(address).or_default() += 1;
+        }
+        self.report_at.get_or_insert(now + REPORT_AFTER);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::net::Ipv4Addr;
+
+    fn peer(host: u32) -> SocketAddr {
+        (Ipv4Addr::from_bits(host), 40_000).into()
+    }
+
+    fn admitted(journal: &mut Journal, now: Time, host: u32, lines: usize) -> usize {
+        (0..lines).filter(|_| journal.admits(now, peer(host))).count()
+    }
+
+    #[test]
+    fn one_address_leaves_the_log_to_others() {
+        let mut journal = Journal::new();
+        assert_eq!(admitted(&mut journal, Time::ZERO, 1, 100_000), 4_000);
+        assert_eq!(admitted(&mut journal, Time::ZERO, 2, 3_000), 3_000);
+        assert_eq!(admitted(&mut journal, Time::from_millis(1_000), 1, 100_000), 50);
+        assert_eq!(journal.left_out.lines, 96_000 + 99_950);
+    }
+
+    #[test]
+    fn many_addresses_fill_the_log_no_faster_than_it_may_grow() {
+        let mut journal = Journal::new();
+        let mut flood = |now| (0..100_000).filter(|host| journal.admits(now, peer(*host))).count();
+        assert_eq!(flood(Time::ZERO), 20_000);
+        assert_eq!(flood(Time::from_millis(1_000)), 200);
+        assert_eq!(journal.left_out.by_address.len(), MAX_COUNTED);
+    }
+
+    #[test]
+    fn what_was_left_out_is_reported_once() {
+        let mut journal = Journal::new();
+        assert_eq!(admitted(&mut journal, Time::ZERO, 1, 4_000), 4_000);
+        assert_eq!(journal.poll_timeout(), None);
+        assert_eq!(admitted(&mut journal, Time::ZERO, 1, 1_000), 0);
+        let at = Time::ZERO + REPORT_AFTER;
+        assert_eq!(journal.poll_timeout(), Some(at));
+        journal.handle_timeout(at);
+        assert_eq!((journal.left_out.lines, journal.poll_timeout()), (0, None));
+    }
+}

@@ -1,0 +1,147 @@
+//! What the log says, and how much.
+
+use super::world::World;
+use crate::server::Listener;
+use crate::session::Purpose::Play;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::{format, vec::Vec};
+use core::fmt::{Debug, Write as _};
+use core::time::Duration;
+use std::sync::Mutex;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+/// The lines that `act` logs, but for those that only help to find faults.
+fn lines_of(act: impl FnOnce()) -> Vec<String> {
+    let lines = Lines::default();
+    tracing::subscriber::with_default(lines.clone(), act);
+    let mut lines = lines.0.lock().unwrap();
+    lines.drain(..).collect()
+}
+
+/// Writes lines as the text format of the binaries does: strings quoted and escaped, what is displayed as it is.
+#[derive(Default, Clone)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        write!(self.0, "{field}={value:?} ").unwrap();
+    }
+}
+
+impl Subscriber for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::INFO
+    }
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line(String::new());
+        event.record(&mut line);
+        self.0.lock().unwrap().push(line.0);
+    }
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+#[test]
+fn a_name_forges_nothing_in_any_line() {
+    let lines = lines_of(|| {
+        let mut world = World::new(2, |config| {
+            config.channel.gop_max_bytes = 5_000;
+            config.channel.lag_max_bytes = 5_000;
+        });
+        let (path, name) = ("/live/x%22%20peer=%22y", "x\" peer=\"y");
+        world.http_play(0, path);
+        let early = world.http_play(1, &format!("{path}?wait=60"));
+        let tv = world.rtmp(1, Play, "live", name, 2);
+        let publisher = world.http_push(0, path, 1);
+        world.push(publisher, "V A K0 a5");
+        for _ in 0..2 {
+            let other = world.http_push(1, path, 3);
+            world.push(other, "V A K0 a5");
+        }
+        world.stopped = Some(1);
+        (0..200).for_each(|frame| world.push(publisher, &format!("P{}", frame * 40)));
+        world.stopped = None;
+        world.settle();
+        world.pass(Duration::from_secs(2));
+        let heir = world.http_push(0, path, 1);
+        world.push(heir, "V A K0 a5");
+        world.pass(Duration::from_secs(2));
+        [early, tv].into_iter().for_each(|player| world.reset(player));
+        world.reset(heir);
+        world.pass(Duration::from_secs(11));
+    });
+    let about = [
+        "play refused",
+        "play waits",
+        "play started",
+        "publish started",
+        "publish refused",
+        "a worker cannot keep up",
+        "publisher replaced",
+        "play ended",
+        "publish ended",
+        "stream ended",
+    ];
+    for what in about {
+        assert!(lines.iter().any(|line| line.contains(what)), "{what}: {lines:#?}");
+    }
+    for line in lines {
+        assert!(line.contains(r#"stream="live/x\" peer=\"y" "#), "{line}");
+    }
+}
+
+#[test]
+fn one_address_does_not_fill_the_log_up() {
+    let lines = lines_of(|| {
+        let mut world = World::new(1, |_| {});
+        for _ in 0..60 {
+            let attacker = world.connect(0, Listener::Http, 66);
+            for _ in 0..2 {
+                world.send(attacker, "GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(99).as_bytes());
+                world.pass(Duration::from_secs(1));
+            }
+            world.reset(attacker);
+        }
+        let publisher = world.http_push(0, "/live/x", 1);
+        world.push(publisher, "V A K0 a5");
+        world.pass(Duration::from_secs(10));
+    });
+    let count = |what| lines.iter().filter(|line| line.contains(what)).count();
+    assert_eq!(count("publish started"), 1);
+    // One in ten seconds.
+    assert!((1..=13).contains(&count("log lines left out")), "{}", count("left out"));
+    assert!(lines.iter().any(|line| line.contains("most_about=10.0.0.66 ")));
+    let logged = count("request refused");
+    assert!((4_000..4_000 + 120 * 50).contains(&logged), "{logged} lines");
+    let left_out: usize = lines
+        .iter()
+        .filter_map(|line| line.split("lines=").nth(1)?.split(' ').next()?.parse::<usize>().ok())
+        .sum();
+    assert_eq!(logged + left_out, 60 * 2 * 99);
+}
+
+#[test]
+fn players_that_come_and_go_by_the_hundred_are_all_logged() {
+    let lines = lines_of(|| {
+        let mut world = World::new(1, |config| config.max_waiting_players_per_address = 1_000);
+        let players: Vec<_> = (0..250).map(|_| world.http_play(0, "/live/x?wait=60")).collect();
+        let publisher = world.http_push(0, "/live/x", 9);
+        world.push(publisher, "V A K0 a5");
+        players.into_iter().for_each(|player| world.reset(player));
+    });
+    let count = |what| lines.iter().filter(|line| line.contains(what)).count();
+    for what in ["play waits", "play started", "play ended"] {
+        assert_eq!(count(what), 250, "{what}");
+    }
+    assert_eq!(count("left out"), 0);
+}
