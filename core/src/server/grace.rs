@@ -2,7 +2,8 @@
 
 use super::address::Address;
 use crate::{StreamKey, Time};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
+use core::cmp::Reverse;
 
 /// Streams in their grace time that a directory remembers. 4,096: a whole building of encoders that has lost its network.
 /// Not more, because peers can begin and end publishes all day.
@@ -11,41 +12,39 @@ pub(super) const MAX: usize = 4_096;
 /// The grace times that run.
 ///
 /// When there are too many, the address whose publishers left most of them pays: the first of its own ends early. So nobody
-/// takes anything away from others who hold less.
+/// takes anything away from others who hold less. Cost of everything: O(log n).
 #[derive(Debug, Default)]
 pub(super) struct GraceTimes {
-    running: BTreeMap<(Time, StreamKey), Address>,
-    /// How many each address has.
-    shares: BTreeMap<Address, usize>,
+    running: BTreeMap<Deadline, Address>,
+    /// Those of each address.
+    shares: BTreeMap<Address, BTreeSet<Deadline>>,
+    /// Who has how many, and when the first of them ends: who pays next is last.
+    ranks: BTreeSet<(usize, Reverse<Time>, Address)>,
 }
 
+type Deadline = (Time, StreamKey);
+
 impl GraceTimes {
-    /// One more begins. Returns a stream whose grace time is to end early for it, and whose it was, if there were as many as may be. Cost:
-    /// O(log n), and O(n log n) when there are too many.
+    /// One more begins. Returns a stream whose grace time is to end early for it, and whose it was, if there were as many as
+    /// may be.
     pub(super) fn begin(&mut self, until: Time, key: StreamKey, address: Address) -> Option<(StreamKey, Address)> {
-        self.running.insert((until, key), address);
-        *self.shares.entry(address).or_default() += 1;
+        let deadline = (until, key);
+        self.running.insert(deadline.clone(), address);
+        self.change_share(address, |share| share.insert(deadline));
         if self.running.len() <= MAX {
             return None;
         }
-        let most = self.shares.values().max();
-        let has_most = |address: &Address| self.shares.get(address) == most;
-        let (first, address) = self.running.iter().find(|(_, address)| has_most(address))?;
-        let ((until, key), address) = (first.clone(), *address);
+        let (.., address) = *self.ranks.last()?;
+        let (until, key) = self.shares.get(&address)?.first()?.clone();
         self.remove(until, &key);
         Some((key, address))
     }
 
     /// The one of `key` does not run any more.
     pub(super) fn remove(&mut self, until: Time, key: &StreamKey) {
-        let Some(address) = self.running.remove(&(until, key.clone())) else {
-            return;
-        };
-        if let Some(share) = self.shares.get_mut(&address) {
-            *share -= 1;
-            if *share == 0 {
-                self.shares.remove(&address);
-            }
+        let deadline = (until, key.clone());
+        if let Some(address) = self.running.remove(&deadline) {
+            self.change_share(address, |share| share.remove(&deadline));
         }
     }
 
@@ -61,9 +60,30 @@ impl GraceTimes {
         self.running.first_key_value().map(|((until, _), _)| *until)
     }
 
+    /// Changes what an address has, and its rank with it.
+    fn change_share(&mut self, address: Address, change: impl FnOnce(&mut BTreeSet<Deadline>) -> bool) {
+        let rank = |share: &BTreeSet<Deadline>| {
+            let (first, _) = share.first()?;
+            Some((share.len(), Reverse(*first), address))
+        };
+        let share = self.shares.entry(address).or_default();
+        if let Some(old) = rank(share) {
+            self.ranks.remove(&old);
+        }
+        change(share);
+        match rank(share) {
+            Some(new) => self.ranks.insert(new),
+            None => self.shares.remove(&address).is_some(),
+        };
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        assert_eq!(self.shares.values().sum::<usize>(), self.running.len());
+        assert_eq!(
+            self.shares.values().map(BTreeSet::len).sum::<usize>(),
+            self.running.len()
+        );
+        assert_eq!(self.ranks.len(), self.shares.len());
         self.running.len()
     }
 }
