@@ -25,9 +25,9 @@ impl Bucket {
         self.0.since(now) + rate.every <= rate.every * rate.burst
     }
 
-    /// Takes a token, though there be none.
-    pub(super) fn take(&mut self, now: Time, rate: Rate) {
-        self.0 = self.0.max(now) + rate.every;
+    /// Takes so many tokens, though there be fewer.
+    pub(super) fn take(&mut self, now: Time, rate: Rate, tokens: u32) {
+        self.0 = self.0.max(now) + rate.every * tokens;
     }
 }
 
@@ -55,8 +55,8 @@ impl<K: Copy + Ord> Buckets<K> {
         bucket.has_token(now, self.rate)
     }
 
-    /// Takes a token of `key`, though there be none.
-    pub(super) fn take(&mut self, now: Time, key: &K) {
+    /// Takes so many tokens of `key`, though there be fewer.
+    pub(super) fn take(&mut self, now: Time, key: &K, tokens: u32) {
         let mut bucket = self.buckets.remove(key).unwrap_or_default();
         self.order.remove(&(bucket, *key));
         let is_over = |len, bucket: Bucket| len >= MAX || bucket.0 <= now;
@@ -66,7 +66,7 @@ impl<K: Copy + Ord> Buckets<K> {
         {
             self.buckets.remove(&full);
         }
-        bucket.take(now, self.rate);
+        bucket.take(now, self.rate, tokens);
         self.buckets.insert(*key, bucket);
         self.order.insert((bucket, *key));
     }
@@ -86,7 +86,7 @@ mod tests {
         let take = |_: &usize| {
             let has_token = buckets.has_token(now, &key);
             if has_token {
-                buckets.take(now, &key);
+                buckets.take(now, &key, 1);
             }
             has_token
         };
@@ -109,12 +109,12 @@ mod tests {
         let mut buckets = Buckets::new(RATE);
         take(&mut buckets, Time::ZERO, 0, 9);
         for key in 1..100_000 {
-            buckets.take(Time::ZERO, &key);
+            buckets.take(Time::ZERO, &key, 1);
         }
         assert_eq!((buckets.buckets.len(), buckets.order.len()), (MAX, MAX));
         assert!(!buckets.has_token(Time::ZERO, &0));
         // Whose bucket is full is forgotten by the next who comes.
-        buckets.take(Time::from_millis(60_000), &7);
+        buckets.take(Time::from_millis(60_000), &7, 1);
         assert_eq!((buckets.buckets.len(), buckets.order.len()), (1, 1));
     }
 }

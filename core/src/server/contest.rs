@@ -190,7 +190,7 @@ impl Server {
         let Some(connection) = find(&mut self.connections, id) else {
             return;
         };
-        if self.journal.admits(now, newcomer.peer) {
+        if self.journal.admits(now, newcomer.peer, key.as_str()) {
             info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), stream = key.as_str(),
                 by_conn = %ConnectionId::from_token(newcomer.claim.connection), by = %newcomer.peer,
                 silent_ms = now.since(connection.last_input).as_millis(), "publisher replaced");

@@ -257,8 +257,8 @@ impl Starts {
     /// `newcomer` has the name, by this epoch.
     fn next(&mut self, now: Time, key: &StreamKey, newcomer: Newcomer) -> Epoch {
         let address = newcomer.peer.into();
-        self.by_address.take(now, &address);
-        self.by_name.take(now, &(address, hash_of(key)));
+        self.by_address.take(now, &address, 1);
+        self.by_name.take(now, &(address, hash_of(key)), 1);
         self.epoch += 1;
         self.epoch
     }

@@ -31,6 +31,10 @@ const LINES: Rate = Rate {
 /// How long after the first line that was left out the log says how many there were. 10 s: seldom enough to be no burden.
 const REPORT_AFTER: Duration = Duration::from_secs(10);
 
+/// Bytes of a stream's name for which a line counts once more. 64: few names are longer, and a line with one of 511 bytes,
+/// escaped, has 2 KB.
+const NAME: usize = 64;
+
 /// Addresses whose lines are counted one by one until then. 64: the ones that began.
 const MAX_COUNTED: usize = 64;
 
@@ -61,17 +65,14 @@ impl Journal {
         }
     }
 
-    /// Whether a line about this peer is logged.
-    pub(super) fn admits(&mut self, now: Time, peer: SocketAddr) -> bool {
-        self.admits_address(now, peer.into())
-    }
-
-    /// Whether a line about something that peers at this address did is logged.
-    pub(super) fn admits_address(&mut self, now: Time, address: Address) -> bool {
+    /// Whether a line is logged about what a peer at this address did with `stream`, if with any.
+    pub(super) fn admits(&mut self, now: Time, address: impl Into<Address>, stream: &str) -> bool {
+        let address = address.into();
         let is_admitted = self.by_address.has_token(now, &address) && self.all.has_token(now, LINES);
         if is_admitted {
-            self.by_address.take(now, &address);
-            self.all.take(now, LINES);
+            let cost = 1 + u32::try_from(stream.len() / NAME).unwrap_or(u32::MAX);
+            self.by_address.take(now, &address, cost);
+            self.all.take(now, LINES, cost);
         } else {
             self.left_out.count(now, address);
         }
@@ -80,7 +81,7 @@ impl Journal {
 
     /// Whether it is logged that this peer was refused to publish `stream`: once for all its attempts.
     pub(super) fn admits_refusal(&mut self, now: Time, peer: SocketAddr, stream: &str) -> bool {
-        self.refusals.is_news(now, peer.into(), stream) && self.admits(now, peer)
+        self.refusals.is_news(now, peer.into(), stream) && self.admits(now, peer, stream)
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Time> {
@@ -123,7 +124,7 @@ mod tests {
     }
 
     fn admitted(journal: &mut Journal, now: Time, host: u32, lines: usize) -> usize {
-        (0..lines).filter(|_| journal.admits(now, peer(host))).count()
+        (0..lines).filter(|_| journal.admits(now, peer(host), "live/x")).count()
     }
 
     #[test]
@@ -136,9 +137,18 @@ mod tests {
     }
 
     #[test]
+    fn a_line_with_a_long_name_counts_for_several() {
+        let (mut journal, name) = (Journal::new(), "x".repeat(511));
+        let admitted = (0..4_000)
+            .filter(|_| journal.admits(Time::ZERO, peer(1), &name))
+            .count();
+        assert_eq!(admitted, 4_000 / 8);
+    }
+
+    #[test]
     fn many_addresses_fill_the_log_no_faster_than_it_may_grow() {
         let mut journal = Journal::new();
-        let mut flood = |now| (0..100_000).filter(|host| journal.admits(now, peer(*host))).count();
+        let mut flood = |now| (0..100_000).filter(|host| journal.admits(now, peer(*host), "")).count();
         assert_eq!(flood(Time::ZERO), 20_000);
         assert_eq!(flood(Time::from_millis(1_000)), 200);
         assert_eq!(journal.left_out.by_address.len(), MAX_COUNTED);

@@ -475,7 +475,7 @@ impl Server {
             Happened::Refused(reason) if self.note_refused_push(now, id, &reason) => {}
             Happened::Refused(reason) => {
                 if let Some(connection) = find(&mut self.connections, id)
-                    && self.journal.admits(now, connection.peer)
+                    && self.journal.admits(now, connection.peer, "")
                 {
                     info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), %reason,
                         "request refused");
@@ -508,7 +508,7 @@ impl Server {
         if mem::replace(&mut connection.has_failed, true) {
             return;
         }
-        if self.journal.admits(now, connection.peer) {
+        if self.journal.admits(now, connection.peer, "") {
             info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), reason = %failure,
                 "connection failed");
         }
@@ -642,7 +642,7 @@ impl Server {
     fn deliver(&mut self, now: Time) {
         loop {
             while let Some((key, address)) = self.directory.poll_ended() {
-                if self.journal.admits_address(now, address) {
+                if self.journal.admits(now, address, key.as_str()) {
                     info!(stream = key.as_str(), "stream ended");
                 }
             }

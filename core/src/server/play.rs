@@ -2,7 +2,7 @@
 
 use super::connection::{Activity, PlayAsk, Refusal, Role};
 use super::shard::{Body, Epoch};
-use super::stream::{Presence, Waiter};
+use super::stream::{Presence, Waiter, stream_name};
 use super::{ConnectionId, HttpAbsent, Server};
 use crate::hub::{Channel, ChannelId, Join, Next, SkipStep};
 use crate::session::{MessageStreamId, PlayControl, RequestId, Target};
@@ -136,11 +136,12 @@ impl Server {
                 }
                 entry.waiters.push(waiter);
                 let deadline = now + wait;
+                let name = stream_name(&self.streams, channel);
                 if let Some(connection) = self.connections.get(id.index())
-                    && self.journal.admits(now, connection.peer)
+                    && self.journal.admits(now, connection.peer, name)
                 {
                     let (peer, protocol) = (connection.peer, connection.protocol.name());
-                    info!(conn = %id, %peer, protocol, stream = self.stream_name(channel), seconds = wait.as_secs(), "play waits");
+                    info!(conn = %id, %peer, protocol, stream = name, seconds = wait.as_secs(), "play waits");
                 }
                 if ask.waits_accepted {
                     self.begin_play(now, id, stream, Some(deadline));
@@ -185,8 +186,9 @@ impl Server {
         connection.protocol.accept_play(now, request);
         let (peer, protocol) = (connection.peer, connection.protocol.name());
         self.stats.plays += 1;
-        if self.journal.admits(now, peer) {
-            info!(conn = %id, %peer, protocol, stream = self.stream_name(channel), "play started");
+        let name = stream_name(&self.streams, channel);
+        if self.journal.admits(now, peer, name) {
+            info!(conn = %id, %peer, protocol, stream = name, "play started");
         }
     }
 
@@ -203,8 +205,9 @@ impl Server {
         let (request, channel) = (*request, *channel);
         connection.protocol.reject(now, request, refusal);
         let (peer, protocol) = (connection.peer, connection.protocol.name());
-        if self.journal.admits(now, peer) {
-            info!(conn = %id, %peer, protocol, stream = self.stream_name(channel), reason = refusal.reason(), "play refused");
+        let name = stream_name(&self.streams, channel);
+        if self.journal.admits(now, peer, name) {
+            info!(conn = %id, %peer, protocol, stream = name, reason = refusal.reason(), "play refused");
         }
         self.stats.plays_refused += 1;
         self.end_role(id, stream, EndCause::Closed);
@@ -388,7 +391,7 @@ impl Server {
                 self.attend(id);
                 self.end_publish(channel, epoch);
                 if let (Some(key), Some(stats)) = (&key, self.hub.channel(channel).map(Channel::stats))
-                    && self.journal.admits(self.now, peer)
+                    && self.journal.admits(self.now, peer, key.as_str())
                 {
                     info!(conn = %id, stream = key.as_str(), %cause, frames = stats.frames, bytes = stats.bytes,
                         jumps = stats.timeline.jumps, raised = stats.timeline.raised, "publish ended");
@@ -402,7 +405,7 @@ impl Server {
                     .channel_mut(channel)
                     .and_then(|channel| channel.unsubscribe(subscriber));
                 if let (Some(key), Some(stats)) = (&key, stats)
-                    && self.journal.admits(self.now, peer)
+                    && self.journal.admits(self.now, peer, key.as_str())
                 {
                     info!(conn = %id, stream = key.as_str(), %cause, sent = stats.sent, missed = stats.missed(),
                         "play ended");

@@ -155,7 +155,7 @@ impl Server {
             if let Some(request) = request {
                 connection.protocol.accept_publish(now, request);
             }
-            if self.journal.admits(now, connection.peer) {
+            if self.journal.admits(now, connection.peer, key.as_str()) {
                 info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(),
                     stream = key.as_str(), "publish started");
             }
@@ -250,7 +250,7 @@ impl Server {
         let Some(connection) = find(&mut self.connections, id) else {
             return;
         };
-        if self.journal.admits(now, connection.peer) {
+        if self.journal.admits(now, connection.peer, "") {
             warn!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), "{}", Refusal::Unsteady.reason());
         }
         let cause = EndCause::ProtocolError;

@@ -7,6 +7,7 @@ use super::{Config, ConnectionId, Server};
 use crate::hub::{Channel, ChannelId};
 use crate::session::MessageStreamId;
 use crate::{Frame, StreamKey};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 /// One stream, as long as a connection here publishes, plays or wants to.
@@ -118,11 +119,6 @@ impl Server {
         }
     }
 
-    /// For the log.
-    pub(super) fn stream_name(&self, id: ChannelId) -> &str {
-        self.streams.get(&id).map_or("", |stream| stream.key.as_str())
-    }
-
     /// Our publisher of `key` as `epoch`, if it still is.
     pub(super) fn find_publisher(&self, key: &StreamKey, epoch: Epoch) -> Option<&Publisher> {
         let stream = self.streams.get(&self.hub.find(key)?)?;
@@ -134,4 +130,9 @@ impl Server {
         let id = self.hub.find(key)?;
         Some((id, self.streams.get_mut(&id)?))
     }
+}
+
+/// The name of a stream, for the log.
+pub(super) fn stream_name(streams: &BTreeMap<ChannelId, Stream>, id: ChannelId) -> &str {
+    streams.get(&id).map_or("", |stream| stream.key.as_str())
 }
