@@ -371,7 +371,10 @@ fn all_players_write_one_buffer() {
     let mut whole = Whole::new();
     let (publisher, mut client) = whole.publish();
     let players = whole.three_players();
-    for frame in two_seconds(0) {
+    // Once there were sound and pictures, players are told of both and get each frame at once.
+    let first = wire(&mut client, &two_seconds(0));
+    whole.input(publisher, &first);
+    for frame in two_seconds(2_000) {
         let message = wire(&mut client, std::slice::from_ref(&frame)).concat();
         whole.server.handle_input(whole.now, publisher, &message);
         while whole.server.poll_action().is_some() {}

@@ -6,6 +6,7 @@ use super::lobby::Lobby;
 use super::ring::{Ring, Sequence, Slot};
 use super::subscriber::{AwaitsKeyframe, LagLimit, SkipStep, Subscriber, SubscriberStats};
 use super::timeline::{Timeline, TimelineStats};
+use super::tracks::{Tracks, Watch};
 use crate::media::{self, Codec, Frame, FrameClass, FrameKind};
 use crate::time::PerSecond;
 use crate::{Time, Timestamp};
@@ -13,10 +14,6 @@ use alloc::sync::Arc;
 use core::mem;
 use core::time::Duration;
 use slab::Slab;
-
-/// Media frames after which we believe that a kind which has not shown up is not there, and the time for it.
-const TRACKS_SETTLE_FRAMES: u64 = 10;
-const TRACKS_SETTLE_TIME: Duration = Duration::from_secs(2);
 
 /// A stream without a keyframe for this long has none. 20 s: twice the longest interval that encoders are usually set to.
 const MAX_KEYFRAME_INTERVAL: Duration = Duration::from_secs(20);
@@ -38,14 +35,10 @@ pub struct Channel {
     timeline: Timeline,
     headers: Headers,
     ring: Ring,
-    tracks: Tracks,
-    /// When the present publisher's first media frame came, and how many it has sent.
-    first_media: Option<Time>,
-    media_frames: u64,
+    /// Which kinds of media the present publisher has sent.
+    watch: Watch,
     /// When its last keyframe came, or may have come.
     last_keyframe: Option<Time>,
-    /// When its last video frame came, or may have come.
-    last_picture: Option<Time>,
     header_changes: PerSecond,
     is_unsteady: bool,
     subscribers: Slab<Subscriber>,
@@ -102,24 +95,15 @@ pub enum Next {
     },
     /// The stream is over and everything has been given out.
     Ended,
+    /// The stream has other kinds of media than the player was [told](Channel::tracks_of), so that it must join anew. Only
+    /// for players that need to know them.
+    Changed,
 }
 
-/// Which kinds of media a stream has, by what was seen and not by what metadata says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tracks {
-    /// Audio was seen.
-    pub audio: bool,
-    /// Video was seen.
-    pub video: bool,
-}
-
-/// What a publisher has sent before it comes to a channel.
+/// What a publisher has sent before it comes to a channel: which kinds of media, when, and what follows from that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Past {
-    /// The kinds of media among it.
-    pub tracks: Tracks,
-    /// Its media frames.
-    pub media_frames: u64,
+    pub(super) watch: Watch,
 }
 
 /// What a channel has seen of its present or last publisher.
@@ -150,11 +134,8 @@ impl Channel {
             timeline: Timeline::new(),
             headers: Headers::default(),
             ring: Ring::default(),
-            tracks: Tracks::default(),
-            first_media: None,
-            media_frames: 0,
+            watch: Watch::default(),
             last_keyframe: None,
-            last_picture: None,
             header_changes: PerSecond::default(),
             is_unsteady: false,
             subscribers: Slab::new(),
@@ -175,7 +156,7 @@ impl Channel {
     /// As [`begin`](Self::begin), for a publisher that has sent the `past` elsewhere. If that was anything, its sound waits
     /// for its pictures, as for everybody who joins in the middle.
     pub fn begin_midway(&mut self, now: Time, past: Past) {
-        self.restart(now, past, past.media_frames > 0);
+        self.restart(now, past, past.watch.frames() > 0);
     }
 
     /// As [`begin_midway`](Self::begin_midway), for a publisher of which some frames were lost on the way: players that
@@ -204,13 +185,14 @@ impl Channel {
         self.stats.gop_overflows += u64::from(self.ring.bound_gop(&self.config));
     }
 
-    /// Takes in frames that come in one go, as those before a channel heard of its publisher do: for players that had
-    /// everything they are the burst with which they begin, and no lag. O(frames and players).
+    /// Takes in frames of the publisher's [`Past`], which come in one go: for players that had everything they are the burst
+    /// with which they begin, and no lag. O(frames and players).
     pub fn push_burst(&mut self, now: Time, frames: impl IntoIterator<Item = Frame>) {
-        let start = self.ring.end();
+        let (start, watch) = (self.ring.end(), self.watch);
         for frame in frames {
             self.push(now, frame);
         }
+        self.watch = watch;
         let (end, life) = (self.ring.end(), self.life);
         let had_all = |it: &Subscriber| it.life == life && it.cursor >= start;
         for (_, subscriber) in self.subscribers.iter_mut().filter(|(_, it)| had_all(it)) {
@@ -230,7 +212,7 @@ impl Channel {
         self.ended = Ended {
             at: self.ring.end(),
             headers: mem::take(&mut self.headers),
-            tracks: self.tracks,
+            tracks: self.watch.promise().unwrap_or(self.watch.seen()),
         };
         self.forget_media();
     }
@@ -257,11 +239,12 @@ impl Channel {
             headers_until: 0,
             awaits: awaits.then_some(AwaitsKeyframe {
                 since: now,
-                audio_too: self.media_frames > 0,
+                audio_too: self.watch.frames() > 0,
                 is_slow: false,
             }),
             is_parked: false,
             needs_tracks: join.needs_tracks,
+            promised: None,
             is_paused: false,
             wants_audio: true,
             wants_video: true,
@@ -285,7 +268,6 @@ impl Channel {
     ///
     /// Cost: no allocation; the payload is shared. Frames that the player is to miss are passed over in one go.
     pub fn next(&mut self, id: SubscriberId) -> Next {
-        let lacks_tracks = self.awaiting_tracks > 0 && self.tracks().is_none();
         let Some(subscriber) = self.subscribers.get_mut(id.0 as usize) else {
             return Next::Ended;
         };
@@ -294,23 +276,39 @@ impl Channel {
         if has_ended && (has_all || subscriber.is_paused) {
             return Next::Ended;
         }
-        let awaits_tracks = subscriber.needs_tracks && lacks_tracks && !has_ended;
-        if awaits_tracks || subscriber.is_paused {
-            return self.park(id);
+        if subscriber.needs_tracks || subscriber.is_paused {
+            let promise = if has_ended {
+                Some(self.ended.tracks)
+            } else {
+                self.watch.promise()
+            };
+            if promise.is_none() || subscriber.is_paused {
+                return self.park(id);
+            }
+            subscriber.needs_tracks = false;
+            subscriber.promised = promise;
+            // What came while it waited is the burst with which it begins, and no lag.
+            subscriber.anchor = self.ring.end();
+            self.awaiting_tracks -= 1;
         }
-        self.awaiting_tracks -= usize::from(mem::take(&mut subscriber.needs_tracks));
-        let (headers, tracks) = if has_ended {
-            (&self.ended.headers, self.ended.tracks)
-        } else {
-            (&self.headers, self.tracks)
-        };
+        if subscriber
+            .promised
+            .is_some_and(|it| !has_ended && self.watch.breaks(it))
+        {
+            return Next::Changed;
+        }
         let view = View {
             config: &self.config,
-            headers,
+            headers: if has_ended { &self.ended.headers } else { &self.headers },
             ring: &self.ring,
-            tracks,
+            watch: &self.watch,
+            has_ended,
+            has_video: if has_ended {
+                self.ended.tracks.video
+            } else {
+                self.watch.seen().video
+            },
             last_keyframe: self.last_keyframe,
-            last_picture: self.last_picture,
         };
         match view.next(subscriber, self.timeline.current()) {
             Some(next) => next,
@@ -357,10 +355,7 @@ impl Channel {
     /// What the present publisher has sent so far, for another channel that it is to [begin](Self::begin_midway) in.
     #[must_use]
     pub fn past(&self) -> Past {
-        Past {
-            tracks: self.tracks,
-            media_frames: self.media_frames,
-        }
+        Past { watch: self.watch }
     }
 
     /// Whether the publisher has changed its sequence headers more often than
@@ -370,27 +365,22 @@ impl Channel {
         self.is_unsteady
     }
 
-    /// Which kinds of media the stream has, as soon as that can be said: both were seen, or enough of one.
+    /// Which kinds of media a player that joins now can rely on, as soon as that can be said: at once in a stream that is
+    /// running, and at the beginning once both kinds came, or one that was announced did not come in 3 s.
     #[must_use]
     pub fn tracks(&self) -> Option<Tracks> {
-        let settled = (self.tracks.audio && self.tracks.video)
-            || self.media_frames >= TRACKS_SETTLE_FRAMES
-            || self.first_media.is_some_and(|first| {
-                self.ring
-                    .newest()
-                    .is_some_and(|slot| slot.arrived.since(first) >= TRACKS_SETTLE_TIME)
-            });
-        settled.then_some(self.tracks)
+        self.watch.promise()
     }
 
-    /// The [tracks](Self::tracks) of the stream that a player is given, which may have ended since.
+    /// The [tracks](Self::tracks) that a player was told of, or would be now. From its first frame on it gets these only,
+    /// and [`Next::Changed`] when they are wrong.
     #[must_use]
     pub fn tracks_of(&self, id: SubscriberId) -> Option<Tracks> {
         let subscriber = self.subscribers.get(id.0 as usize)?;
-        if subscriber.life == self.life {
-            self.tracks()
-        } else {
-            Some(self.ended.tracks)
+        match subscriber.promised {
+            None if subscriber.life == self.life => self.tracks(),
+            None => Some(self.ended.tracks),
+            promised => promised,
         }
     }
 
@@ -465,7 +455,12 @@ impl Channel {
     }
 
     fn push_header(&mut self, now: Time, frame: Frame) {
-        match self.headers.store(&frame) {
+        let stored = self.headers.store(&frame);
+        match frame.class {
+            FrameClass::Metadata => self.watch.metadata(self.headers.named()),
+            _ => self.watch.header(&frame),
+        }
+        match stored {
             Stored::Ignored => {
                 self.stats.repeated_headers += 1;
                 return;
@@ -476,7 +471,6 @@ impl Channel {
             }
             Stored::Changed | Stored::First => {}
         }
-        self.saw(frame.kind, now);
         let time = self.timeline.current_of(frame.kind);
         self.ring.push(frame, time, now);
     }
@@ -486,15 +480,11 @@ impl Channel {
             self.stats.without_header += 1;
             return;
         }
-        self.saw(frame.kind, now);
-        self.media_frames += 1;
-        if self.tracks().is_some() {
+        self.watch.coded(now, &frame);
+        if self.watch.settled().is_some() {
             self.headers.drop_stale();
         }
         let time = self.timeline.advance(now, frame.kind, frame.timestamp);
-        if frame.kind == FrameKind::Video {
-            self.last_picture = Some(now);
-        }
         if starts_gop(&frame) {
             self.ring.mark_keyframe(&frame, time, self.config.gop_cache);
             self.last_keyframe = Some(now);
@@ -508,11 +498,9 @@ impl Channel {
         self.headers.mark_stale();
         self.is_unsteady = false;
         self.forget_media();
-        self.tracks = past.tracks;
-        self.media_frames = past.media_frames;
+        self.watch = past.watch.moved_to(now);
         // A keyframe may have come just before.
-        self.last_keyframe = past.tracks.video.then_some(now);
-        self.last_picture = self.last_keyframe;
+        self.last_keyframe = self.watch.seen().video.then_some(now);
         let life = self.life;
         for (_, subscriber) in self.subscribers.iter_mut().filter(|(_, it)| it.life == life) {
             // Who is there from the beginning gets all of it, also the sound before the first picture.
@@ -527,20 +515,8 @@ impl Channel {
     /// What comes next has nothing to do with the frames so far.
     fn forget_media(&mut self) {
         self.ring.end_gop();
-        self.tracks = Tracks::default();
-        self.first_media = None;
-        self.media_frames = 0;
+        self.watch = Watch::default();
         self.last_keyframe = None;
-        self.last_picture = None;
-    }
-
-    fn saw(&mut self, kind: FrameKind, now: Time) {
-        match kind {
-            FrameKind::Audio => self.tracks.audio = true,
-            FrameKind::Video => self.tracks.video = true,
-            FrameKind::Data => return,
-        }
-        self.first_media.get_or_insert(now);
     }
 }
 
@@ -569,9 +545,10 @@ struct View<'a> {
     config: &'a ChannelConfig,
     headers: &'a Headers,
     ring: &'a Ring,
-    tracks: Tracks,
+    watch: &'a Watch,
+    has_ended: bool,
+    has_video: bool,
     last_keyframe: Option<Time>,
-    last_picture: Option<Time>,
 }
 
 impl View<'_> {
@@ -594,10 +571,14 @@ impl View<'_> {
                         subscriber.base = Some(self.base_at(subscriber.cursor, slot));
                     }
                     subscriber.cursor += 1;
+                    let Some(frame) = self.as_promised(subscriber, &slot.frame) else {
+                        continue;
+                    };
                     subscriber.stats.sent += 1;
-                    return Some(Next::Frame(at(&slot.frame, subscriber.own_time(slot.time))));
+                    return Some(Next::Frame(at(frame, subscriber.own_time(slot.time))));
                 }
                 Verdict::PassOver => subscriber.cursor += 1,
+                Verdict::Change => return Some(Next::Changed),
                 Verdict::Report(step, limit) => {
                     subscriber.reported = Some(step);
                     return Some(Next::Skipped {
@@ -623,7 +604,7 @@ impl View<'_> {
         };
         let now = self.ring.newest().map_or(Time::ZERO, |slot| slot.arrived);
         let end = self.ring.end();
-        let (target, anchor) = if self.tracks.video {
+        let (target, anchor) = if self.has_video {
             let keyframe = self.ring.newest_keyframe();
             (keyframe.filter(|&it| it > subscriber.cursor).unwrap_or(end), end)
         } else {
@@ -658,7 +639,7 @@ impl View<'_> {
             let header = self.headers.get(usize::from(index));
             index += 1;
             match header {
-                Some(header) if subscriber.wants(header.kind) => break header,
+                Some(header) if subscriber.wants(header.kind) && subscriber.knows(header.kind) => break header,
                 Some(_) => {}
                 None => {
                     subscriber.headers_due = None;
@@ -673,7 +654,17 @@ impl View<'_> {
             Some(slot) if subscriber.base.is_some() => slot.time,
             _ => current,
         };
+        let header = self.as_promised(subscriber, header).unwrap_or(header);
         Some(at(header, subscriber.own_time(time)))
+    }
+
+    /// `frame` for a player that may have been told which kinds of media there are: metadata must not say anything else.
+    /// `None` for metadata that newer metadata follows.
+    fn as_promised<'a>(&'a self, subscriber: &Subscriber, frame: &'a Frame) -> Option<&'a Frame> {
+        match subscriber.promised {
+            Some(promised) if frame.class == FrameClass::Metadata => self.headers.metadata_for(frame, promised),
+            _ => Some(frame),
+        }
     }
 
     fn verdict(&self, subscriber: &mut Subscriber, slot: &Slot) -> Verdict {
@@ -681,6 +672,10 @@ impl View<'_> {
         let is_coded = is_coded(frame);
         if !subscriber.wants(frame.kind) || (frame.class.is_header() && subscriber.cursor < subscriber.headers_until) {
             return Verdict::PassOver;
+        }
+        if !subscriber.knows(frame.kind) {
+            let is_news = is_coded && frame.track.0 == 0 && !self.has_ended && self.watch.has_now(frame.kind);
+            return if is_news { Verdict::Change } else { Verdict::PassOver };
         }
         if is_coded && let Some(awaits) = subscriber.awaits {
             let waited = slot.arrived.since(awaits.since);
@@ -733,7 +728,9 @@ impl View<'_> {
 
     /// Whether pictures come at present, so that sound may wait for them.
     fn shows(&self, now: Time) -> bool {
-        self.last_picture.is_some_and(|last| now.since(last) < SOUND_WAIT)
+        self.watch
+            .newest_picture()
+            .is_some_and(|last| now.since(last) < SOUND_WAIT)
     }
 
     /// Whether keyframes are rarer than any encoder is set to, so that a player may see pictures without one: intra
@@ -757,6 +754,8 @@ impl View<'_> {
 enum Verdict {
     Send,
     PassOver,
+    /// The frame is of a kind that the player was not told of.
+    Change,
     Report(SkipStep, LagLimit),
 }
 

@@ -1,6 +1,8 @@
 //! What a player needs before the first frame.
 
+use super::tracks::Tracks;
 use crate::media::{Frame, FrameClass, FrameKind, TrackId};
+use crate::message::data::{self, Named};
 use alloc::vec::Vec;
 
 /// Headers that a stream may have: 8 tracks of audio and 8 of video with a supplement each, more than any encoder sends.
@@ -14,7 +16,27 @@ pub const MAX_HEADER_LEN: usize = 256 << 10;
 #[derive(Debug, Default)]
 pub(super) struct Headers {
     stored: Vec<Header>,
+    /// What the metadata says of the kinds of media.
+    named: Named,
+    /// The metadata for players that were promised sound, pictures or both, where it says something else itself.
+    corrected: [Option<Frame>; 3],
 }
+
+/// What a player can be promised.
+const PROMISES: [Tracks; 3] = [
+    Tracks {
+        audio: true,
+        video: false,
+    },
+    Tracks {
+        audio: false,
+        video: true,
+    },
+    Tracks {
+        audio: true,
+        video: true,
+    },
+];
 
 #[derive(Debug)]
 struct Header {
@@ -50,8 +72,10 @@ impl Headers {
                         return Stored::Ignored;
                     }
                     header.frame = frame.clone();
-                    if frame.class == FrameClass::SequenceHeader {
-                        self.drop_supplement(frame.kind, frame.track);
+                    match frame.class {
+                        FrameClass::SequenceHeader => self.drop_supplement(frame.kind, frame.track),
+                        FrameClass::Metadata => self.read(frame),
+                        _ => {}
                     }
                     Stored::Changed
                 }
@@ -66,9 +90,40 @@ impl Headers {
                         is_stale: false,
                     },
                 );
+                if frame.class == FrameClass::Metadata {
+                    self.read(frame);
+                }
                 Stored::First
             }
         }
+    }
+
+    /// Reads the metadata once for all players. O(its length).
+    fn read(&mut self, metadata: &Frame) {
+        self.named = data::named(&metadata.payload);
+        self.corrected = PROMISES.map(|Tracks { audio, video }| {
+            let payload = data::with_tracks(&metadata.payload, audio, video)?;
+            Some(Frame {
+                payload,
+                ..metadata.clone()
+            })
+        });
+    }
+
+    /// What the metadata says of the kinds of media.
+    pub(super) fn named(&self) -> Named {
+        self.named
+    }
+
+    /// What a player gets for `metadata` that was promised these kinds; `None` if that is not the newest.
+    pub(super) fn metadata_for<'a>(&'a self, metadata: &'a Frame, promised: Tracks) -> Option<&'a Frame> {
+        let newest = self.iter().find(|frame| frame.class == FrameClass::Metadata)?;
+        if newest.payload.as_ptr() != metadata.payload.as_ptr() {
+            return None;
+        }
+        let index = PROMISES.iter().position(|it| *it == promised);
+        let corrected = index.and_then(|index| self.corrected.get(index)?.as_ref());
+        Some(corrected.unwrap_or(newest))
     }
 
     fn drop_supplement(&mut self, kind: FrameKind, track: TrackId) {

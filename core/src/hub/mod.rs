@@ -20,15 +20,17 @@ mod lobby;
 mod ring;
 mod subscriber;
 mod timeline;
+mod tracks;
 
 #[cfg(test)]
 mod tests;
 
-pub use channel::{Channel, ChannelStats, Join, Next, Past, SubscriberId, Tracks};
+pub use channel::{Channel, ChannelStats, Join, Next, Past, SubscriberId};
 pub use config::ChannelConfig;
 pub use headers::{MAX_HEADER_LEN, MAX_HEADERS};
 pub use subscriber::{LagLimit, SkipStep, SubscriberStats};
 pub use timeline::TimelineStats;
+pub use tracks::Tracks;
 
 use crate::{StreamKey, Time};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -2,6 +2,7 @@
 
 use super::lobby::LaneId;
 use super::ring::Sequence;
+use super::tracks::Tracks;
 use crate::{FrameKind, Time};
 
 /// What a channel remembers of one player.
@@ -29,6 +30,8 @@ pub(super) struct Subscriber {
     pub(super) is_parked: bool,
     /// Set for players that must know the tracks before the first byte (an FLV header names them).
     pub(super) needs_tracks: bool,
+    /// What such a player was told that the stream has. It gets no other kind.
+    pub(super) promised: Option<Tracks>,
     pub(super) is_paused: bool,
     pub(super) wants_audio: bool,
     pub(super) wants_video: bool,
@@ -89,6 +92,11 @@ impl Subscriber {
             FrameKind::Video => self.wants_video,
             FrameKind::Data => true,
         }
+    }
+
+    /// Whether the player may get frames of `kind`: it was told of them, or need not be.
+    pub(super) fn knows(&self, kind: FrameKind) -> bool {
+        self.promised.is_none_or(|promised| promised.has(kind))
     }
 
     /// Continues with headers and a keyframe, as after a pause.

@@ -2,8 +2,8 @@
 
 use super::amf0_values;
 use crate::Limits;
-use crate::amf::AmfError;
-use crate::amf::amf0::{Pair, Reader, Writer};
+use crate::amf::amf0::{Pair, Pairs, Reader, Writer};
+use crate::amf::{AmfError, AmfLimits};
 use crate::chunk::MessageTypeId;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -62,6 +62,72 @@ fn read(body: &Bytes, limits: &Limits) -> Result<DataFrame, AmfError> {
     }
 }
 
+/// What metadata says of sound and pictures: that there are some, that there are none, or nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Named {
+    /// By `hasAudio`, else by an `audiocodecid`.
+    pub audio: Option<bool>,
+    /// By `hasVideo`, else by a `videocodecid`.
+    pub video: Option<bool>,
+}
+
+/// Reads what [normalized](normalize) metadata says of the kinds of media. O(length), no allocation.
+#[must_use]
+pub fn named(metadata: &[u8]) -> Named {
+    let (mut has, mut codec) = (Named::default(), Named::default());
+    for Pair { key, value } in pairs(metadata).into_iter().flatten() {
+        let flag = value.as_bool().or_else(|| Some(value.as_f64()? != 0.0));
+        let is_codec = value.as_f64().is_some() || value.as_bytes().is_some_and(|name| !name.is_empty());
+        match key {
+            HAS_AUDIO => has.audio = flag,
+            HAS_VIDEO => has.video = flag,
+            b"audiocodecid" => codec.audio = is_codec.then_some(true),
+            b"videocodecid" => codec.video = is_codec.then_some(true),
+            _ => {}
+        }
+    }
+    Named {
+        audio: has.audio.or(codec.audio),
+        video: has.video.or(codec.video),
+    }
+}
+
+/// [Normalized](normalize) metadata in which `hasAudio` and `hasVideo`, where they stand, say what they are to say; `None` if
+/// they do already. O(length), at most one allocation.
+#[must_use]
+pub fn with_tracks(metadata: &[u8], audio: bool, video: bool) -> Option<Bytes> {
+    let right = |key: &[u8]| match key {
+        HAS_AUDIO => Some(audio),
+        HAS_VIDEO => Some(video),
+        _ => None,
+    };
+    let pairs = pairs(metadata)?;
+    let is_wrong = |it: &Pair<'_>| right(it.key).is_some_and(|right| it.value.as_bool() != Some(right));
+    if !pairs.clone().any(|pair| is_wrong(&pair)) {
+        return None;
+    }
+    let mut body = Vec::with_capacity(metadata.len());
+    let mut writer = Writer::new(&mut body);
+    let count = u32::try_from(pairs.clone().count()).unwrap_or_default();
+    writer.string(ON_METADATA).ecma_array_start(count);
+    for Pair { key, value } in pairs {
+        writer.key(key);
+        match right(key) {
+            Some(right) => writer.boolean(right),
+            None => writer.raw(value.raw()),
+        };
+    }
+    writer.object_end();
+    Some(body.into())
+}
+
+/// The pairs of normalized metadata.
+fn pairs(metadata: &[u8]) -> Option<Pairs<'_>> {
+    let mut reader = Reader::new(metadata, AmfLimits::default());
+    reader.skip().ok()?;
+    reader.object().ok()?
+}
+
 /// Takes values up to the first string. Where it starts, and its bytes.
 fn next_string<'a>(reader: &mut Reader<'a>) -> Result<(usize, &'a [u8]), AmfError> {
     while !reader.is_empty() {
@@ -111,6 +177,8 @@ fn metadata(mut reader: Reader<'_>, limits: &Limits) -> Result<DataFrame, AmfErr
 
 const SET_DATA_FRAME: &[u8] = b"@setDataFrame";
 const CLEAR_DATA_FRAME: &[u8] = b"@clearDataFrame";
+const HAS_AUDIO: &[u8] = b"hasAudio";
+const HAS_VIDEO: &[u8] = b"hasVideo";
 const ON_METADATA: &[u8] = b"onMetaData";
 
 /// Members of metadata that are true of files only.
@@ -122,7 +190,7 @@ const ENVELOPE_LEN: usize = 3 + ON_METADATA.len() + 5 + 3;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::amf::{AmfLimits, Text, Value};
+    use crate::amf::{Text, Value};
     use quickcheck::quickcheck;
 
     /// The body that `write` writes.
@@ -318,6 +386,41 @@ mod tests {
         ] {
             assert_eq!(normalized(&written), DataFrame::Ignored, "{written:x?}");
         }
+    }
+
+    #[test]
+    fn metadata_names_kinds_by_flag_and_else_by_codec() {
+        let read = |write: fn(&mut Writer<&mut Vec<u8>>)| {
+            named(&body(|w| {
+                w.string("onMetaData").ecma_array_start(2);
+                write(w);
+                w.object_end();
+            }))
+        };
+        let of = |audio, video| Named { audio, video };
+        assert_eq!(read(|_| {}), of(None, None));
+        let codecs = read(|w| {
+            w.key("audiocodecid").number(10.0).key("videocodecid").string("");
+        });
+        assert_eq!(codecs, of(Some(true), None));
+        let flags = read(|w| {
+            w.key("audiocodecid").number(10.0).key("hasAudio").boolean(false);
+            w.key("hasVideo").number(1.0);
+        });
+        assert_eq!(flags, of(Some(false), Some(true)));
+        assert_eq!(named(b""), of(None, None));
+    }
+
+    #[test]
+    fn the_flags_are_corrected_and_nothing_else() {
+        let with = |audio| {
+            body(|w| {
+                w.string("onMetaData").ecma_array_start(3).key("width").number(1280.0);
+                w.key("hasAudio").boolean(audio).key("encoder").string("x").object_end();
+            })
+        };
+        assert_eq!(with_tracks(&with(true), false, true), Some(with(false)));
+        assert_eq!(with_tracks(&with(true), true, false), None);
     }
 
     #[test]

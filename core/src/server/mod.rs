@@ -680,7 +680,7 @@ impl Server {
                 past,
                 frames,
             } => {
-                if self.follow(now, &key, epoch, ticket, is_again, past) {
+                if self.follow(now, &key, epoch, ticket, is_again, *past) {
                     self.relay(now, from, &key, epoch, true, frames);
                 }
             }

@@ -362,15 +362,19 @@ impl Server {
                         debug!(conn = %id, peer = %connection.peer, ?step, ?limit, missed, "slow player");
                     }
                     Next::Ended => {
-                        ended = Some(role.stream);
+                        ended = Some((role.stream, EndCause::Unpublished));
+                        break;
+                    }
+                    Next::Changed => {
+                        ended = Some((role.stream, EndCause::TracksChanged));
                         break;
                     }
                 }
             }
         }
-        if let Some(stream) = ended {
-            connection.protocol.end_play(now, stream, EndCause::Unpublished);
-            self.end_role(id, stream, EndCause::Unpublished);
+        if let Some((stream, cause)) = ended {
+            connection.protocol.end_play(now, stream, cause);
+            self.end_role(id, stream, cause);
             self.deliver(now);
             self.settle(now, id);
         }

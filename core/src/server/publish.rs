@@ -145,7 +145,7 @@ impl Server {
                 epoch,
                 ticket,
                 is_again: false,
-                past: Past::default(),
+                past: Box::default(),
                 frames: Vec::new(),
             };
             self.send(shard, key, snapshot);
@@ -326,7 +326,7 @@ impl Server {
                 epoch,
                 ticket: subscription.ticket,
                 is_again: true,
-                past: channel.past(),
+                past: Box::new(channel.past()),
                 frames,
             };
             self.send(subscription.shard, key, snapshot);
@@ -389,7 +389,7 @@ impl Server {
             epoch,
             ticket,
             is_again: false,
-            past,
+            past: Box::new(past),
             frames,
         };
         self.send(shard, key, snapshot);

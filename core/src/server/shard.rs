@@ -38,6 +38,7 @@
 use super::connection::Refusal;
 use crate::hub::Past;
 use crate::{Frame, StreamKey};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
@@ -127,7 +128,7 @@ pub(super) enum Body {
         ticket: u64,
         is_again: bool,
         /// What the publisher has sent so far.
-        past: Past,
+        past: Box<Past>,
         frames: Vec<Frame>,
     },
     /// The next frames.

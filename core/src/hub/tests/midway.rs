@@ -1,12 +1,12 @@
 //! Publishers that a channel hears from the middle on, as a worker does that has players of another worker's stream.
 
 use super::*;
+use crate::hub::tracks::Watch;
 
 /// As a publisher that has sent five pictures, and sounds if `audio`.
 fn past(audio: bool, video: bool, media_frames: u64) -> Past {
     Past {
-        tracks: Tracks { audio, video },
-        media_frames,
+        watch: Watch::of(Time::from_millis(1_000), Tracks { audio, video }, media_frames),
     }
 }
 

@@ -5,6 +5,7 @@ mod midway;
 mod slow;
 mod sound;
 mod timeline;
+mod tracks;
 
 use super::*;
 use crate::{Frame, FrameClass, FrameKind, Timestamp, TrackId};
@@ -88,6 +89,10 @@ impl Stage {
                 Next::Pending => break,
                 Next::Ended => {
                     words.push(".".into());
+                    break;
+                }
+                Next::Changed => {
+                    words.push("!".into());
                     break;
                 }
                 Next::Skipped { step, limit, .. } => words.push(format!("({step:?} {limit:?})")),
@@ -337,30 +342,6 @@ fn who_waits_for_the_tracks_loses_nothing_when_they_come_in_one_read() {
         stage.channel().push(now, frame(letter, 0, 20, 0));
     }
     assert_eq!(stage.take(player), "M0 A0 V0 K0 a0 P0");
-}
-
-#[test]
-fn both_headers_settle_the_tracks_at_once_and_two_seconds_in_any_case() {
-    let mut stage = Stage::new(|_| {});
-    stage.push("V A");
-    assert_eq!(
-        stage.channel().tracks(),
-        Some(Tracks {
-            audio: true,
-            video: true
-        })
-    );
-    let mut stage = Stage::new(|_| {});
-    stage.push("A a0 a1000");
-    assert_eq!(stage.channel().tracks(), None);
-    stage.push("a2000");
-    assert_eq!(
-        stage.channel().tracks(),
-        Some(Tracks {
-            audio: true,
-            video: false
-        })
-    );
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn publish_for(world: &mut World, publisher: usize, millis: u32) {
 /// An HTTP publisher whose first keyframe has come.
 fn publisher(world: &mut World, shard: usize) -> usize {
     let publisher = world.http_push(shard, "/live/x", 1);
-    world.push(publisher, "V A K0");
+    world.push(publisher, "V A a0 K0");
     publisher
 }
 

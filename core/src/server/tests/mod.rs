@@ -8,4 +8,5 @@ mod shards;
 mod shares;
 mod streams;
 mod takeover;
+mod tracks;
 mod world;

@@ -34,7 +34,7 @@ fn send(world: &mut World, by: Listener, client: usize, script: &str) {
 /// A publisher of `live/x` that has sent its first keyframe.
 fn publisher(world: &mut World, by: Listener, shard: usize) -> usize {
     let publisher = newcomer(world, by, shard, OWN);
-    send(world, by, publisher, "V A K0");
+    send(world, by, publisher, "V A a0 K0");
     assert!(world.is_publishing(publisher));
     publisher
 }

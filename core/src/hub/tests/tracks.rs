@@ -1,0 +1,304 @@
+//! What a stream has, and what players by FLV are told of it.
+
+use super::*;
+use crate::amf::amf0::Writer;
+use crate::hub::tracks::Tracks;
+
+const BOTH: Option<Tracks> = tracks(true, true);
+const SOUND: Option<Tracks> = tracks(true, false);
+const PICTURES: Option<Tracks> = tracks(false, true);
+
+const fn tracks(audio: bool, video: bool) -> Option<Tracks> {
+    Some(Tracks { audio, video })
+}
+
+fn metadata(audio: bool, video: bool) -> Frame {
+    let mut body = Vec::new();
+    let mut writer = Writer::new(&mut body);
+    writer.string("onMetaData").ecma_array_start(2);
+    writer.key("hasAudio").boolean(audio).key("hasVideo").boolean(video);
+    writer.object_end();
+    Frame::data(Timestamp::ZERO, body.into())
+}
+
+impl Stage {
+    fn begin(&mut self) {
+        let now = self.now;
+        self.channel().begin(now);
+    }
+
+    fn metadata(&mut self, audio: bool, video: bool) {
+        let now = self.now;
+        self.channel().push(now, metadata(audio, video));
+    }
+
+    /// A player that is told what the stream has.
+    fn join_by_flv(&mut self) -> SubscriberId {
+        let now = self.now;
+        let join = Join {
+            token: 7,
+            needs_tracks: true,
+            merge: None,
+        };
+        self.channel().subscribe(now, join)
+    }
+
+    /// What such a player would be told, and gets.
+    fn see(&mut self) -> (Option<Tracks>, String) {
+        let player = self.join_by_flv();
+        let tracks = self.channel().tracks_of(player);
+        let seen = self.take(player);
+        self.channel().unsubscribe(player);
+        (tracks, seen)
+    }
+}
+
+/// `letter` every 40 ms in the given span.
+fn every_40_ms(letter: &str, span: core::ops::Range<u32>) -> String {
+    let words: Vec<_> = span.step_by(40).map(|time| format!("{letter}{time}")).collect();
+    words.join(" ")
+}
+
+#[test]
+fn both_kinds_settle_it_at_once() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("M V A K0");
+    assert_eq!(stage.channel().tracks(), None, "a header is only a plan");
+    stage.push("a5");
+    assert_eq!(stage.see(), (BOTH, "M0 A0 V0 K0 a5".into()));
+}
+
+#[test]
+fn a_kind_of_which_only_a_header_came_is_not_announced() {
+    let mut stage = Stage::new(|_| {});
+    let player = stage.join_by_flv();
+    stage.push(&format!("A V K0 {}", every_40_ms("P", 40..3_000)));
+    assert_eq!((stage.channel().tracks(), stage.take(player)), (None, String::new()));
+    stage.push("P3000");
+    assert_eq!(stage.channel().tracks_of(player), PICTURES);
+    let seen = stage.take(player);
+    assert!(seen.starts_with("V0 K0 P40 ") && seen.ends_with(" P3000"), "{seen}");
+}
+
+#[test]
+fn a_kind_that_metadata_promised_in_vain_is_not_announced() {
+    let mut stage = Stage::new(|_| {});
+    stage.metadata(true, true);
+    stage.push(&format!("V K0 {}", every_40_ms("P", 40..3_000)));
+    assert_eq!(stage.channel().tracks(), None);
+    stage.push("P3000");
+    assert_eq!(stage.channel().tracks(), PICTURES);
+}
+
+#[test]
+fn a_picture_after_two_seconds_of_sound_is_waited_for() {
+    let mut stage = Stage::new(|_| {});
+    let player = stage.join_by_flv();
+    stage.metadata(true, true);
+    stage.push(&format!("A {}", every_40_ms("a", 0..2_000)));
+    assert_eq!(stage.take(player), "");
+    stage.push("V K2000");
+    assert_eq!(stage.channel().tracks_of(player), BOTH);
+    let seen = stage.take(player);
+    assert!(seen.starts_with("M0 A0 V0 a0 ") && seen.ends_with("K2000"), "{seen}");
+}
+
+#[test]
+fn a_kind_that_metadata_denies_is_not_waited_for() {
+    let mut stage = Stage::new(|_| {});
+    stage.metadata(false, true);
+    stage.push("V K0");
+    assert_eq!(stage.see(), (PICTURES, "M0 V0 K0".into()));
+}
+
+#[test]
+fn a_kind_that_nothing_speaks_of_is_waited_for_briefly() {
+    let mut stage = Stage::new(|_| {});
+    stage.push(&format!("A {}", every_40_ms("a", 0..360)));
+    assert_eq!(stage.channel().tracks(), None);
+    stage.push("a360");
+    assert_eq!(stage.channel().tracks(), SOUND);
+    let mut stage = Stage::new(|_| {});
+    stage.push("A a0 a1000");
+    assert_eq!(stage.channel().tracks(), None);
+    stage.push("a2000");
+    assert_eq!(stage.channel().tracks(), SOUND);
+}
+
+#[test]
+fn sound_that_comes_later_ends_who_was_not_told_of_it() {
+    let mut stage = Stage::new(|_| {});
+    stage.push(&format!("V K0 {}", every_40_ms("P", 40..4_000)));
+    let (player, by_rtmp) = (stage.join_by_flv(), stage.join());
+    stage.take(player);
+    stage.take(by_rtmp);
+    stage.push("A P4000 a4010 P4040");
+    assert_eq!(stage.take(player), "P4000 !");
+    assert_eq!(stage.take(by_rtmp), "A3960 P4000 a4010 P4040");
+    let (tracks, seen) = stage.see();
+    assert_eq!(tracks, BOTH);
+    assert!(seen.starts_with("A0 V0 K0 ") && seen.ends_with("a4010 P4040"), "{seen}");
+}
+
+#[test]
+fn a_publisher_that_returns_without_sound_ends_who_was_told_of_it() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V A K0 a5 P40");
+    let (player, by_rtmp) = (stage.join_by_flv(), stage.join());
+    stage.take(player);
+    stage.take(by_rtmp);
+    stage.begin();
+    stage.push(&format!("V K80 {}", every_40_ms("P", 120..440)));
+    assert!(stage.take(player).ends_with("P400"));
+    stage.push("P440 P480");
+    assert_eq!(stage.take(player), "!");
+    assert!(stage.take(by_rtmp).ends_with("P480"));
+    assert_eq!(stage.see().0, PICTURES);
+}
+
+#[test]
+fn a_publisher_that_returns_with_sound_ends_who_was_not_told_of_it() {
+    let mut stage = Stage::new(|_| {});
+    stage.metadata(false, true);
+    stage.push("V K0 P40");
+    let player = stage.join_by_flv();
+    assert_eq!(stage.take(player), "M0 V0 K0 P40");
+    stage.begin();
+    stage.push("V A K80 a85");
+    assert_eq!(stage.take(player), "K80 !");
+}
+
+#[test]
+fn a_publisher_that_returns_with_the_same_kinds_ends_nobody() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V A K0 a5 P40");
+    let player = stage.join_by_flv();
+    stage.take(player);
+    stage.begin();
+    stage.push(&format!("V A K80 {} a2000 P2040", every_40_ms("P", 120..2_000)));
+    assert!(stage.take(player).ends_with("a2000 P2040"));
+}
+
+#[test]
+fn a_kind_silent_for_5_s_is_not_announced_to_who_joins() {
+    let mut stage = Stage::new(|_| {});
+    stage.push(&format!("V A K0 a5 {}", every_40_ms("P", 40..5_000)));
+    assert_eq!(stage.see().0, BOTH);
+    stage.push("K5010 P5040");
+    let late = stage.join_by_flv();
+    assert_eq!(stage.channel().tracks_of(late), PICTURES);
+    assert_eq!(stage.take(late), "V0 K0 P30");
+    stage.push("a5050");
+    assert_eq!(stage.take(late), "!");
+}
+
+#[test]
+fn old_sound_in_the_cache_ends_nobody() {
+    let mut stage = Stage::new(|_| {});
+    stage.push(&format!("V A K0 a5 {}", every_40_ms("P", 40..6_000)));
+    let (tracks, seen) = stage.see();
+    assert_eq!(tracks, PICTURES);
+    assert!(!seen.contains(['a', 'A', '!']) && seen.ends_with("P5960"), "{seen}");
+}
+
+#[test]
+fn a_kind_gone_for_10_s_ends_who_was_told_of_it() {
+    let mut stage = Stage::new(|config| config.lag_max_age = Duration::from_secs(60));
+    stage.push("V A K0 a5 P40");
+    let player = stage.join_by_flv();
+    stage.take(player);
+    stage.push(&every_40_ms("P", 80..10_000));
+    assert!(stage.take(player).ends_with("P9960"));
+    stage.push("P10010");
+    assert_eq!(stage.take(player), "!");
+}
+
+#[test]
+fn a_kind_that_comes_and_goes_ends_players_once_then_is_left_out() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V A K0 a5");
+    let (mut player, mut ends) = (stage.join_by_flv(), 0);
+    // 30 s with sound, 15 s without, for ten minutes.
+    for round in 0..20 {
+        let start = round * 45_000;
+        stage.push(&format!("K{start}"));
+        for second in (start..start + 45_000).step_by(1_000) {
+            stage.push(&format!("P{}", second + 500));
+            if second < start + 30_000 {
+                stage.push(&format!("a{}", second + 510));
+            }
+            if stage.take(player).ends_with('!') {
+                ends += 1;
+                stage.channel().unsubscribe(player);
+                player = stage.join_by_flv();
+                stage.take(player);
+            }
+        }
+    }
+    assert_eq!(ends, 3, "gone, back, gone again");
+    // It counts again once it has been there for a minute.
+    for second in (900_000..975_000).step_by(1_000) {
+        stage.push(&format!("P{second} a{}", second + 10));
+        ends += usize::from(stage.take(player).ends_with('!'));
+        if ends == 4 {
+            break;
+        }
+    }
+    assert_eq!((ends, stage.channel().tracks()), (4, BOTH));
+}
+
+#[test]
+fn the_only_kind_that_comes_is_never_left_out() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V A K0 a5");
+    for start in (1_000..240_000).step_by(40_000) {
+        stage.push(&every_40_ms("P", start..start + 20_000));
+        assert_eq!(stage.channel().tracks(), PICTURES, "{start}");
+        stage.push(&every_40_ms("a", start + 20_000..start + 40_000));
+        assert_eq!(stage.channel().tracks(), SOUND, "{start}");
+    }
+}
+
+#[test]
+fn metadata_says_the_same_as_the_flags() {
+    let mut stage = Stage::new(|_| {});
+    stage.metadata(true, true);
+    stage.push(&format!("V K0 {}", every_40_ms("P", 40..3_040)));
+    let (first, second, by_rtmp) = (stage.join_by_flv(), stage.join_by_flv(), stage.join());
+    let mut payload = |player| match stage.channel().next(player) {
+        Next::Frame(frame) => frame.payload,
+        other => panic!("{other:?}"),
+    };
+    let corrected = payload(first);
+    assert_eq!(corrected, metadata(false, true).payload);
+    assert_eq!(corrected.as_ptr(), payload(second).as_ptr(), "made once for all");
+    assert_eq!(payload(by_rtmp), metadata(true, true).payload);
+    // The same for metadata in mid-stream.
+    stage.take(first);
+    stage.metadata(true, false);
+    assert_eq!(stage.channel().tracks(), PICTURES);
+    match stage.channel().next(first) {
+        Next::Frame(frame) => assert_eq!(frame.payload, metadata(false, true).payload),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn another_channel_goes_on_with_what_is_known() {
+    let mut stage = Stage::new(|_| {});
+    stage.push(&format!("V A K0 a5 {}", every_40_ms("P", 40..7_000)));
+    let past = stage.channel().past();
+    let mut replica = Stage::new(|_| {});
+    replica.now = Time::from_millis(500_000);
+    let now = replica.now;
+    replica.channel().begin_midway(now, past);
+    let channel = stage.channel();
+    let frames: Vec<_> = channel.headers().chain(channel.gop()).cloned().collect();
+    replica.channel().push_burst(now, frames);
+    let (tracks, seen) = replica.see();
+    assert_eq!(
+        tracks, PICTURES,
+        "its sound has been silent for 7 s, whenever the frames came here"
+    );
+    assert!(seen.starts_with("V0 K0 ") && seen.ends_with("P6960"), "{seen}");
+}
