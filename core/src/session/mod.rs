@@ -47,7 +47,7 @@
 //! | `publish`, with a name | [`Event::PublishRequested`]; Stream Begin, `NetStream.Publish.Start` |
 //! | `play`, `play2`, with a name | [`Event::PlayRequested`]; Stream Begin, `NetStream.Play.Start` |
 //! | `closeStream`, `deleteStream`, `FCUnpublish`, `publish(false)`, `play(false)` | [`Event::PublishEnded`] or [`Event::PlayEnded`] |
-//! | `pause`, `receiveAudio`, `receiveVideo` | [`Event::PlayControl`]; `NetStream.Pause.Notify` and the like |
+//! | `pause`, `receiveAudio`, `receiveVideo` | [`Event::PlayControl`], after the play if they came before it; `NetStream.Pause.Notify` and the like |
 //! | `seek` | `NetStream.Seek.Notify`: a live stream has one position |
 //! | anything else | an empty `_result`, where one is wanted; [`Anomaly::UnknownCommand`] |
 

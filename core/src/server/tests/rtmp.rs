@@ -224,6 +224,31 @@ fn a_connection_that_does_more_than_publish_is_read_at_once() {
 }
 
 #[test]
+fn what_a_player_wants_is_remembered_for_its_play() {
+    let mut world = World::new(2, |_| {});
+    let publisher = world.rtmp(1, Publish, "live", "x", 1);
+    world.publish(publisher, "V A K0 a5 P40 a45");
+    for (commands, expected) in [
+        (&["receiveVideo"][..], 3),
+        (&["receiveAudio"], 3),
+        (&["receiveVideo", "receiveAudio"], 0),
+    ] {
+        let mut caller = Caller::new(&mut world, 2, 1);
+        for name in commands {
+            let payload = command::encode(name, 0.0, |writer| {
+                writer.null().boolean(false);
+            });
+            caller.send(&mut world, 1, MessageTypeId::COMMAND_AMF0, 0, payload);
+        }
+        let frames = |heard: Vec<String>| heard.iter().filter(|it| *it == "frame@1").count();
+        caller.call(&mut world, 1, "play", "x");
+        assert_eq!(frames(caller.hear(&mut world)), expected, "{commands:?}");
+        caller.call(&mut world, 1, "play", "x");
+        assert_eq!(frames(caller.hear(&mut world)), 6, "for the next play only");
+    }
+}
+
+#[test]
 fn a_player_may_switch_streams_and_stop() {
     let mut world = World::new(1, |_| {});
     for name in ["x", "y"] {

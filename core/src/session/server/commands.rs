@@ -288,7 +288,10 @@ impl ServerSession {
 
     fn control_play(&mut self, id: MessageStreamId, control: PlayControl) {
         let Some(stream) = self.streams.resolve_if(id, StreamState::Playing) else {
-            return self.note(Anomaly::UnknownStream(id));
+            if !self.streams.remember(id, control) {
+                self.note(Anomaly::UnknownStream(id));
+            }
+            return;
         };
         match control {
             PlayControl::Pause(true) => {

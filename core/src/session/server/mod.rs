@@ -214,6 +214,9 @@ impl ServerSession {
                     self.status(stream, Status::new(StatusCode::PlayReset, "Playing and resetting."));
                 }
                 self.status(stream, Status::new(StatusCode::PlayStart, "Started playing."));
+                let controls = self.streams.recall(stream);
+                let events = controls.map(|control| Event::PlayControl { stream, control });
+                self.reports.events.extend(events);
             }
         }
         self.restart_timers();

@@ -2,9 +2,10 @@
 
 use crate::StreamKey;
 use crate::chunk::MessageStreamId;
-use crate::session::StateError;
 use crate::session::state::{Ended, StreamState, StreamStep};
+use crate::session::{PlayControl, StateError};
 use alloc::vec::Vec;
+use core::mem;
 
 /// The message streams of one connection: rarely more than one, so a list.
 #[derive(Debug, Default)]
@@ -22,6 +23,15 @@ struct Stream {
     key: Option<StreamKey>,
     /// Whether something was ever published there.
     was_published: bool,
+    /// What the next play is to leave out.
+    unwanted: Unwanted,
+}
+
+/// Kinds of media that a client said it does not want.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Unwanted {
+    audio: bool,
+    video: bool,
 }
 
 impl Streams {
@@ -38,6 +48,7 @@ impl Streams {
             state: StreamState::Idle,
             key: None,
             was_published: false,
+            unwanted: Unwanted::default(),
         });
         Some(id)
     }
@@ -109,6 +120,30 @@ impl Streams {
             stream.key = key;
         }
         ended
+    }
+
+    /// Remembers what a client wants of a stream that it does not play yet. Whether that concerns a stream.
+    pub(super) fn remember(&mut self, id: MessageStreamId, control: PlayControl) -> bool {
+        let id = self.resolve(id);
+        let Some(stream) = self.open.iter_mut().find(|stream| Some(stream.id) == id) else {
+            return false;
+        };
+        match control {
+            PlayControl::ReceiveAudio(wanted) => stream.unwanted.audio = !wanted,
+            PlayControl::ReceiveVideo(wanted) => stream.unwanted.video = !wanted,
+            PlayControl::Pause(_) => return false,
+        }
+        true
+    }
+
+    /// What was remembered for the play on the stream `id` that begins now.
+    pub(super) fn recall(&mut self, id: MessageStreamId) -> impl Iterator<Item = PlayControl> {
+        let stream = self.open.iter_mut().find(|stream| stream.id == id);
+        let Unwanted { audio, video } = stream.map(|it| mem::take(&mut it.unwanted)).unwrap_or_default();
+        let audio = audio.then_some(PlayControl::ReceiveAudio(false));
+        audio
+            .into_iter()
+            .chain(video.then_some(PlayControl::ReceiveVideo(false)))
     }
 
     pub(super) const fn held_memory(&self) -> usize {
