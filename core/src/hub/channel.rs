@@ -7,6 +7,7 @@ use super::ring::{Ring, Sequence, Slot};
 use super::subscriber::{AwaitsKeyframe, LagLimit, SkipStep, Subscriber, SubscriberStats};
 use super::timeline::{Timeline, TimelineStats};
 use super::tracks::{Tracks, Watch};
+use crate::media::adts::{self, Adts};
 use crate::media::{self, Codec, Frame, FrameClass, FrameKind};
 use crate::time::PerSecond;
 use crate::{Time, Timestamp};
@@ -37,6 +38,8 @@ pub struct Channel {
     ring: Ring,
     /// Which kinds of media the present publisher has sent.
     watch: Watch,
+    /// The sequence header that was made for its sound in ADTS.
+    adts: Option<adts::Config>,
     /// When its last keyframe came, or may have come.
     last_keyframe: Option<Time>,
     header_changes: PerSecond,
@@ -104,6 +107,7 @@ pub enum Next {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Past {
     pub(super) watch: Watch,
+    pub(super) adts: Option<adts::Config>,
 }
 
 /// What a channel has seen of its present or last publisher.
@@ -135,6 +139,7 @@ impl Channel {
             headers: Headers::default(),
             ring: Ring::default(),
             watch: Watch::default(),
+            adts: None,
             last_keyframe: None,
             header_changes: PerSecond::default(),
             is_unsteady: false,
@@ -167,13 +172,21 @@ impl Channel {
 
     /// Takes a frame in.
     ///
-    /// O(1) whatever the number of players, and no copy of the payload. Repeated headers, and frames that no decoder
-    /// can use yet, are left out. Call [`Hub::announce`](super::Hub::announce) afterwards, once for any number of
+    /// O(1) whatever the number of players, and no copy of the payload, but for sound in ADTS: players get it raw, with a
+    /// sequence header if the publisher sends none. Repeated headers, and frames that no decoder can use yet, are left out. Call [`Hub::announce`](super::Hub::announce) afterwards, once for any number of
     /// frames.
     pub fn push(&mut self, now: Time, frame: Frame) {
         self.stats.frames += 1;
         self.stats.bytes += frame.payload.len() as u64;
         self.trim(now);
+        match Adts::read(&frame) {
+            None => self.store(now, frame),
+            Some(adts) => self.store_adts(now, &adts),
+        }
+        self.stats.gop_overflows += u64::from(self.ring.bound_gop(&self.config));
+    }
+
+    fn store(&mut self, now: Time, frame: Frame) {
         match frame.class {
             FrameClass::SequenceHeader | FrameClass::Supplement | FrameClass::Metadata => self.push_header(now, frame),
             FrameClass::Keyframe | FrameClass::Inter | FrameClass::Disposable => self.push_coded(now, frame),
@@ -182,7 +195,16 @@ impl Channel {
                 self.ring.push(frame, time, now);
             }
         }
-        self.stats.gop_overflows += u64::from(self.ring.bound_gop(&self.config));
+    }
+
+    /// The header is made once, and not where the publisher sends its own, which may say more.
+    fn store_adts(&mut self, now: Time, adts: &Adts) {
+        let header = adts.header();
+        let is_own = self.adts.is_none() && self.headers.is_fresh(header.kind, header.track);
+        if !is_own && self.adts.replace(adts.config()) != Some(adts.config()) {
+            self.store(now, header);
+        }
+        adts.frames().for_each(|frame| self.store(now, frame));
     }
 
     /// Takes in frames of the publisher's [`Past`], which come in one go: for players that had everything they are the burst
@@ -355,7 +377,10 @@ impl Channel {
     /// What the present publisher has sent so far, for another channel that it is to [begin](Self::begin_midway) in.
     #[must_use]
     pub fn past(&self) -> Past {
-        Past { watch: self.watch }
+        Past {
+            watch: self.watch,
+            adts: self.adts,
+        }
     }
 
     /// Whether the publisher has changed its sequence headers more often than
@@ -499,6 +524,7 @@ impl Channel {
         self.is_unsteady = false;
         self.forget_media();
         self.watch = past.watch.moved_to(now);
+        self.adts = past.adts;
         // A keyframe may have come just before.
         self.last_keyframe = self.watch.seen().video.then_some(now);
         let life = self.life;
@@ -516,6 +542,7 @@ impl Channel {
     fn forget_media(&mut self) {
         self.ring.end_gop();
         self.watch = Watch::default();
+        self.adts = None;
         self.last_keyframe = None;
     }
 }

@@ -153,6 +153,13 @@ impl Headers {
             .any(|stored| stored.class == FrameClass::SequenceHeader && stored.kind == kind && stored.track == track)
     }
 
+    /// Whether the present publisher has sent a sequence header for the track.
+    pub(super) fn is_fresh(&self, kind: FrameKind, track: TrackId) -> bool {
+        self.stored.iter().any(|Header { frame, is_stale }| {
+            !is_stale && (frame.kind, frame.track, frame.class) == (kind, track, FrameClass::SequenceHeader)
+        })
+    }
+
     pub(super) fn clear_metadata(&mut self) {
         self.stored.retain(|header| header.frame.class != FrameClass::Metadata);
     }

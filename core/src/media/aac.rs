@@ -89,9 +89,14 @@ fn read_sample_rate(bits: &mut BitReader<impl Iterator<Item = u8>>) -> Option<u3
     const EXPLICIT: u8 = 15;
     let rate = match bits.byte(4)? {
         EXPLICIT => bits.bits(24)?,
-        index => *SAMPLE_RATES.get(usize::from(index))?,
+        index => sample_rate(index)?,
     };
     (rate > 0).then_some(rate)
+}
+
+/// The rate of a sampling frequency index.
+pub(super) fn sample_rate(index: u8) -> Option<u32> {
+    SAMPLE_RATES.get(usize::from(index)).copied()
 }
 
 /// By sampling frequency index. §1.6.3.4.

@@ -5,6 +5,7 @@
 //! a configuration that they cannot read is unknown, never an error.
 
 mod aac;
+pub(crate) mod adts;
 mod audio;
 pub mod avc;
 mod bits;

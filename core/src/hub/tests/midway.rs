@@ -7,6 +7,7 @@ use crate::hub::tracks::Watch;
 fn past(audio: bool, video: bool, media_frames: u64) -> Past {
     Past {
         watch: Watch::of(Time::from_millis(1_000), Tracks { audio, video }, media_frames),
+        adts: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What players of a channel see.
 
+mod adts;
 mod keyframes;
 mod midway;
 mod slow;
