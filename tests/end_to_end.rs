@@ -9,9 +9,10 @@ mod support;
 
 use headwater_core::flv::{FlvItem, FlvReader};
 use headwater_core::{Frame, FrameClass, FrameKind, Limits};
-use std::fs;
-use std::io::Write;
-use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 use support::clips::{self, Clip, FRAME_RATE, TYPICAL};
@@ -449,15 +450,87 @@ fn assert_same_frames(received: &[Frame], published: &[Frame]) {
     }
 }
 
-/// With more connections than file descriptors, those that are there go on, and new ones come in when old ones leave.
+/// With more connections than file descriptors, those that are there go on, the others are refused instead of left to wait,
+/// and new ones come in when old ones leave.
 fn running_out_of_file_descriptors_is_survived(runtime: Runtime) {
-    let server = runtime.start_with_files(40);
-    let connections: Vec<_> = (0..80)
+    let server = runtime.start_with_files(256);
+    server.wait_for_line("the process may have few files open");
+    let connections: Vec<_> = (0..300)
         .map(|_| http::connect(server.http, Ipv4Addr::LOCALHOST))
         .collect();
-    server.wait_for_line("cannot accept");
+    server.wait_for_line("connections refused");
+    let is_refused = |mut peer: &TcpStream| {
+        peer.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        !matches!(peer.read(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
+    };
+    let deadline = Instant::now() + DEADLINE;
+    let mut waiting = connections.len();
+    while waiting > 232 && Instant::now() < deadline {
+        waiting = connections.iter().filter(|peer| !is_refused(peer)).count();
+    }
+    assert!(
+        (150..=232).contains(&waiting),
+        "{waiting} of {} wait",
+        connections.len()
+    );
     drop(connections);
     assert_eq!(server.get("/live/nobody").status, 404);
+}
+
+/// A log that cannot be written, or is not read, costs lines and nothing else.
+fn a_log_that_nobody_takes_harms_no_server(runtime: Runtime) {
+    for stderr in [LogReader::Gone, LogReader::FullDisk, LogReader::Still] {
+        let http = free_address();
+        let mut command = runtime.command();
+        command
+            .args(["--address", "127.0.0.1:0", "--http-address", &http.to_string()])
+            .args(["--workers", &runtime.workers.to_string(), "--log-level", "debug"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(match stderr {
+                LogReader::Gone | LogReader::Still => Stdio::piped(),
+                LogReader::FullDisk => File::options().write(true).open("/dev/full").unwrap().into(),
+            });
+        let mut server = Process::spawn_silent("the server", &mut command, stderr == LogReader::Still);
+        let deadline = Instant::now() + DEADLINE;
+        while TcpStream::connect(http).is_err() {
+            assert!(Instant::now() < deadline, "{stderr:?}: it does not listen");
+            thread::sleep(Duration::from_millis(5));
+        }
+        // More than fits into a pipe.
+        for _ in 0..400 {
+            assert_eq!(http::get(http, "/live/nobody").status, 404, "{stderr:?}");
+        }
+        server.signal("TERM");
+        let start = Instant::now();
+        let status = server.wait(DEADLINE);
+        assert!(status.success(), "{stderr:?}: the server ended with {status}");
+        assert!(start.elapsed() < STOP_WITHIN, "{stderr:?}: {:?}", start.elapsed());
+    }
+}
+
+/// What becomes of a server's log.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum LogReader {
+    Gone,
+    FullDisk,
+    Still,
+}
+
+/// An address of the loopback interface where nobody listens.
+fn free_address() -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+}
+
+/// A terminal that goes away, or a service manager of the old school, stops the server as cleanly as any other signal.
+fn a_hang_up_stops_the_server_cleanly(runtime: Runtime) {
+    let mut server = runtime.start(&[]);
+    let (status, took) = server.stop_by("HUP");
+    assert!(status.success(), "the server ended with {status}");
+    assert!(took < STOP_WITHIN, "the server took {took:?} to end");
 }
 
 /// Told to stop in the middle of everything, the server ends each stream properly and is gone within its time.
@@ -676,6 +749,8 @@ on_every_runtime!([
     a_player_that_closes_its_sending_side_plays_on
     a_reset_ends_nobody_else
     running_out_of_file_descriptors_is_survived
+    a_log_that_nobody_takes_harms_no_server
+    a_hang_up_stops_the_server_cleanly
     a_termination_ends_every_play_cleanly
     a_second_signal_ends_the_server_at_once
     an_idle_server_ends_at_once

@@ -49,7 +49,6 @@
 //! # }
 //! ```
 
-mod clock;
 mod connection;
 mod listener;
 mod server;

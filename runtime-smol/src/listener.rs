@@ -4,19 +4,15 @@ use crate::connection::{self, Connection, Handle};
 use crate::worker::Worker;
 use async_io::{Async, Timer};
 use headwater_core::server::Listener;
-use headwater_driver::sockets;
-use headwater_driver::{ACCEPT_LOG_INTERVAL, ACCEPT_PAUSE};
+use headwater_driver::{AcceptErrors, sockets};
 use smol::future;
-use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
-use std::time::Instant;
-use tracing::{debug, warn};
+use tracing::debug;
 
-/// Accepts until it is dropped. No error ends it: most mean that one peer was too quick to leave, and a lack of file
-/// descriptors or memory passes.
+/// Accepts until it is dropped.
 pub(crate) async fn accept(worker: Rc<Worker>, listener: Async<TcpListener>, kind: Listener) {
-    let mut logged: Option<Instant> = None;
+    let mut errors = AcceptErrors::default();
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
@@ -24,13 +20,10 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: Async<TcpListener>, kin
                 // A connection that waits in the kernel is accepted without a pause, and so would be all of a burst.
                 future::yield_now().await;
             }
-            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
             Err(error) => {
-                if logged.is_none_or(|at| at.elapsed() >= ACCEPT_LOG_INTERVAL) {
-                    logged = Some(Instant::now());
-                    warn!(%error, listener = ?kind, "cannot accept");
+                if let Some(pause) = errors.pause_after(worker.now(), &error, kind) {
+                    Timer::after(pause).await;
                 }
-                Timer::after(ACCEPT_PAUSE).await;
             }
         }
     }

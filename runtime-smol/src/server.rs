@@ -1,21 +1,17 @@
 //! The workers together.
 
-use crate::clock::Clock;
 use crate::signals;
-use crate::worker::{self, Mail, Worker};
+use crate::worker::{self, Worker};
 use async_io::block_on;
-use headwater_core::server::{self, ShardId};
+use headwater_core::server;
 use headwater_driver::sockets::{self, Listeners};
-use headwater_driver::{Addresses, Config, Shard};
-use smol::channel::{Receiver, Sender, unbounded};
+use headwater_driver::{Addresses, Clock, Config, Mail, workers};
+use smol::channel::{Sender, bounded, unbounded};
 use smol::{LocalExecutor, future};
 use std::future::Future;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
-use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::thread;
 
 /// A server that listens already and waits to be run. Connections made meanwhile wait in the kernel.
 #[derive(Debug)]
@@ -32,11 +28,11 @@ impl Server {
     /// # Errors
     /// If an address cannot be listened on; the text says which, and why.
     pub fn bind(config: Config) -> io::Result<Self> {
-        let (addresses, listeners) = sockets::listen(&config)?;
+        let bound = sockets::listen(config)?;
         Ok(Server {
-            config: Arc::new(config.server),
-            addresses,
-            listeners,
+            config: bound.server,
+            addresses: bound.addresses,
+            listeners: bound.listeners,
         })
     }
 
@@ -56,30 +52,42 @@ impl Server {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let clock = Clock::start();
         let (mailboxes, receivers): (Vec<_>, Vec<_>) = self.listeners.iter().map(|_| unbounded()).unzip();
-        let stop = StopOnDrop(mailboxes.clone());
-        let (exit, exits) = unbounded();
-        for ((listeners, mailbox), index) in self.listeners.into_iter().zip(receivers).zip(0..) {
-            let (config, mailboxes, exit) = (self.config.clone(), mailboxes.clone(), exit.clone());
-            thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-                let work = || run_worker(ShardId(index), config, clock, mailboxes, listeners, mailbox);
-                let result = panic::catch_unwind(AssertUnwindSafe(work))
-                    .unwrap_or_else(|_| Err(io::Error::other(format!("worker {index} has panicked"))));
-                // Fails if the caller has dropped this future and asks no more.
-                let _ = exit.try_send(result);
-            })?;
-        }
-        drop(exit);
-        let failed = async { exits.recv().await.unwrap_or(Ok(())) };
+        let (exit, exited) = bounded(1);
+        let config = self.config;
+        workers::start(
+            self.listeners.into_iter().zip(receivers).collect(),
+            {
+                let mailboxes = mailboxes.clone();
+                move |id, (listeners, mailbox)| {
+                    let executor = Rc::new(LocalExecutor::new());
+                    let tasks = Rc::downgrade(&executor);
+                    let worker = Worker::new(id, config.clone(), clock, mailboxes.clone().into(), tasks);
+                    Ok((executor, worker, listeners, mailbox))
+                }
+            },
+            |(executor, worker, listeners, mailbox)| {
+                block_on(future::or(worker::run_tasks(&executor), worker.run(listeners, mailbox)))
+            },
+            {
+                let mailboxes = mailboxes.clone();
+                move || stop(&mailboxes)
+            },
+            // Fails if the caller has dropped this future and asks no more.
+            move |result| drop(exit.try_send(result)),
+        );
+        let stop = StopOnDrop(mailboxes);
+        let exit = async { Some(exited.recv().await) };
         let asked = async {
             shutdown.await;
-            Ok(())
+            None
         };
-        let mut result = future::or(failed, asked).await;
+        let exit = future::or(exit, asked).await;
         drop(stop);
-        while let Ok(exit) = exits.recv().await {
-            result = result.and(exit);
+        match exit {
+            Some(exit) => exit,
+            None => exited.recv().await,
         }
-        result
+        .map_err(io::Error::other)?
     }
 }
 
@@ -99,35 +107,13 @@ struct StopOnDrop(Vec<Sender<Mail>>);
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
-        for mailbox in &self.0 {
-            // Fails if that worker has ended.
-            let _ = mailbox.try_send(Mail::Shutdown);
-        }
+        stop(&self.0);
     }
 }
 
-fn run_worker(
-    id: ShardId,
-    config: Arc<server::Config>,
-    clock: Clock,
-    mailboxes: Vec<Sender<Mail>>,
-    listeners: Listeners,
-    mailbox: Receiver<Mail>,
-) -> io::Result<()> {
-    let shards = u16::try_from(mailboxes.len()).unwrap_or(u16::MAX);
-    let server = server::Server::new(config, id, shards, random());
-    let executor = Rc::new(LocalExecutor::new());
-    let worker = Worker::new(
-        id,
-        Shard::new(server),
-        clock,
-        mailboxes.into(),
-        Rc::downgrade(&executor),
-    );
-    block_on(future::or(worker::run_tasks(&executor), worker.run(listeners, mailbox)))
-}
-
-/// A number that nobody can guess, from the standard library's source of hash keys.
-fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
+fn stop(mailboxes: &[Sender<Mail>]) {
+    for mailbox in mailboxes {
+        // Fails if that worker has ended.
+        let _ = mailbox.try_send(Mail::Shutdown);
+    }
 }

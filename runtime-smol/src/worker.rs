@@ -1,13 +1,12 @@
 //! A worker: one thread, one executor, one shard.
 
-use crate::clock::Clock;
 use crate::connection::Handle;
 use crate::listener;
 use async_io::{Async, Timer};
 use headwater_core::Time;
-use headwater_core::server::{Listener, ShardId, ShardMessage};
+use headwater_core::server::{self, Listener, ShardId, ShardMessage};
 use headwater_driver::sockets::Listeners;
-use headwater_driver::{DRAIN_TIMEOUT, Shard};
+use headwater_driver::{Clock, DRAIN_TIMEOUT, MAIL_PER_TURN, Mail, Shard, random_seed};
 use smol::channel::{Receiver, Sender};
 use smol::{LocalExecutor, Task, future};
 use std::cell::{Cell, RefCell};
@@ -15,17 +14,9 @@ use std::future::Future;
 use std::io;
 use std::iter;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::task::Poll;
 use tracing::warn;
-
-/// What a worker is told from outside its thread.
-#[derive(Debug)]
-pub(crate) enum Mail {
-    /// From another worker's shard.
-    Shard(ShardId, ShardMessage),
-    /// Stop accepting, end what there is, return.
-    Shutdown,
-}
 
 /// What the tasks of one thread share.
 pub(crate) struct Worker {
@@ -41,9 +32,6 @@ pub(crate) struct Worker {
     /// When the timer fires.
     deadline: Cell<Time>,
 }
-
-/// Messages from other shards handled before the thread looks at its sockets.
-const MAIL_PER_TURN: usize = 64;
 
 /// Tasks run before the thread looks at its sockets. 16: if each uses its whole turn, that is 8 ms; and to look costs
 /// about as much as one of them that has little to do.
@@ -62,14 +50,16 @@ pub(crate) async fn run_tasks(executor: &LocalExecutor<'_>) -> io::Result<()> {
 impl Worker {
     pub(crate) fn new(
         id: ShardId,
-        shard: Shard<Handle>,
+        config: Arc<server::Config>,
         clock: Clock,
         mailboxes: Box<[Sender<Mail>]>,
         executor: Weak<LocalExecutor<'static>>,
     ) -> Rc<Self> {
+        let shards = u16::try_from(mailboxes.len()).unwrap_or(u16::MAX);
+        let server = server::Server::new(config, id, shards, random_seed());
         Rc::new(Worker {
             id,
-            shard: RefCell::new(shard),
+            shard: RefCell::new(Shard::new(server)),
             clock,
             mailboxes,
             executor,
@@ -94,6 +84,10 @@ impl Worker {
             self.needs_attention.set(true);
         }
         result
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.clock.now()
     }
 
     fn send(&self, to: ShardId, message: ShardMessage) {

@@ -47,7 +47,6 @@
 //! # }
 //! ```
 
-mod clock;
 mod connection;
 mod listener;
 mod server;

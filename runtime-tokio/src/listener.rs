@@ -3,29 +3,22 @@
 use crate::connection::{self, Connection, Handle};
 use crate::worker::Worker;
 use headwater_core::server::Listener;
-use headwater_driver::sockets;
-use headwater_driver::{ACCEPT_LOG_INTERVAL, ACCEPT_PAUSE};
-use std::io::ErrorKind;
+use headwater_driver::{AcceptErrors, sockets};
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Instant;
 use tokio::net::{TcpListener, TcpStream};
-use tracing::{debug, warn};
+use tracing::debug;
 
-/// Accepts until it is dropped. No error ends it: most mean that one peer was too quick to leave, and a lack of file
-/// descriptors or memory passes.
+/// Accepts until it is dropped.
 pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, kind: Listener) {
-    let mut logged: Option<Instant> = None;
+    let mut errors = AcceptErrors::default();
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => admit(&worker, stream, peer, kind),
-            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
             Err(error) => {
-                if logged.is_none_or(|at| at.elapsed() >= ACCEPT_LOG_INTERVAL) {
-                    logged = Some(Instant::now());
-                    warn!(%error, listener = ?kind, "cannot accept");
+                if let Some(pause) = errors.pause_after(worker.now(), &error, kind) {
+                    tokio::time::sleep(pause).await;
                 }
-                tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
@@ -40,7 +33,7 @@ fn admit(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, kind: Listene
     let connection = Rc::new(Connection::new(stream));
     match worker.step(|shard, now| shard.accept(now, kind, peer, Handle(connection.clone()))) {
         Ok(id) => {
-            tokio::task::spawn_local(connection::serve(worker.clone(), id, connection));
+            worker.spawn(connection::serve(worker.clone(), id, connection));
         }
         Err(reason) => debug!(%reason, %peer, "refused"),
     }

@@ -1,19 +1,16 @@
 //! The workers together.
 
-use crate::clock::Clock;
 use crate::signals;
-use crate::worker::{Mail, Worker};
-use headwater_core::server::{self, ShardId};
+use crate::worker::Worker;
+use headwater_core::server;
 use headwater_driver::sockets::{self, Listeners};
-use headwater_driver::{Addresses, Config, Shard};
+use headwater_driver::{Addresses, Clock, Config, Mail, workers};
 use std::future::Future;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Barrier};
-use std::thread;
-use tokio::runtime;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use std::sync::Arc;
+use tokio::runtime::{self, LocalRuntime};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
 
 /// A server that listens already and waits to be run. Connections made meanwhile wait in the kernel.
 #[derive(Debug)]
@@ -30,11 +27,11 @@ impl Server {
     /// # Errors
     /// If an address cannot be listened on; the text says which, and why.
     pub fn bind(config: Config) -> io::Result<Self> {
-        let (addresses, listeners) = sockets::listen(&config)?;
+        let bound = sockets::listen(config)?;
         Ok(Server {
-            config: Arc::new(config.server),
-            addresses,
-            listeners,
+            config: bound.server,
+            addresses: bound.addresses,
+            listeners: bound.listeners,
         })
     }
 
@@ -54,32 +51,40 @@ impl Server {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let clock = Clock::start();
         let (mailboxes, receivers): (Vec<_>, Vec<_>) = self.listeners.iter().map(|_| unbounded_channel()).unzip();
-        let stop = StopOnDrop(mailboxes.clone());
-        let (exit, mut exits) = unbounded_channel();
-        let ready = Arc::new(Barrier::new(mailboxes.len()));
-        for ((listeners, mailbox), index) in self.listeners.into_iter().zip(receivers).zip(0..) {
-            let (config, mailboxes, exit) = (self.config.clone(), mailboxes.clone(), exit.clone());
-            let ready = ready.clone();
-            thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-                let work = || run_worker(ShardId(index), config, clock, mailboxes, listeners, mailbox, &ready);
-                let result = panic::catch_unwind(AssertUnwindSafe(work))
-                    .unwrap_or_else(|_| Err(io::Error::other(format!("worker {index} has panicked"))));
-                // Fails if the caller has dropped this future and asks no more.
-                let _ = exit.send(result);
-            })?;
-        }
-        drop(exit);
-        let mut result = Ok(());
+        let (exit, mut exited) = oneshot::channel();
+        let config = self.config;
+        workers::start(
+            self.listeners.into_iter().zip(receivers).collect(),
+            {
+                let mailboxes = mailboxes.clone();
+                move |id, (listeners, mailbox)| {
+                    let worker = Worker::new(id, config.clone(), clock, mailboxes.clone().into());
+                    Ok((new_runtime()?, worker, listeners, mailbox))
+                }
+            },
+            |(runtime, worker, listeners, mailbox)| runtime.block_on(worker.run(listeners, mailbox)),
+            {
+                let mailboxes = mailboxes.clone();
+                move || stop(&mailboxes)
+            },
+            // Fails if the caller has dropped this future and asks no more.
+            |result| drop(exit.send(result)),
+        );
+        let stop = StopOnDrop(mailboxes);
         tokio::select! {
-            Some(exit) = exits.recv() => result = exit,
+            result = &mut exited => return result.map_err(io::Error::other)?,
             () = shutdown => {}
         }
         drop(stop);
-        while let Some(exit) = exits.recv().await {
-            result = result.and(exit);
-        }
-        result
+        exited.await.map_err(io::Error::other)?
     }
+}
+
+fn new_runtime() -> io::Result<LocalRuntime> {
+    runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build_local(runtime::LocalOptions::default())
 }
 
 /// Starts to listen, for connections and for signals, and returns where together with what then serves until SIGINT or
@@ -102,34 +107,13 @@ struct StopOnDrop(Vec<UnboundedSender<Mail>>);
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
-        for mailbox in &self.0 {
-            // Fails if that worker has ended.
-            let _ = mailbox.send(Mail::Shutdown);
-        }
+        stop(&self.0);
     }
 }
 
-fn run_worker(
-    id: ShardId,
-    config: Arc<server::Config>,
-    clock: Clock,
-    mailboxes: Vec<UnboundedSender<Mail>>,
-    listeners: Listeners,
-    mailbox: UnboundedReceiver<Mail>,
-    ready: &Barrier,
-) -> io::Result<()> {
-    let shards = u16::try_from(mailboxes.len()).unwrap_or(u16::MAX);
-    let server = server::Server::new(config, id, shards, random());
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build_local(runtime::LocalOptions::default());
-    // Nobody accepts before everybody can wait: connections must not take the file descriptors of the workers.
-    ready.wait();
-    runtime?.block_on(Worker::new(id, Shard::new(server), clock, mailboxes.into()).run(listeners, mailbox))
-}
-
-/// A number that nobody can guess, from the standard library's source of hash keys.
-fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
+fn stop(mailboxes: &[UnboundedSender<Mail>]) {
+    for mailbox in mailboxes {
+        // Fails if that worker has ended.
+        let _ = mailbox.send(Mail::Shutdown);
+    }
 }

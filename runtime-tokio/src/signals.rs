@@ -2,11 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::process;
-use tracing::{info, warn};
-
-/// Exit code after a second signal.
-const EXIT_INTERRUPTED: i32 = 1;
+use tracing::info;
 
 /// Listens for the signals that ask a process to stop. The future completes at the first one; from then on, another
 /// one ends the process at once.
@@ -17,8 +13,7 @@ pub(crate) fn stop() -> io::Result<impl Future<Output = ()>> {
         info!(signal, "stopping");
         tokio::spawn(async move {
             let signal = signals.next().await;
-            warn!(signal, "stopping at once");
-            process::exit(EXIT_INTERRUPTED);
+            headwater_driver::exit_at_once(signal);
         });
     })
 }
@@ -27,6 +22,7 @@ pub(crate) fn stop() -> io::Result<impl Future<Output = ()>> {
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    hang_up: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
@@ -36,6 +32,7 @@ impl Signals {
         Ok(Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
         })
     }
 
@@ -43,6 +40,7 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => "SIGINT",
             _ = self.terminate.recv() => "SIGTERM",
+            _ = self.hang_up.recv() => "SIGHUP",
         }
     }
 }

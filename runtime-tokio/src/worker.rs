@@ -1,29 +1,22 @@
 //! A worker: one thread, one runtime, one shard.
 
-use crate::clock::Clock;
 use crate::connection::Handle;
 use crate::listener;
 use headwater_core::Time;
-use headwater_core::server::{Listener, ShardId, ShardMessage};
+use headwater_core::server::{self, Listener, ShardId, ShardMessage};
 use headwater_driver::sockets::Listeners;
-use headwater_driver::{DRAIN_TIMEOUT, Shard};
+use headwater_driver::{Clock, DRAIN_TIMEOUT, MAIL_PER_TURN, Mail, Shard, random_seed};
 use std::cell::{Cell, RefCell};
+use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::thread;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
-use tokio::task::JoinSet;
+use tokio::task::AbortHandle;
 use tracing::warn;
-
-/// What a worker is told from outside its thread.
-#[derive(Debug)]
-pub(crate) enum Mail {
-    /// From another worker's shard.
-    Shard(ShardId, ShardMessage),
-    /// Stop accepting, end what there is, return.
-    Shutdown,
-}
 
 /// What the tasks of one thread share.
 #[derive(Debug)]
@@ -37,25 +30,39 @@ pub(crate) struct Worker {
     attention: Notify,
     /// The deadline that the worker's task waits for.
     deadline: Cell<Time>,
+    /// Whether one of its tasks did, which the runtime keeps to itself.
+    has_panicked: Cell<bool>,
 }
 
-/// Messages from other shards handled before the thread looks at its sockets.
-const MAIL_PER_TURN: usize = 64;
+/// Ends the worker if the task that holds it panics.
+struct EndOnPanic(Rc<Worker>);
+
+impl Drop for EndOnPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.has_panicked.set(true);
+            self.0.attention.notify_one();
+        }
+    }
+}
 
 impl Worker {
     pub(crate) fn new(
         id: ShardId,
-        shard: Shard<Handle>,
+        config: Arc<server::Config>,
         clock: Clock,
         mailboxes: Box<[UnboundedSender<Mail>]>,
     ) -> Rc<Self> {
+        let shards = u16::try_from(mailboxes.len()).unwrap_or(u16::MAX);
+        let server = server::Server::new(config, id, shards, random_seed());
         Rc::new(Worker {
             id,
-            shard: RefCell::new(shard),
+            shard: RefCell::new(Shard::new(server)),
             clock,
             mailboxes,
             attention: Notify::new(),
             deadline: Cell::new(Time::NEVER),
+            has_panicked: Cell::new(false),
         })
     }
 
@@ -77,11 +84,25 @@ impl Worker {
         result
     }
 
+    pub(crate) fn now(&self) -> Time {
+        self.clock.now()
+    }
+
     fn send(&self, to: ShardId, message: ShardMessage) {
         if let Some(mailbox) = self.mailboxes.get(usize::from(to.0)) {
             // Fails once that worker has drained and ended: nobody there is left to miss it.
             let _ = mailbox.send(Mail::Shard(self.id, message));
         }
+    }
+
+    /// Starts a task. A panic in it ends the worker.
+    pub(crate) fn spawn(self: &Rc<Self>, task: impl Future<Output = ()> + 'static) -> AbortHandle {
+        let end_on_panic = EndOnPanic(self.clone());
+        let task = async move {
+            let _end_on_panic = end_on_panic;
+            task.await;
+        };
+        tokio::task::spawn_local(task).abort_handle()
     }
 
     /// Serves until told to stop, and then until all is drained or the time for that is over.
@@ -90,15 +111,18 @@ impl Worker {
         listeners: Listeners,
         mut mailbox: UnboundedReceiver<Mail>,
     ) -> io::Result<()> {
-        let mut accepting = JoinSet::new();
+        let mut accepting = Vec::new();
         for (kind, listener) in [(Listener::Rtmp, listeners.rtmp), (Listener::Http, listeners.http)] {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            accepting.spawn_local(listener::accept(self.clone(), listener, kind));
+            accepting.push(self.spawn(listener::accept(self.clone(), listener, kind)));
         }
         let mut mails = Vec::with_capacity(MAIL_PER_TURN);
         let mut drain_until = Time::NEVER;
         let mut sleep = pin!(tokio::time::sleep(DRAIN_TIMEOUT));
         while !self.shard.borrow().is_drained() {
+            if self.has_panicked.get() {
+                return Err(io::Error::other("a task has panicked"));
+            }
             if self.clock.now() >= drain_until {
                 warn!("connections are cut off at the end of the drain time");
                 break;
@@ -110,7 +134,7 @@ impl Worker {
                 .unwrap_or(Time::NEVER)
                 .min(drain_until);
             self.deadline.set(deadline);
-            let instant = self.clock.instant(deadline);
+            let instant = self.clock.instant(deadline).map(Into::into);
             if let Some(instant) = instant.filter(|instant| *instant != sleep.deadline()) {
                 sleep.as_mut().reset(instant);
             }
@@ -126,7 +150,7 @@ impl Worker {
                         match mail {
                             Mail::Shard(from, message) => shard.handle_shard(now, from, message),
                             Mail::Shutdown => {
-                                accepting.abort_all();
+                                accepting.iter().for_each(AbortHandle::abort);
                                 shard.shutdown(now);
                                 drain_until = now + DRAIN_TIMEOUT;
                             }

@@ -1,13 +1,12 @@
 //! A worker: one thread, one poll, one shard.
 
-use crate::clock::Clock;
 use crate::connection::{Connection, ReadQueue};
 use crate::listener::Listener;
-use crate::mailbox::{Inbox, Mail, Mailbox};
+use crate::mailbox::{Inbox, Mailbox};
 use headwater_core::Time;
 use headwater_core::server::{self, ShardId};
 use headwater_driver::sockets;
-use headwater_driver::{DRAIN_TIMEOUT, Shard};
+use headwater_driver::{Clock, DRAIN_TIMEOUT, Mail, Shard};
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};

@@ -49,7 +49,6 @@
 //! # }
 //! ```
 
-mod clock;
 mod connection;
 mod event_loop;
 mod listener;

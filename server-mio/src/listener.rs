@@ -2,11 +2,10 @@
 
 use headwater_core::Time;
 use headwater_core::server;
-use headwater_driver::{ACCEPT_LOG_INTERVAL, ACCEPT_PAUSE};
+use headwater_driver::AcceptErrors;
 use mio::net::{TcpListener, TcpStream};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use tracing::warn;
 
 /// A listening socket, with what is known of its readiness.
 #[derive(Debug)]
@@ -14,7 +13,7 @@ pub(crate) struct Listener {
     socket: TcpListener,
     kind: server::Listener,
     due: Time,
-    logged: Option<Time>,
+    errors: AcceptErrors,
 }
 
 impl Listener {
@@ -24,7 +23,7 @@ impl Listener {
             socket,
             kind,
             due: Time::NEVER,
-            logged: None,
+            errors: AcceptErrors::default(),
         }
     }
 
@@ -45,23 +44,17 @@ impl Listener {
         }
     }
 
-    /// The next connection, if one waits. No error ends a listener: most mean that one peer was too quick to leave, and
-    /// a lack of file descriptors or memory passes.
+    /// The next connection, if one waits.
     pub(crate) fn accept(&mut self, now: Time) -> Option<(TcpStream, SocketAddr)> {
         while self.due <= now {
             match self.socket.accept() {
                 Ok(accepted) => return Some(accepted),
-                Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock => self.due = Time::NEVER,
-                    ErrorKind::ConnectionAborted | ErrorKind::Interrupted => {}
-                    _ => {
-                        if self.logged.is_none_or(|at| now.since(at) >= ACCEPT_LOG_INTERVAL) {
-                            self.logged = Some(now);
-                            warn!(%error, listener = ?self.kind, "cannot accept");
-                        }
-                        self.due = now + ACCEPT_PAUSE;
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.due = Time::NEVER,
+                Err(error) => {
+                    if let Some(pause) = self.errors.pause_after(now, &error, self.kind) {
+                        self.due = now + pause;
                     }
-                },
+                }
             }
         }
         None

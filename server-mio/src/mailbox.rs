@@ -1,20 +1,11 @@
 //! What reaches a worker from other threads.
 
-use headwater_core::server::{ShardId, ShardMessage};
+use headwater_driver::Mail;
 use mio::{Poll, Token, Waker};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-
-/// What a worker is told from outside its thread.
-#[derive(Debug)]
-pub(crate) enum Mail {
-    /// From another worker's shard.
-    Shard(ShardId, ShardMessage),
-    /// Stop accepting, end what there is, return.
-    Shutdown,
-}
 
 /// The side of those who send.
 #[derive(Debug)]

@@ -1,17 +1,14 @@
 //! The workers together.
 
-use crate::clock::Clock;
 use crate::event_loop::{self, EventLoop};
-use crate::mailbox::{self, Inbox, Mail, Mailbox};
+use crate::mailbox::{self, Inbox, Mailbox};
 use crate::signals;
 use headwater_core::server::{self, ShardId};
 use headwater_driver::sockets::{self, Listeners};
-use headwater_driver::{Addresses, Config};
+use headwater_driver::{Addresses, Clock, Config, Mail, random_seed, workers};
 use mio::Poll;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
-use std::sync::Arc;
-use std::thread;
+use std::sync::{Arc, mpsc};
 
 /// A server that listens already and waits to be run. Connections made meanwhile wait in the kernel.
 #[derive(Debug)]
@@ -43,18 +40,18 @@ impl Server {
     /// # Errors
     /// If an address cannot be listened on, the text says which, and why; or if the process may have no more files.
     pub fn bind(config: Config) -> io::Result<Self> {
-        let (addresses, listeners) = sockets::listen(&config)?;
+        let bound = sockets::listen(config)?;
         let mut mailboxes = Vec::new();
         let mut workers = Vec::new();
-        for listeners in listeners {
+        for listeners in bound.listeners {
             let poll = Poll::new()?;
             let (mailbox, inbox) = mailbox::new(&poll, event_loop::MAIL)?;
             mailboxes.push(mailbox);
             workers.push(Worker { poll, listeners, inbox });
         }
         Ok(Server {
-            config: Arc::new(config.server),
-            addresses,
+            config: bound.server,
+            addresses: bound.addresses,
             workers,
             handle: Handle {
                 mailboxes: mailboxes.into(),
@@ -89,28 +86,17 @@ impl Server {
             ..
         } = self;
         let clock = Clock::start();
-        let mut threads = Vec::new();
-        let mut result = Ok(());
-        for (worker, index) in workers.into_iter().zip(0..) {
-            // Dropped when the thread ends, however it does, and also if it cannot begin.
-            let stop = StopOnDrop(handle.clone());
-            let config = config.clone();
-            let work = move || worker.run(ShardId(index), config, clock, &stop);
-            match thread::Builder::new().name(format!("worker-{index}")).spawn(work) {
-                Ok(thread) => threads.push(thread),
-                Err(error) => {
-                    result = Err(error);
-                    break;
-                }
-            }
-        }
-        for (thread, index) in threads.into_iter().zip(0..) {
-            let exit = thread
-                .join()
-                .unwrap_or_else(|_| Err(io::Error::other(format!("worker {index} has panicked"))));
-            result = result.and(exit);
-        }
-        result
+        let mailboxes = handle.mailboxes.clone();
+        let (exit, exited) = mpsc::channel();
+        workers::start(
+            workers,
+            move |id, worker: Worker| worker.prepare(id, config.clone(), clock, mailboxes.clone()),
+            EventLoop::run,
+            move || handle.stop(),
+            // We wait for it just below.
+            move |result| drop(exit.send(result)),
+        );
+        exited.recv().map_err(io::Error::other)?
     }
 }
 
@@ -135,28 +121,19 @@ pub fn prepare(config: Config) -> io::Result<(Addresses, impl FnOnce() -> io::Re
     Ok((server.addresses(), move || server.run()))
 }
 
-/// When one worker ends, all do.
-struct StopOnDrop(Handle);
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.stop();
-    }
-}
-
 impl Worker {
-    fn run(self, id: ShardId, config: Arc<server::Config>, clock: Clock, stop: &StopOnDrop) -> io::Result<()> {
-        let mailboxes = stop.0.mailboxes.clone();
+    fn prepare(
+        self,
+        id: ShardId,
+        config: Arc<server::Config>,
+        clock: Clock,
+        mailboxes: Arc<[Mailbox]>,
+    ) -> io::Result<EventLoop> {
         let shards = u16::try_from(mailboxes.len()).unwrap_or(u16::MAX);
-        let server = server::Server::new(config, id, shards, random());
+        let server = server::Server::new(config, id, shards, random_seed());
         let Worker { poll, listeners, inbox } = self;
-        EventLoop::new(id, server, clock, poll, listeners, inbox, mailboxes)?.run()
+        EventLoop::new(id, server, clock, poll, listeners, inbox, mailboxes)
     }
-}
-
-/// A number that nobody can guess, from the standard library's source of hash keys.
-fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
 }
 
 #[cfg(test)]
@@ -164,6 +141,7 @@ mod tests {
     use super::*;
     use std::io::Read;
     use std::net::{Ipv4Addr, TcpStream};
+    use std::thread;
 
     fn bind() -> Server {
         let mut config = Config::default();

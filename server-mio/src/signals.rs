@@ -2,18 +2,14 @@
 
 use std::io;
 
-/// Exit code after a second signal.
-#[cfg(unix)]
-const EXIT_INTERRUPTED: i32 = 1;
-
 /// Calls `stop` at the first signal that asks the process to stop; from then on, another one ends the process at once.
 #[cfg(unix)]
 pub(crate) fn on_stop(stop: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
     use signal_hook::low_level::signal_name;
 
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         let mut signals = signals.forever().filter_map(signal_name);
         if let Some(signal) = signals.next() {
@@ -21,8 +17,7 @@ pub(crate) fn on_stop(stop: impl FnOnce() + Send + 'static) -> io::Result<()> {
             stop();
         }
         if let Some(signal) = signals.next() {
-            tracing::warn!(signal, "stopping at once");
-            std::process::exit(EXIT_INTERRUPTED);
+            headwater_driver::exit_at_once(signal);
         }
     })?;
     Ok(())

@@ -26,6 +26,9 @@ struct LogState {
     is_closed: bool,
 }
 
+/// How often the status of a process is asked for.
+const POLL: Duration = Duration::from_millis(10);
+
 /// Lines of a log printed for a failed test.
 const SHOWN_LINES: usize = 60;
 
@@ -58,6 +61,23 @@ impl Process {
         }
     }
 
+    /// A process whose log nobody reads: its standard error is what `command` says, and if that is a pipe, it is kept open
+    /// or not.
+    pub fn spawn_silent(name: &str, command: &mut Command, keeps_pipe: bool) -> Self {
+        let mut child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
+        let log = Arc::new(Log::default());
+        if !keeps_pipe {
+            drop(child.stderr.take());
+        }
+        Process {
+            name: name.to_owned(),
+            child,
+            log,
+        }
+    }
+
     /// The first line that contains `text`, once it is there.
     pub fn wait_for_line(&self, text: &str, within: Duration) -> String {
         self.log
@@ -79,9 +99,15 @@ impl Process {
 
     /// How it ended, once it has. It must not leave its standard error to a child.
     pub fn wait(&mut self, within: Duration) -> ExitStatus {
-        let is_closed = self.log.wait(within, |state| state.is_closed.then_some(()));
-        assert!(is_closed.is_some(), "{} did not end within {within:?}", self.name);
-        self.child.wait().expect("a child can be waited for")
+        let deadline = Instant::now() + within;
+        loop {
+            // A log that ends says so at once; of a process without one, the status is asked for.
+            self.log.wait(POLL, |state| state.is_closed.then_some(()));
+            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "{} did not end within {within:?}", self.name);
+        }
     }
 
     /// Waits for its end and expects success.

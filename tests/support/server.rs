@@ -94,20 +94,25 @@ impl Server {
         self.process.wait_for_line(text, DEADLINE);
     }
 
-    /// Asks it to stop, without waiting.
     /// Lines with `text` so far.
     pub fn count_lines(&self, text: &str) -> usize {
         self.process.log().lines().filter(|line| line.contains(text)).count()
     }
 
+    /// Asks it to stop, without waiting.
     pub fn ask_to_stop(&self) {
         self.process.signal("TERM");
     }
 
     /// Asks it to stop, and returns how it ended and how long that took.
     pub fn terminate(&mut self) -> (ExitStatus, Duration) {
+        self.stop_by("TERM")
+    }
+
+    /// The same, by the signal of that name.
+    pub fn stop_by(&mut self, signal: &str) -> (ExitStatus, Duration) {
         let start = Instant::now();
-        self.ask_to_stop();
+        self.process.signal(signal);
         (self.process.wait(DEADLINE), start.elapsed())
     }
 }

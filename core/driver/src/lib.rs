@@ -15,13 +15,24 @@
 //! [`sockets`] has real ones, listening and set up, for a runtime to adopt, and the feature `cli` the command line and the
 //! log that the server programs share.
 
+mod accept;
 #[cfg(feature = "cli")]
 pub mod cli;
+mod clock;
 mod config;
+pub mod log;
+mod mail;
+mod seed;
 mod shard;
 pub mod sockets;
+pub mod workers;
 
+pub use accept::AcceptErrors;
+pub use clock::Clock;
 pub use config::{Addresses, Config};
+pub use log::exit_at_once;
+pub use mail::{MAIL_PER_TURN, Mail};
+pub use seed::random_seed;
 pub use shard::{Interest, Shard, Socket};
 
 use core::time::Duration;
@@ -44,12 +55,6 @@ pub const USER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Linux is up to 4 MiB, half a minute of a slow player's stream: too late to skip what it will never catch up with, and
 /// a player that takes little would look like one that takes nothing.
 pub const MAX_UNSENT: u32 = 128 << 10;
-
-/// Pause after an accept that failed for want of file descriptors or memory: only a connection that closes can help,
-/// and the listener stays readable meanwhile. 50 ms: too short for a viewer to notice, long enough not to spin.
-pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Time between two log lines about failing accepts. 1 s: the first says it all.
-pub const ACCEPT_LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long connections may take to end once the server was asked to stop. 5 s: below the 10 s after which container
 /// runtimes kill.

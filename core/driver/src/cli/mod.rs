@@ -15,8 +15,9 @@
 //! | exit code | meaning |
 //! |---|---|
 //! | 0 | asked to stop, and stopped; or `--help`, `--version` |
-//! | 1 | stopped by an error while running |
+//! | 1 | stopped by an error while running, or by a second signal |
 //! | 2 | did not start: a bad value, or an address that cannot be listened on |
+//! | 101 | a panic, which the last line of the log tells |
 
 mod log;
 mod options;
@@ -24,14 +25,17 @@ mod value;
 
 pub use options::Options;
 
-use crate::{Addresses, Config};
+use crate::{Addresses, Config, sockets};
 use clap::{CommandFactory, FromArgMatches};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// Did not start.
 const EXIT_USAGE: u8 = 2;
+
+/// Open files below which the log warns. 4,096: a server for thousands of players has thousands of connections.
+const FEW_FILES: u64 = 4_096;
 
 /// Reads the command line, starts the log, lets `prepare` bind, says where, and runs what it returned.
 ///
@@ -56,14 +60,23 @@ where
     if let Err(reason) = log::init(&options) {
         return refuse(program, &reason);
     }
-    let config = options.config();
-    let (addresses, run) = match prepare(config) {
+    let files = sockets::raise_file_limit();
+    let (addresses, run) = match prepare(options.config()) {
         Ok(prepared) => prepared,
-        Err(error) => return refuse(program, &error.to_string()),
+        Err(error) => {
+            crate::log::flush();
+            return refuse(program, &error.to_string());
+        }
     };
-    tracing::info!(rtmp = %addresses.rtmp, http = %addresses.http, workers = addresses.workers, "listening");
+    tracing::info!(rtmp = %addresses.rtmp, http = %addresses.http, workers = addresses.workers, files, "listening");
+    if let Some(files) = files.filter(|files| *files < FEW_FILES) {
+        tracing::warn!(
+            files,
+            "the process may have few files open, and so few connections: raise the limit (ulimit -n)"
+        );
+    }
     tracing::info!("try: {}", example(addresses.rtmp));
-    match run() {
+    let exit = match run() {
         Ok(()) => {
             tracing::info!("stopped");
             ExitCode::SUCCESS
@@ -72,11 +85,14 @@ where
             tracing::error!("{error}");
             ExitCode::FAILURE
         }
-    }
+    };
+    crate::log::flush();
+    exit
 }
 
 fn refuse(program: &str, reason: &str) -> ExitCode {
-    eprintln!("{program}: {reason}");
+    // A standard error that is gone is no reason for a panic.
+    let _ = writeln!(io::stderr(), "{program}: {reason}");
     ExitCode::from(EXIT_USAGE)
 }
 

@@ -64,8 +64,8 @@ pub struct Options {
     #[arg(long, value_name = "404|wait:SECONDS", default_value = "404", value_parser = value::http_absent)]
     pub http_absent: HttpAbsent,
 
-    /// Let frames wait this long for others and send them together: more delay for less work
-    #[arg(long, value_name = "MILLISECONDS", default_value = "0", value_parser = value::milliseconds)]
+    /// Let frames wait this long for others, at most 1 s, and send them together: more delay for less work
+    #[arg(long, value_name = "MILLISECONDS", default_value = "0", value_parser = value::merge)]
     pub merge: Duration,
 }
 

@@ -1,7 +1,8 @@
 //! How values are written.
 
 use core::time::Duration;
-use headwater_core::server::HttpAbsent;
+use headwater_core::hub::ChannelConfig;
+use headwater_core::server::{Config, HttpAbsent};
 
 pub(super) fn on_off(text: &str) -> Result<bool, &'static str> {
     match text {
@@ -29,16 +30,22 @@ pub(super) fn seconds(text: &str) -> Result<Duration, &'static str> {
     duration(text, 1.0).ok_or("expected a time such as 10, 0.5 or 500ms")
 }
 
-pub(super) fn milliseconds(text: &str) -> Result<Duration, &'static str> {
-    duration(text, 0.001).ok_or("expected a time such as 20, 20ms or 0.02s")
+/// A merging delay, as long as a player may ask for.
+pub(super) fn merge(text: &str) -> Result<Duration, String> {
+    let max = ChannelConfig::default().max_merge;
+    duration(text, 0.001)
+        .filter(|delay| *delay <= max)
+        .ok_or_else(|| format!("expected a time such as 20, 20ms or 0.02s, at most {max:?}"))
 }
 
-pub(super) fn http_absent(text: &str) -> Result<HttpAbsent, &'static str> {
+/// 404, or a wait as long as a player may ask for.
+pub(super) fn http_absent(text: &str) -> Result<HttpAbsent, String> {
+    let max = Config::default().http_max_wait;
     match text.strip_prefix("wait:") {
-        Some(time) => duration(time, 1.0).map(HttpAbsent::Wait),
+        Some(time) => duration(time, 1.0).filter(|wait| *wait <= max).map(HttpAbsent::Wait),
         None => (text == "404").then_some(HttpAbsent::NotFound),
     }
-    .ok_or("expected 404 or wait:SECONDS")
+    .ok_or_else(|| format!("expected 404 or wait:SECONDS, at most {max:?}"))
 }
 
 /// The longest time that can be said: a day. Longer ones are a slip of the unit.
@@ -102,11 +109,19 @@ mod tests {
         assert_eq!(seconds("10"), Ok(Duration::from_secs(10)));
         assert_eq!(seconds("0.5s"), Ok(Duration::from_millis(500)));
         assert_eq!(seconds("250ms"), Ok(Duration::from_millis(250)));
-        assert_eq!(milliseconds("20"), Ok(Duration::from_millis(20)));
-        assert_eq!(milliseconds("0.02s"), Ok(Duration::from_millis(20)));
+        assert_eq!(merge("20"), Ok(Duration::from_millis(20)));
+        assert_eq!(merge("0.02s"), Ok(Duration::from_millis(20)));
         for bad in ["", "s", "ms", "-1", "1h", "nan", "inf", "1e300", "86401"] {
             assert!(seconds(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn nobody_waits_longer_than_a_player_may_ask_for() {
+        assert_eq!(merge("1s"), Ok(Duration::from_secs(1)));
+        assert!(merge("5000").unwrap_err().ends_with("at most 1s"));
+        assert!(http_absent("wait:60").is_ok());
+        assert!(http_absent("wait:1000").unwrap_err().ends_with("at most 60s"));
     }
 
     #[test]
@@ -116,7 +131,9 @@ mod tests {
             http_absent("wait:2.5"),
             Ok(HttpAbsent::Wait(Duration::from_millis(2_500)))
         );
-        assert!(http_absent("wait:").is_err());
+        for bad in ["wait:", "wait:61", "wait:1000"] {
+            assert!(http_absent(bad).is_err(), "{bad}");
+        }
         assert!(http_absent("").is_err());
     }
 }

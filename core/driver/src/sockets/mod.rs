@@ -1,13 +1,18 @@
 //! How the drivers set their sockets up: the same options on every runtime.
 
+mod files;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod low_water;
 
+pub use files::{file_limit, raise_file_limit};
+
 use crate::{Addresses, Config};
+use headwater_core::server;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::io::{self, IoSlice};
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroU16;
+use std::sync::Arc;
 use std::thread;
 
 /// The listening sockets of one worker. They never block.
@@ -19,14 +24,27 @@ pub struct Listeners {
     pub http: TcpListener,
 }
 
+/// A server that listens already. Connections made meanwhile wait in the kernel.
+#[derive(Debug)]
+pub struct Bound {
+    /// Where.
+    pub addresses: Addresses,
+    /// Of each worker.
+    pub listeners: Vec<Listeners>,
+    /// What each worker's server is told.
+    pub server: Arc<server::Config>,
+}
+
 /// Listens on both addresses, with sockets for each worker.
 ///
 /// On Linux each socket has a queue of its own and the kernel spreads connections over them. Elsewhere they are handles
 /// on one queue, from which whoever is first takes.
 ///
+/// The servers are told to take no more connections than the process may have files open.
+///
 /// # Errors
 /// If an address cannot be listened on; the text says which, and why.
-pub fn listen(config: &Config) -> io::Result<(Addresses, Vec<Listeners>)> {
+pub fn listen(config: Config) -> io::Result<Bound> {
     let workers = config.workers.map_or_else(one_per_core, NonZeroU16::get);
     let listen = |address| {
         listen_on(address, usize::from(workers))
@@ -39,7 +57,17 @@ pub fn listen(config: &Config) -> io::Result<(Addresses, Vec<Listeners>)> {
         .zip(http_listeners)
         .map(|(rtmp, http)| Listeners { rtmp, http })
         .collect();
-    Ok((Addresses { rtmp, http, workers }, listeners))
+    let mut server = config.server;
+    if let Some(files) = file_limit() {
+        server.max_connections = server
+            .max_connections
+            .min(files::connections_per_worker(files, workers));
+    }
+    Ok(Bound {
+        addresses: Addresses { rtmp, http, workers },
+        listeners,
+        server: Arc::new(server),
+    })
 }
 
 fn one_per_core() -> u16 {
