@@ -123,8 +123,8 @@ struct Decoder<'i, 'a, B: Build> {
     traits: [Option<Traits<B::Text>>; MAX_CLASSES],
 }
 
-/// What AMF3 says once about a class. AMF 3 §3.12.
-#[derive(Clone)]
+/// What AMF3 says once about a class. AMF 3 §3.12. It stays in its table: an object that refers to it takes one name after
+/// the other from there, and pays for each with a value.
 struct Traits<T> {
     class_name: Option<T>,
     sealed_names: Vec<T>,
@@ -205,16 +205,26 @@ impl<B: Build> Decoder<'_, '_, B> {
     }
 
     fn object(&mut self, header: u32) -> Result<B, AmfError> {
-        let Traits {
-            class_name,
-            sealed_names,
-            members,
-        } = self.traits(header)?;
+        let is_reference = header & 1 == 0;
+        let index = if is_reference {
+            header >> 1
+        } else {
+            self.define_class(header)?
+        };
+        let traits = self.known_class(index)?;
+        let members = traits.members;
         if matches!(members, Members::Transparent) {
             return self.value();
         }
+        let class_name = traits.class_name.clone();
+        if let Some(name) = class_name.as_ref().filter(|_| is_reference) {
+            charge_copy::<B>(self.input, name)?;
+        }
         let mut pairs = Vec::new();
-        for name in sealed_names {
+        while let Some(name) = self.known_class(index)?.sealed_names.get(pairs.len()).cloned() {
+            if is_reference {
+                charge_copy::<B>(self.input, &name)?;
+            }
             pairs.push((name, self.value()?));
         }
         if matches!(members, Members::SealedAndDynamic) {
@@ -223,21 +233,21 @@ impl<B: Build> Decoder<'_, '_, B> {
         Ok(B::object(class_name, pairs))
     }
 
-    /// `header` is the object's U29 without the lowest bit: a reference, or what the traits here contain.
-    fn traits(&mut self, header: u32) -> Result<Traits<B::Text>, AmfError> {
-        if header & 1 == 0 {
-            let index = header >> 1;
-            let known = self.traits.get(index as usize).and_then(Option::as_ref);
-            let traits = known.ok_or(AmfError::DanglingReference { index })?;
-            for name in traits.sealed_names.iter().chain(&traits.class_name) {
-                charge_copy::<B>(self.input, name)?;
-            }
-            return Ok(traits.clone());
-        }
+    fn known_class(&self, index: u32) -> Result<&Traits<B::Text>, AmfError> {
+        let known = self.traits.get(index as usize).and_then(Option::as_ref);
+        known.ok_or(AmfError::DanglingReference { index })
+    }
+
+    /// Reads the traits of a class, which are here, and returns their place in the table. `header` is the object's U29
+    /// without the lowest bit.
+    fn define_class(&mut self, header: u32) -> Result<u32, AmfError> {
         let start = *self.input;
         let class_name = self.text()?;
         let members = match (header & 2 != 0, header & 4 != 0) {
-            (true, _) if TRANSPARENT_CLASSES.contains(&start.until(self.input)) => Members::Transparent,
+            // It writes itself, so it has no names, and what claims some is no client's.
+            (true, _) if header >> 3 == 0 && TRANSPARENT_CLASSES.contains(&start.until(self.input)) => {
+                Members::Transparent
+            }
             (true, _) => return Err(AmfError::UnknownExternalizable),
             (false, true) => Members::SealedAndDynamic,
             (false, false) => Members::Sealed,
@@ -247,14 +257,14 @@ impl<B: Build> Decoder<'_, '_, B> {
             self.input.charge(1)?;
             sealed_names.push(self.text()?.unwrap_or_else(|| B::text(Text::default)));
         }
-        let traits = Traits {
+        let free = (0..).zip(&mut self.traits).find(|(_, slot)| slot.is_none());
+        let (index, slot) = free.ok_or(AmfError::TooManyClasses { max: MAX_CLASSES })?;
+        *slot = Some(Traits {
             class_name,
             sealed_names,
             members,
-        };
-        let free = self.traits.iter_mut().find(|slot| slot.is_none());
-        *free.ok_or(AmfError::TooManyClasses { max: MAX_CLASSES })? = Some(traits.clone());
-        Ok(traits)
+        });
+        Ok(index)
     }
 
     /// Key and value pairs up to the empty key.
@@ -521,6 +531,22 @@ mod tests {
         body.extend(b"\x06\x00".repeat(4_002));
         assert_eq!(value(&body), Err(AmfError::TooManyValues { max: 4_096 }));
         assert_eq!(skip(&body), Ok(()), "skipping copies nothing");
+    }
+
+    #[test]
+    fn a_class_that_writes_itself_has_no_names() {
+        let body = |names: u8| {
+            let head = [0x0A, names << 4 | 0x07];
+            [
+                &head[..],
+                TRANSPARENT_CLASSES[0],
+                &b"\x03n".repeat(names.into()),
+                b"\x04\x2A",
+            ]
+            .concat()
+        };
+        assert_eq!(value(&body(0)), Ok(Value::Number(42.0)));
+        assert_eq!(value(&body(3)), Err(AmfError::UnknownExternalizable));
     }
 
     #[test]

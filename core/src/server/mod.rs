@@ -303,10 +303,15 @@ impl Server {
         {
             // Asked again after a write, most players have nothing more.
             let is_waking = mem::take(&mut connection.is_waking);
+            let was_full = connection.is_held && !connection.protocol.is_paused();
             if is_waking || connection.may_have_more || connection.protocol.is_closing() {
                 self.refill(now, id);
                 self.arm(id);
                 self.settle_drained(now, id);
+            }
+            // Its replies have left: what it has sent meanwhile comes next.
+            if was_full {
+                self.settle(now, id);
             }
         }
         let Some(connection) = find(&mut self.connections, id) else {

@@ -379,3 +379,25 @@ fn who_leaves_while_its_request_is_under_way_leaves_nothing_behind() {
         }
     }
 }
+
+/// Who asks and asks and never reads is read no further once a few replies wait, and goes on when it does read.
+#[test]
+fn replies_to_a_peer_that_does_not_read_are_bounded() {
+    let mut world = World::new(1, |_| {});
+    let mut caller = Caller::new(&mut world, 1, 0);
+    world.take(caller.client, 0);
+    let high_water = Limits::default().output_high_water;
+    let call = command::encode("x".repeat(200).as_str(), 2.0, |writer| {
+        writer.null();
+    });
+    let mut calls = 0;
+    while world.wants_input(caller.client) && calls < 20_000 {
+        caller.send(&mut world, 0, MessageTypeId::COMMAND_AMF0, 0, call.clone());
+        calls += 1;
+    }
+    assert!(calls < 20_000, "it is still read after {calls} calls");
+    let waiting = world.waiting(caller.client);
+    assert!(waiting < 2 * high_water + 1_024, "{waiting} bytes wait");
+    world.take(caller.client, usize::MAX);
+    assert!(world.wants_input(caller.client));
+}

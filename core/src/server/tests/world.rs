@@ -170,6 +170,12 @@ impl World {
             .is_some_and(|connection| connection.roles.iter().any(is_publishing))
     }
 
+    /// Bytes that wait to be sent to the client.
+    pub(super) fn waiting(&mut self, client: usize) -> usize {
+        let Client { shard, id, .. } = self.clients[client];
+        self.servers[shard].output(self.now, id).len()
+    }
+
     /// Whether its shard would read from the client.
     pub(super) fn wants_input(&self, client: usize) -> bool {
         let Client { shard, id, .. } = self.clients[client];

@@ -167,8 +167,9 @@ impl ServerSession {
         self.link.ack_every
     }
 
-    /// Whether a request waits for [`accept`](Self::accept) or [`reject`](Self::reject). Input stays with the caller
-    /// until then, and the peer's silence is not held against it.
+    /// Whether a request waits for [`accept`](Self::accept) or [`reject`](Self::reject), or twice
+    /// [`Limits::output_high_water`](crate::Limits::output_high_water) of output wait for a peer that asks and does not
+    /// read. Input stays with the caller until then, and the peer's silence is not held against it.
     #[must_use]
     pub fn is_paused(&self) -> bool {
         Machine::is_paused(self)
@@ -372,6 +373,10 @@ impl ServerSession {
     }
 
     fn handle_media(&mut self, message: Message) -> Result<Option<Event>, ProtocolError> {
+        // What comes from somebody that nobody knows is not worth a look.
+        if self.state != ConnectionState::Connected {
+            return Ok(Some(self.odd(Anomaly::UnexpectedMedia)));
+        }
         let msid = message.msid;
         let publishing = self.streams.resolve_if(msid, StreamState::Publishing);
         let content = Content::read(message.type_id, message.timestamp, message.payload, &self.config.limits);
@@ -490,7 +495,9 @@ impl Machine for ServerSession {
     }
 
     fn is_paused(&self) -> bool {
-        self.request.is_some()
+        // Frames alone fill it up to the mark and by one more; what lies above are replies.
+        let max = self.config.limits.output_high_water.saturating_mul(2);
+        self.request.is_some() || (self.link.output.len() >= max && !Machine::is_closing(self))
     }
 
     fn is_closing(&self) -> bool {
