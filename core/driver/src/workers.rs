@@ -119,27 +119,32 @@ impl Team {
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::mpsc;
+    use std::sync::{Barrier, mpsc};
     use std::time::Duration;
 
     /// Only a failing test waits so long.
     const DEADLINE: Duration = Duration::from_secs(20);
 
-    /// Three workers that serve until they are stopped, but for what `prepare` and `serve` make of it. Returns how it
-    /// ended and how many of them served.
+    const WORKERS: usize = 3;
+
+    /// Workers that serve until they are stopped, but for what `prepare` and `serve` make of it. If they serve, they begin
+    /// it together: one that failed at once would keep the late ones from serving. Returns how it ended and how many of
+    /// them served.
     fn run(
         prepare: impl Fn(u16) -> io::Result<()> + Send + Sync + 'static,
         serve: impl Fn(u16) -> io::Result<()> + Send + Sync + 'static,
     ) -> (io::Result<()>, usize) {
-        let (stops, stopped): (Vec<_>, Vec<_>) = (0..3).map(|_| mpsc::channel::<()>()).unzip();
+        let (stops, stopped): (Vec<_>, Vec<_>) = (0..WORKERS).map(|_| mpsc::channel::<()>()).unzip();
         let (done, exit) = mpsc::channel();
         let served = Arc::new(AtomicUsize::new(0));
         let counter = served.clone();
+        let all_serve = Barrier::new(WORKERS);
         start(
             stopped,
             move |ShardId(index), stopped| prepare(index).map(|()| (index, stopped)),
             move |(index, stopped)| {
                 counter.fetch_add(1, Ordering::SeqCst);
+                all_serve.wait();
                 serve(index)?;
                 stopped.recv().map_err(io::Error::other)
             },
@@ -178,13 +183,16 @@ mod tests {
             _ => Ok(()),
         };
         let (result, served) = run(|_| Ok(()), serve);
-        assert_eq!((result.unwrap_err().to_string(), served), ("out of luck".into(), 3));
+        assert_eq!(
+            (result.unwrap_err().to_string(), served),
+            ("out of luck".into(), WORKERS)
+        );
     }
 
     #[test]
     fn the_others_end_when_one_panics() {
         let (result, served) = run(|_| Ok(()), |index| panic_as(index, 1));
         let error = result.unwrap_err().to_string();
-        assert_eq!((error.as_str(), served), ("worker 1 has panicked", 3));
+        assert_eq!((error.as_str(), served), ("worker 1 has panicked", WORKERS));
     }
 }
