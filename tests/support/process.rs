@@ -1,5 +1,6 @@
 //! A child process with its log, for which a test waits with a deadline.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -27,7 +28,7 @@ struct LogState {
 }
 
 /// How often the status of a process is asked for.
-const POLL: Duration = Duration::from_millis(10);
+pub const POLL: Duration = Duration::from_millis(10);
 
 /// Lines of a log printed for a failed test.
 const SHOWN_LINES: usize = 60;
@@ -129,6 +130,24 @@ impl Process {
             .status()
             .expect("sh can be started");
         assert!(status.success(), "cannot send SIG{name} to {}", self.name);
+    }
+
+    /// File descriptors that it has open, as Linux says.
+    pub fn files(&self) -> usize {
+        let folder = fs::read_dir(format!("/proc/{}/fd", self.child.id()));
+        folder.expect("a child has a folder of its files").count()
+    }
+
+    /// Bytes of memory that it has in use, as Linux says.
+    pub fn memory(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a child has a status");
+        let kilobytes = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        kilobytes
+            .and_then(|number| number.parse::<usize>().ok())
+            .expect("a number of kB")
+            << 10
     }
 
     pub fn log(&self) -> String {

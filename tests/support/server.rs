@@ -2,9 +2,10 @@
 
 use super::DEADLINE;
 use super::http::{self, Response};
-use super::process::Process;
+use super::process::{POLL, Process};
 use std::net::SocketAddr;
 use std::process::{Command, ExitStatus};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Which binary to test, and with how many workers.
@@ -97,6 +98,25 @@ impl Server {
     /// Lines with `text` so far.
     pub fn count_lines(&self, text: &str) -> usize {
         self.process.log().lines().filter(|line| line.contains(text)).count()
+    }
+
+    /// File descriptors that it has open.
+    pub fn files(&self) -> usize {
+        self.process.files()
+    }
+
+    /// Returns once it has no more than `count` file descriptors open.
+    pub fn wait_for_files(&self, count: usize, within: Duration) {
+        let deadline = Instant::now() + within;
+        while self.files() > count {
+            assert!(Instant::now() < deadline, "{} files, {count} at first", self.files());
+            thread::sleep(POLL);
+        }
+    }
+
+    /// Bytes of memory that it has in use.
+    pub fn memory(&self) -> usize {
+        self.process.memory()
     }
 
     /// Asks it to stop, without waiting.
