@@ -233,7 +233,7 @@ pub mod timestamp;
 
 pub use end_cause::EndCause;
 pub use limits::Limits;
-pub use media::{Frame, FrameClass, FrameKind, TrackId};
+pub use media::{Frame, FrameAt, FrameClass, FrameKind, TrackId};
 pub use output::Output;
 pub use stream_key::{StreamKey, StreamKeyError};
 pub use time::Time;

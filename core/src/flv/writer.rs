@@ -1,7 +1,7 @@
 //! The muxer: frames in, FLV bytes out.
 
 use super::{FileHeader, PREVIOUS_TAG_SIZE_LEN, TagFlags, TagHeader};
-use crate::{Frame, Output};
+use crate::{Frame, FrameAt, Output};
 
 /// Writes an FLV stream into an [`Output`]: [`header`](Self::header) once, then [`frame`](Self::frame) for each frame.
 ///
@@ -25,13 +25,14 @@ impl FlvWriter {
     /// tag back until they have those four bytes, and would show every frame one frame late.
     ///
     /// The payload must not exceed [`TagHeader::MAX_DATA_SIZE`]; none that came in an RTMP message or an FLV tag does.
-    pub fn frame(frame: &Frame, out: &mut Output) {
+    pub fn frame<'a>(frame: impl Into<FrameAt<'a>>, out: &mut Output) {
+        let FrameAt { frame, timestamp } = frame.into();
         let data_size = data_size(frame);
         let header = TagHeader {
             tag_type: frame.kind.type_id(),
             is_encrypted: false,
             data_size,
-            timestamp: frame.timestamp,
+            timestamp,
         };
         let header = header.write();
         out.write(&header);

@@ -9,7 +9,7 @@ use super::websocket::{self, Opcode, Received};
 use crate::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
 use crate::session::{RequestId, StateError, Target};
 use crate::timers::{StallWatch, Timers};
-use crate::{EndCause, Frame, FrameClass, Limits, Output, StreamKey, Time, Timer, TrackId};
+use crate::{EndCause, Frame, FrameAt, FrameClass, Limits, Output, StreamKey, Time, Timer, TrackId};
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -325,7 +325,8 @@ impl HttpSession {
     /// # Errors
     /// [`StateError::NotPlaying`] before [`start_play`](Self::start_play) and after the end;
     /// [`StateError::OutputFull`] if more than [`Limits::max_output`] waits.
-    pub fn send_frame(&mut self, frame: &Frame) -> Result<(), StateError> {
+    pub fn send_frame<'a>(&mut self, frame: impl Into<FrameAt<'a>>) -> Result<(), StateError> {
+        let sent = frame.into();
         let State::Playing(player) = &mut self.state else {
             return Err(StateError::NotPlaying);
         };
@@ -333,11 +334,11 @@ impl HttpSession {
         if waiting > max {
             return Err(StateError::OutputFull { waiting, max });
         }
-        let tag_len = FlvWriter::frame_len(frame);
+        let tag_len = FlvWriter::frame_len(sent.frame);
         let out = &mut self.output;
         match player.progress {
             Progress::Accepted => return Err(StateError::NotPlaying),
-            _ if !is_flv(frame) => return Ok(()),
+            _ if !is_flv(sent.frame) => return Ok(()),
             Progress::Started(flags) => {
                 player.envelope.open(FlvWriter::HEADER_LEN + tag_len, out);
                 FlvWriter::header(flags, out);
@@ -345,7 +346,7 @@ impl HttpSession {
             }
             Progress::Streaming => player.envelope.open(tag_len, out),
         }
-        FlvWriter::frame(frame, out);
+        FlvWriter::frame(sent, out);
         player.envelope.close(out);
         self.watch_output();
         Ok(())

@@ -1,65 +1,36 @@
 //! One stream: frames in from its publisher, frames out to its players.
 
 use super::ChannelConfig;
-use super::headers::{Headers, Stored};
+use super::headers::Stored;
 use super::lobby::Lobby;
-use super::ring::{Ring, Sequence, Slot};
 use super::subscriber::{AwaitsKeyframe, LagLimit, SkipStep, Subscriber, SubscriberStats};
-use super::timeline::{Timeline, TimelineStats};
+use super::timeline::TimelineStats;
 use super::tracks::{Tracks, Watch};
+use super::view::{Ended, View};
+use crate::Time;
 use crate::media::adts::{self, Adts};
-use crate::media::{self, Codec, Frame, FrameClass, FrameKind};
+use crate::media::{self, Codec, Frame, FrameAt, FrameClass, FrameKind};
 use crate::time::PerSecond;
-use crate::{Time, Timestamp};
 use alloc::sync::Arc;
 use core::mem;
 use core::time::Duration;
 use slab::Slab;
-
-/// A stream without a keyframe for this long has none. 20 s: twice the longest interval that encoders are usually set to.
-const MAX_KEYFRAME_INTERVAL: Duration = Duration::from_secs(20);
-
-/// The longest that sound waits for pictures, and how long pictures may stay away before it waits for them no longer. 1 s:
-/// with cached GOPs nothing waits, most encoders without send a keyframe each second or two, and more silence than that
-/// reads as a broken stream.
-const SOUND_WAIT: Duration = Duration::from_secs(1);
-
-/// Frames that a joining player looks ahead for the earliest time, which becomes its zero: more than encoders interleave.
-const BASE_LOOKAHEAD: usize = 64;
 
 /// One stream: headers, a ring of frames and a cursor per player.
 ///
 /// It outlives its publisher: [`begin`](Self::begin) starts each one on the same time line.
 #[derive(Debug)]
 pub struct Channel {
-    config: Arc<ChannelConfig>,
-    timeline: Timeline,
-    headers: Headers,
-    ring: Ring,
-    /// Which kinds of media the present publisher has sent.
-    watch: Watch,
+    view: View,
     /// The sequence header that was made for its sound in ADTS.
     adts: Option<adts::Config>,
-    /// When its last keyframe came, or may have come.
-    last_keyframe: Option<Time>,
     header_changes: PerSecond,
     is_unsteady: bool,
     subscribers: Slab<Subscriber>,
     lobby: Lobby,
     /// Players that get nothing before the tracks are known.
     awaiting_tracks: usize,
-    /// How often the stream has ended. Players of an earlier life get what is left of the last one, no more.
-    life: u32,
-    ended: Ended,
     stats: ChannelStats,
-}
-
-/// What players of a stream that has ended still need.
-#[derive(Debug, Default)]
-struct Ended {
-    at: Sequence,
-    headers: Headers,
-    tracks: Tracks,
 }
 
 /// A player of one [`Channel`].
@@ -82,9 +53,9 @@ pub struct Join {
 /// What a player gets next.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Next {
+pub enum Next<'a> {
     /// A frame, on the player's own time line.
-    Frame(Frame),
+    Frame(FrameAt<'a>),
     /// Nothing yet; the player is parked and will be woken.
     Pending,
     /// The player is too slow for the stream and begins to miss frames. Told once per step until it has caught up.
@@ -134,20 +105,13 @@ impl Channel {
     pub fn new(config: Arc<ChannelConfig>) -> Self {
         let lobby = Lobby::new(config.merge);
         Channel {
-            config,
-            timeline: Timeline::new(),
-            headers: Headers::default(),
-            ring: Ring::default(),
-            watch: Watch::default(),
+            view: View::new(config),
             adts: None,
-            last_keyframe: None,
             header_changes: PerSecond::default(),
             is_unsteady: false,
             subscribers: Slab::new(),
             lobby,
             awaiting_tracks: 0,
-            life: 0,
-            ended: Ended::default(),
             stats: ChannelStats::default(),
         }
     }
@@ -183,7 +147,7 @@ impl Channel {
             None => self.store(now, frame),
             Some(adts) => self.store_adts(now, &adts),
         }
-        self.stats.gop_overflows += u64::from(self.ring.bound_gop(&self.config));
+        self.stats.gop_overflows += u64::from(self.view.ring.bound_gop(&self.view.config));
     }
 
     fn store(&mut self, now: Time, frame: Frame) {
@@ -191,8 +155,8 @@ impl Channel {
             FrameClass::SequenceHeader | FrameClass::Supplement | FrameClass::Metadata => self.push_header(now, frame),
             FrameClass::Keyframe | FrameClass::Inter | FrameClass::Disposable => self.push_coded(now, frame),
             FrameClass::Other => {
-                let time = self.timeline.place(now, frame.kind, frame.timestamp);
-                self.ring.push(frame, time, now);
+                let time = self.view.timeline.place(now, frame.kind, frame.timestamp);
+                self.view.ring.push(frame, time, now);
             }
         }
     }
@@ -200,7 +164,7 @@ impl Channel {
     /// The header is made once, and not where the publisher sends its own, which may say more.
     fn store_adts(&mut self, now: Time, adts: &Adts) {
         let header = adts.header();
-        let is_own = self.adts.is_none() && self.headers.is_fresh(header.kind, header.track);
+        let is_own = self.adts.is_none() && self.view.headers.is_fresh(header.kind, header.track);
         if !is_own && self.adts.replace(adts.config()) != Some(adts.config()) {
             self.store(now, header);
         }
@@ -210,12 +174,12 @@ impl Channel {
     /// Takes in frames of the publisher's [`Past`], which come in one go: for players that had everything they are the burst
     /// with which they begin, and no lag. O(frames and players).
     pub fn push_burst(&mut self, now: Time, frames: impl IntoIterator<Item = Frame>) {
-        let (start, watch) = (self.ring.end(), self.watch);
+        let (start, watch) = (self.view.ring.end(), self.view.watch);
         for frame in frames {
             self.push(now, frame);
         }
-        self.watch = watch;
-        let (end, life) = (self.ring.end(), self.life);
+        self.view.watch = watch;
+        let (end, life) = (self.view.ring.end(), self.view.life);
         let had_all = |it: &Subscriber| it.life == life && it.cursor >= start;
         for (_, subscriber) in self.subscribers.iter_mut().filter(|(_, it)| had_all(it)) {
             subscriber.anchor = end;
@@ -224,17 +188,17 @@ impl Channel {
 
     /// The publisher took its metadata back: who joins from now on gets none.
     pub fn clear_metadata(&mut self) {
-        self.headers.clear_metadata();
+        self.view.headers.clear_metadata();
     }
 
     /// The stream is over: its players get what there is, then [`Next::Ended`]. Who subscribes from now on waits for
     /// the next publisher and sees nothing of this one.
     pub fn end(&mut self) {
-        self.life += 1;
-        self.ended = Ended {
-            at: self.ring.end(),
-            headers: mem::take(&mut self.headers),
-            tracks: self.watch.promise().unwrap_or(self.watch.seen()),
+        self.view.life += 1;
+        self.view.ended = Ended {
+            at: self.view.ring.end(),
+            headers: mem::take(&mut self.view.headers),
+            tracks: self.view.watch.promise().unwrap_or(self.view.watch.seen()),
         };
         self.forget_media();
     }
@@ -244,24 +208,24 @@ impl Channel {
     /// Without a GOP cache it waits for the next keyframe if the stream has video. Its sound waits too, for at most a second,
     /// and not at all if it wants no video or if no picture came for a second.
     pub fn subscribe(&mut self, now: Time, join: Join) -> SubscriberId {
-        let cursor = self.ring.gop_start().unwrap_or(self.ring.end());
-        let awaits = self.ring.gop_start().is_none();
+        let cursor = self.view.ring.gop_start().unwrap_or(self.view.ring.end());
+        let awaits = self.view.ring.gop_start().is_none();
         self.awaiting_tracks += usize::from(join.needs_tracks);
         let lane = self
             .lobby
-            .lane(join.merge.map(|asked| asked.min(self.config.max_merge)));
+            .lane(join.merge.map(|asked| asked.min(self.view.config.max_merge)));
         let index = self.subscribers.insert(Subscriber {
             token: join.token,
             lane,
-            life: self.life,
+            life: self.view.life,
             cursor,
-            anchor: self.ring.end(),
+            anchor: self.view.ring.end(),
             base: None,
             headers_due: Some(0),
             headers_until: 0,
             awaits: awaits.then_some(AwaitsKeyframe {
                 since: now,
-                audio_too: self.watch.frames() > 0,
+                audio_too: self.view.watch.frames() > 0,
                 is_slow: false,
             }),
             is_parked: false,
@@ -288,60 +252,31 @@ impl Channel {
 
     /// What the player gets next. [`Next::Pending`] parks it until there is more.
     ///
-    /// Cost: no allocation; the payload is shared. Frames that the player is to miss are passed over in one go.
-    pub fn next(&mut self, id: SubscriberId) -> Next {
+    /// Cost: no allocation; the frame is lent. Frames that the player is to miss are passed over in one go.
+    pub fn next(&mut self, id: SubscriberId) -> Next<'_> {
         let Some(subscriber) = self.subscribers.get_mut(id.0 as usize) else {
             return Next::Ended;
         };
-        let has_ended = subscriber.life != self.life;
-        let has_all = subscriber.cursor >= self.ended.at || subscriber.life + 1 < self.life;
-        if has_ended && (has_all || subscriber.is_paused) {
-            return Next::Ended;
-        }
-        if subscriber.needs_tracks || subscriber.is_paused {
-            let promise = if has_ended {
-                Some(self.ended.tracks)
-            } else {
-                self.watch.promise()
-            };
-            if promise.is_none() || subscriber.is_paused {
-                return self.park(id);
-            }
+        if subscriber.needs_tracks
+            && !subscriber.is_paused
+            && let Some(promise) = self.view.promise(subscriber.life)
+        {
             subscriber.needs_tracks = false;
-            subscriber.promised = promise;
+            subscriber.promised = Some(promise);
             // What came while it waited is the burst with which it begins, and no lag.
-            subscriber.anchor = self.ring.end();
+            subscriber.anchor = self.view.ring.end();
             self.awaiting_tracks -= 1;
         }
-        if subscriber
-            .promised
-            .is_some_and(|it| !has_ended && self.watch.breaks(it))
-        {
-            return Next::Changed;
+        let next = self.view.next(subscriber);
+        if matches!(next, Next::Pending) && !mem::replace(&mut subscriber.is_parked, true) {
+            self.lobby.park(subscriber.lane, id);
         }
-        let view = View {
-            config: &self.config,
-            headers: if has_ended { &self.ended.headers } else { &self.headers },
-            ring: &self.ring,
-            watch: &self.watch,
-            has_ended,
-            has_video: if has_ended {
-                self.ended.tracks.video
-            } else {
-                self.watch.seen().video
-            },
-            last_keyframe: self.last_keyframe,
-        };
-        match view.next(subscriber, self.timeline.current()) {
-            Some(next) => next,
-            None if has_ended => Next::Ended,
-            None => self.park(id),
-        }
+        next
     }
 
     /// Stops or resumes a player. On resuming it continues at the live edge, with headers and a keyframe.
     pub fn set_paused(&mut self, now: Time, id: SubscriberId, paused: bool) {
-        let end = self.ring.end();
+        let end = self.view.ring.end();
         if let Some(subscriber) = self.subscribers.get_mut(id.0 as usize) {
             if subscriber.is_paused && !paused {
                 subscriber.cursor = end;
@@ -378,7 +313,7 @@ impl Channel {
     #[must_use]
     pub fn past(&self) -> Past {
         Past {
-            watch: self.watch,
+            watch: self.view.watch,
             adts: self.adts,
         }
     }
@@ -394,7 +329,7 @@ impl Channel {
     /// running, and at the beginning once both kinds came, or one that was announced did not come in 3 s.
     #[must_use]
     pub fn tracks(&self) -> Option<Tracks> {
-        self.watch.promise()
+        self.view.watch.promise()
     }
 
     /// The [tracks](Self::tracks) that a player was told of, or would be now. From its first frame on it gets these only,
@@ -402,23 +337,19 @@ impl Channel {
     #[must_use]
     pub fn tracks_of(&self, id: SubscriberId) -> Option<Tracks> {
         let subscriber = self.subscribers.get(id.0 as usize)?;
-        match subscriber.promised {
-            None if subscriber.life == self.life => self.tracks(),
-            None => Some(self.ended.tracks),
-            promised => promised,
-        }
+        subscriber.promised.or_else(|| self.view.promise(subscriber.life))
     }
 
     /// The metadata and sequence headers that a joining player would get, in that order.
     pub fn headers(&self) -> impl Iterator<Item = &Frame> {
-        self.headers.iter()
+        self.view.headers.iter()
     }
 
     /// The frames of the GOP cache, in order, with the publisher's own timestamps. Headers among them are left out: a
     /// joining player gets the present [`headers`](Self::headers) instead.
     pub fn gop(&self) -> impl Iterator<Item = &Frame> {
-        let start = self.ring.gop_start().unwrap_or(self.ring.end());
-        let frames = self.ring.range(start, usize::MAX).map(|slot| &slot.frame);
+        let start = self.view.ring.gop_start().unwrap_or(self.view.ring.end());
+        let frames = self.view.ring.range(start, usize::MAX).map(|slot| &slot.frame);
         frames.filter(|frame| !frame.class.is_header())
     }
 
@@ -438,7 +369,7 @@ impl Channel {
     #[must_use]
     pub fn stats(&self) -> ChannelStats {
         ChannelStats {
-            timeline: self.timeline.stats(),
+            timeline: self.view.timeline.stats(),
             ..self.stats
         }
     }
@@ -446,7 +377,7 @@ impl Channel {
     /// Payload bytes and frames in the ring.
     #[must_use]
     pub fn held(&self) -> (u64, usize) {
-        (self.ring.bytes(), self.ring.len())
+        (self.view.ring.bytes(), self.view.ring.len())
     }
 
     pub(super) fn lobby(&mut self) -> &mut Lobby {
@@ -460,30 +391,20 @@ impl Channel {
         Some(subscriber.token)
     }
 
-    fn park(&mut self, id: SubscriberId) -> Next {
-        if let Some(subscriber) = self.subscribers.get_mut(id.0 as usize)
-            && !subscriber.is_parked
-        {
-            subscriber.is_parked = true;
-            self.lobby.park(subscriber.lane, id);
-        }
-        Next::Pending
-    }
-
     /// Lets go of frames that nobody waits for any more.
     fn trim(&mut self, now: Time) {
-        let (parked, unannounced_from) = self.lobby.before_push(self.ring.end());
+        let (parked, unannounced_from) = self.lobby.before_push(self.view.ring.end());
         // Who still waits for the tracks to be known is parked as well, but has not taken what was there.
         let is_all_parked = parked == self.subscribers.len() && self.awaiting_tracks == 0;
         let needed_from = is_all_parked.then_some(unannounced_from);
-        self.ring.trim(now, &self.config, needed_from);
+        self.view.ring.trim(now, &self.view.config, needed_from);
     }
 
     fn push_header(&mut self, now: Time, frame: Frame) {
-        let stored = self.headers.store(&frame);
+        let stored = self.view.headers.store(&frame);
         match frame.class {
-            FrameClass::Metadata => self.watch.metadata(self.headers.named()),
-            _ => self.watch.header(&frame),
+            FrameClass::Metadata => self.view.watch.metadata(self.view.headers.named()),
+            _ => self.view.watch.header(&frame),
         }
         match stored {
             Stored::Ignored => {
@@ -491,43 +412,43 @@ impl Channel {
                 return;
             }
             Stored::Changed if frame.class == FrameClass::SequenceHeader => {
-                self.ring.end_gop();
-                self.is_unsteady |= self.header_changes.count(now) > self.config.max_header_changes;
+                self.view.ring.end_gop();
+                self.is_unsteady |= self.header_changes.count(now) > self.view.config.max_header_changes;
             }
             Stored::Changed | Stored::First => {}
         }
-        let time = self.timeline.current_of(frame.kind);
-        self.ring.push(frame, time, now);
+        let time = self.view.timeline.current_of(frame.kind);
+        self.view.ring.push(frame, time, now);
     }
 
     fn push_coded(&mut self, now: Time, frame: Frame) {
-        if !self.headers.contains(frame.kind, frame.track) && needs_header(&frame) {
+        if !self.view.headers.contains(frame.kind, frame.track) && needs_header(&frame) {
             self.stats.without_header += 1;
             return;
         }
-        self.watch.coded(now, &frame);
-        if self.watch.settled().is_some() {
-            self.headers.drop_stale();
+        self.view.watch.coded(now, &frame);
+        if self.view.watch.settled().is_some() {
+            self.view.headers.drop_stale();
         }
-        let time = self.timeline.advance(now, frame.kind, frame.timestamp);
+        let time = self.view.timeline.advance(now, frame.kind, frame.timestamp);
         if starts_gop(&frame) {
-            self.ring.mark_keyframe(&frame, time, self.config.gop_cache);
-            self.last_keyframe = Some(now);
+            self.view.ring.mark_keyframe(&frame, time, self.view.config.gop_cache);
+            self.view.last_keyframe = Some(now);
         }
-        self.ring.push(frame, time, now);
+        self.view.ring.push(frame, time, now);
     }
 
     fn restart(&mut self, now: Time, past: Past, audio_waits: bool) {
         self.stats = ChannelStats::default();
-        self.timeline.restart();
-        self.headers.mark_stale();
+        self.view.timeline.restart();
+        self.view.headers.mark_stale();
         self.is_unsteady = false;
         self.forget_media();
-        self.watch = past.watch.moved_to(now);
+        self.view.watch = past.watch.moved_to(now);
         self.adts = past.adts;
         // A keyframe may have come just before.
-        self.last_keyframe = self.watch.seen().video.then_some(now);
-        let life = self.life;
+        self.view.last_keyframe = self.view.watch.seen().video.then_some(now);
+        let life = self.view.life;
         for (_, subscriber) in self.subscribers.iter_mut().filter(|(_, it)| it.life == life) {
             // Who is there from the beginning gets all of it, also the sound before the first picture.
             subscriber.awaits = Some(AwaitsKeyframe {
@@ -540,10 +461,10 @@ impl Channel {
 
     /// What comes next has nothing to do with the frames so far.
     fn forget_media(&mut self) {
-        self.ring.end_gop();
-        self.watch = Watch::default();
+        self.view.ring.end_gop();
+        self.view.watch = Watch::default();
         self.adts = None;
-        self.last_keyframe = None;
+        self.view.last_keyframe = None;
     }
 }
 
@@ -552,244 +473,10 @@ fn starts_gop(frame: &Frame) -> bool {
     frame.kind == FrameKind::Video && frame.class == FrameClass::Keyframe && frame.track.0 == 0
 }
 
-fn is_coded(frame: &Frame) -> bool {
-    matches!(
-        frame.class,
-        FrameClass::Keyframe | FrameClass::Inter | FrameClass::Disposable
-    )
-}
-
 /// Whether no decoder can use the frame without a sequence header. Looked at only while a track has none.
 fn needs_header(frame: &Frame) -> bool {
     matches!(
         media::classify(frame.kind, &frame.payload).codec,
         Some(Codec::Aac | Codec::Avc | Codec::Hevc)
     )
-}
-
-/// What one step of a player looks at, apart from the player.
-struct View<'a> {
-    config: &'a ChannelConfig,
-    headers: &'a Headers,
-    ring: &'a Ring,
-    watch: &'a Watch,
-    has_ended: bool,
-    has_video: bool,
-    last_keyframe: Option<Time>,
-}
-
-impl View<'_> {
-    /// The player's next frame, or `None` at the live edge.
-    fn next(&self, subscriber: &mut Subscriber, current: u64) -> Option<Next> {
-        if subscriber.cursor == self.ring.end() && subscriber.headers_due.is_none() {
-            subscriber.reported = None;
-            return None;
-        }
-        if let Some(skipped) = self.catch_up(subscriber) {
-            return Some(skipped);
-        }
-        if let Some(header) = self.next_header(subscriber, current) {
-            return Some(Next::Frame(header));
-        }
-        while let Some(slot) = self.ring.get(subscriber.cursor) {
-            match self.verdict(subscriber, slot) {
-                Verdict::Send => {
-                    if subscriber.base.is_none() && is_coded(&slot.frame) {
-                        subscriber.base = Some(self.base_at(subscriber.cursor, slot));
-                    }
-                    subscriber.cursor += 1;
-                    let Some(frame) = self.as_promised(subscriber, &slot.frame) else {
-                        continue;
-                    };
-                    subscriber.stats.sent += 1;
-                    return Some(Next::Frame(at(frame, subscriber.own_time(slot.time))));
-                }
-                Verdict::PassOver => subscriber.cursor += 1,
-                Verdict::Change => return Some(Next::Changed),
-                Verdict::Report(step, limit) => {
-                    subscriber.reported = Some(step);
-                    return Some(Next::Skipped {
-                        step,
-                        limit,
-                        missed: subscriber.stats.missed(),
-                    });
-                }
-            }
-        }
-        subscriber.reported = None;
-        None
-    }
-
-    /// The third step of the ladder: a player beyond its lag bounds, or whose next frame is gone, goes to the newest
-    /// keyframe, or to the live edge to wait for one. Without pictures there is nothing to wait for: it keeps the newer
-    /// half of what it lags behind.
-    fn catch_up(&self, subscriber: &mut Subscriber) -> Option<Next> {
-        let limit = if subscriber.cursor < self.ring.first() {
-            self.ring.overrun().unwrap_or(LagLimit::Bytes)
-        } else {
-            self.lag(subscriber, 1)?
-        };
-        let now = self.ring.newest().map_or(Time::ZERO, |slot| slot.arrived);
-        let end = self.ring.end();
-        let (target, anchor) = if self.has_video {
-            let keyframe = self.ring.newest_keyframe();
-            (keyframe.filter(|&it| it > subscriber.cursor).unwrap_or(end), end)
-        } else {
-            let half = self.ring.first_within(now, self.config, 2).max(subscriber.cursor);
-            (half, half)
-        };
-        subscriber.stats.missed_by_skip += target - subscriber.cursor;
-        subscriber.cursor = target;
-        subscriber.anchor = anchor;
-        subscriber.headers_due = Some(0);
-        // At the keyframe this ends at once; at the live edge audio goes on and pictures wait.
-        // Without video nothing waits, unless there still is some of the publisher before.
-        subscriber.awaits = Some(AwaitsKeyframe {
-            since: now,
-            audio_too: false,
-            is_slow: true,
-        });
-        subscriber.reported = Some(SkipStep::ToKeyframe);
-        Some(Next::Skipped {
-            step: SkipStep::ToKeyframe,
-            limit,
-            missed: subscriber.stats.missed(),
-        })
-    }
-
-    fn next_header(&self, subscriber: &mut Subscriber, current: u64) -> Option<Frame> {
-        let mut index = subscriber.headers_due?;
-        if index == 0 {
-            subscriber.headers_until = self.ring.end();
-        }
-        let header = loop {
-            let header = self.headers.get(usize::from(index));
-            index += 1;
-            match header {
-                Some(header) if subscriber.wants(header.kind) && subscriber.knows(header.kind) => break header,
-                Some(_) => {}
-                None => {
-                    subscriber.headers_due = None;
-                    return None;
-                }
-            }
-        };
-        subscriber.headers_due = Some(index);
-        subscriber.stats.sent += 1;
-        // The time of the frame that follows, so that the player sees no step in between.
-        let time = match self.ring.get(subscriber.cursor) {
-            Some(slot) if subscriber.base.is_some() => slot.time,
-            _ => current,
-        };
-        let header = self.as_promised(subscriber, header).unwrap_or(header);
-        Some(at(header, subscriber.own_time(time)))
-    }
-
-    /// `frame` for a player that may have been told which kinds of media there are: metadata must not say anything else.
-    /// `None` for metadata that newer metadata follows.
-    fn as_promised<'a>(&'a self, subscriber: &Subscriber, frame: &'a Frame) -> Option<&'a Frame> {
-        match subscriber.promised {
-            Some(promised) if frame.class == FrameClass::Metadata => self.headers.metadata_for(frame, promised),
-            _ => Some(frame),
-        }
-    }
-
-    fn verdict(&self, subscriber: &mut Subscriber, slot: &Slot) -> Verdict {
-        let frame = &slot.frame;
-        let is_coded = is_coded(frame);
-        if !subscriber.wants(frame.kind) || (frame.class.is_header() && subscriber.cursor < subscriber.headers_until) {
-            return Verdict::PassOver;
-        }
-        if !subscriber.knows(frame.kind) {
-            let is_news = is_coded && frame.track.0 == 0 && !self.has_ended && self.watch.has_now(frame.kind);
-            return if is_news { Verdict::Change } else { Verdict::PassOver };
-        }
-        if is_coded && let Some(awaits) = subscriber.awaits {
-            let waited = slot.arrived.since(awaits.since);
-            if frame.kind != FrameKind::Video {
-                if awaits.audio_too && subscriber.wants_video && waited < SOUND_WAIT && self.shows(slot.arrived) {
-                    return Verdict::PassOver;
-                }
-            } else if self.ring.starts_at(subscriber.cursor)
-                || (waited >= self.config.keyframe_wait && self.has_no_keyframes(slot.arrived))
-            {
-                subscriber.awaits = None;
-            } else {
-                subscriber.stats.missed_inter += u64::from(awaits.is_slow);
-                return Verdict::PassOver;
-            }
-        }
-        if frame.kind != FrameKind::Video || !is_coded || frame.class == FrameClass::Keyframe {
-            return Verdict::Send;
-        }
-        if let Some(limit) = self.lag(subscriber, 2) {
-            if subscriber.reported < Some(SkipStep::Inter) {
-                return Verdict::Report(SkipStep::Inter, limit);
-            }
-            subscriber.awaits = Some(AwaitsKeyframe {
-                since: slot.arrived,
-                audio_too: false,
-                is_slow: true,
-            });
-            subscriber.stats.missed_inter += 1;
-            return Verdict::PassOver;
-        }
-        if frame.class == FrameClass::Disposable
-            && let Some(limit) = self.lag(subscriber, 4)
-        {
-            if subscriber.reported < Some(SkipStep::Disposable) {
-                return Verdict::Report(SkipStep::Disposable, limit);
-            }
-            subscriber.stats.missed_disposable += 1;
-            return Verdict::PassOver;
-        }
-        Verdict::Send
-    }
-
-    /// The bound that the player has passed one `part`-th of, if any. O(1).
-    fn lag(&self, subscriber: &Subscriber, part: u32) -> Option<LagLimit> {
-        let now = self.ring.newest()?.arrived;
-        self.ring
-            .lag(subscriber.cursor.max(subscriber.anchor), now, self.config, part)
-    }
-
-    /// Whether pictures come at present, so that sound may wait for them.
-    fn shows(&self, now: Time) -> bool {
-        self.watch
-            .newest_picture()
-            .is_some_and(|last| now.since(last) < SOUND_WAIT)
-    }
-
-    /// Whether keyframes are rarer than any encoder is set to, so that a player may see pictures without one: intra
-    /// refresh repairs them by and by.
-    fn has_no_keyframes(&self, now: Time) -> bool {
-        self.last_keyframe
-            .is_none_or(|last| now.since(last) >= MAX_KEYFRAME_INTERVAL)
-    }
-
-    /// The earliest time among the frame `slot` and those that follow it: some encoders interleave audio a little late,
-    /// and clamping it to the keyframe's time would move it against the picture.
-    fn base_at(&self, sequence: Sequence, slot: &Slot) -> u64 {
-        self.ring
-            .range(sequence, BASE_LOOKAHEAD)
-            .map(|slot| slot.time)
-            .min()
-            .unwrap_or(slot.time)
-    }
-}
-
-enum Verdict {
-    Send,
-    PassOver,
-    /// The frame is of a kind that the player was not told of.
-    Change,
-    Report(SkipStep, LagLimit),
-}
-
-/// `frame` at the player's time `millis`, sharing its payload.
-fn at(frame: &Frame, millis: u32) -> Frame {
-    Frame {
-        timestamp: Timestamp::from_millis(millis),
-        ..frame.clone()
-    }
 }

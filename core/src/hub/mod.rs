@@ -21,6 +21,7 @@ mod ring;
 mod subscriber;
 mod timeline;
 mod tracks;
+mod view;
 
 #[cfg(test)]
 mod tests;

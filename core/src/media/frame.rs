@@ -57,6 +57,36 @@ impl Frame {
     }
 }
 
+/// A frame on somebody's own time line: players share frames, each at a time of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameAt<'a> {
+    /// The frame, with the timestamp of its publisher.
+    pub frame: &'a Frame,
+    /// When to decode it instead.
+    pub timestamp: Timestamp,
+}
+
+impl FrameAt<'_> {
+    /// The same to keep. Costs one reference count.
+    #[must_use]
+    pub fn to_frame(self) -> Frame {
+        Frame {
+            timestamp: self.timestamp,
+            ..self.frame.clone()
+        }
+    }
+}
+
+/// At its own timestamp.
+impl<'a> From<&'a Frame> for FrameAt<'a> {
+    fn from(frame: &'a Frame) -> Self {
+        FrameAt {
+            frame,
+            timestamp: frame.timestamp,
+        }
+    }
+}
+
 /// The three kinds of media message. RTMP 1.0 §7.1.4 and §7.1.5, FLV 10.1 §E.4.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FrameKind {

@@ -26,6 +26,6 @@ pub(crate) use content::Content;
 pub(crate) use video::has_picture;
 
 pub use codec::{Codec, FourCc};
-pub use frame::{Frame, FrameClass, FrameKind, TrackId};
+pub use frame::{Frame, FrameAt, FrameClass, FrameKind, TrackId};
 pub use header::{FrameHeader, classify};
 pub use info::{AudioInfo, VideoInfo, audio_info, video_info};

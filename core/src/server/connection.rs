@@ -10,7 +10,7 @@ use crate::session::{
     StatusCode, Target,
 };
 use crate::time::PerSecond;
-use crate::{EndCause, Frame, Limits, Output, Time};
+use crate::{EndCause, Frame, FrameAt, Limits, Output, Time};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -398,7 +398,7 @@ impl Protocol {
     }
 
     /// Sends a frame to a player. `tracks` are for the FLV header, which goes before the first.
-    pub(super) fn send_frame(&mut self, stream: MessageStreamId, frame: &Frame, starts: Option<Tracks>) {
+    pub(super) fn send_frame(&mut self, stream: MessageStreamId, frame: FrameAt<'_>, starts: Option<Tracks>) {
         // An error means that the play has ended meanwhile, or that the connection is about to for its full output.
         let _ = match self {
             Protocol::Rtmp(session) => session.send_frame(stream, frame),

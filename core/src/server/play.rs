@@ -346,11 +346,11 @@ impl Server {
                     connection.may_have_more = true;
                     break;
                 }
+                let starts = (!*has_started).then(|| channel.tracks_of(*subscriber).unwrap_or_default());
                 match channel.next(*subscriber) {
                     Next::Frame(frame) => {
-                        let starts = (!mem::replace(has_started, true))
-                            .then(|| channel.tracks_of(*subscriber).unwrap_or_default());
-                        connection.protocol.send_frame(role.stream, &frame, starts);
+                        *has_started = true;
+                        connection.protocol.send_frame(role.stream, frame, starts);
                     }
                     Next::Pending => break,
                     Next::Skipped { step, limit, missed } => {

@@ -163,9 +163,9 @@ impl ClientSession {
                 payload,
                 ..frame.clone()
             };
-            return self.link.send_frame(self.stream, &frame);
+            return self.link.send_frame(self.stream, (&frame).into());
         }
-        self.link.send_frame(self.stream, frame)
+        self.link.send_frame(self.stream, frame.into())
     }
 
     /// Stops publishing or playing, and closes the connection once the server was told.

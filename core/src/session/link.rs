@@ -6,7 +6,7 @@ use crate::message::aggregate::Parts;
 use crate::message::{Control, UserControl};
 use crate::time::PerSecond;
 use crate::timers::{StallWatch, Timers};
-use crate::{Frame, FrameKind, Output, Time, Timer, Timestamp};
+use crate::{FrameAt, FrameKind, Output, Time, Timer, Timestamp};
 use alloc::boxed::Box;
 use bytes::Bytes;
 use core::time::Duration;
@@ -263,13 +263,14 @@ impl Link {
 
     /// Sends a frame. This is the hot path: nothing is allocated once the output has grown, payloads of 256 bytes and
     /// more are not copied.
-    pub(super) fn send_frame(&mut self, stream: MessageStreamId, frame: &Frame) -> Result<(), StateError> {
+    pub(super) fn send_frame(&mut self, stream: MessageStreamId, sent: FrameAt<'_>) -> Result<(), StateError> {
         if self.output.len() >= self.max_output {
             return Err(StateError::OutputFull {
                 waiting: self.output.len(),
                 max: self.max_output,
             });
         }
+        let FrameAt { frame, timestamp } = sent;
         let csid = match frame.kind {
             FrameKind::Audio => ChunkStreamId::AUDIO,
             FrameKind::Video => ChunkStreamId::VIDEO,
@@ -278,7 +279,7 @@ impl Link {
         let type_id = MessageTypeId(frame.kind.type_id());
         self.watch_output();
         self.encoder
-            .encode_media(csid, stream, type_id, frame.timestamp, &frame.payload, &mut self.output)
+            .encode_media(csid, stream, type_id, timestamp, &frame.payload, &mut self.output)
             .map_err(|_| StateError::FrameTooLarge {
                 len: frame.payload.len(),
             })

@@ -15,9 +15,9 @@ impl Stage {
     /// The payloads and times of the sound that a player gets.
     fn sounds(&mut self, id: SubscriberId) -> Vec<(u32, Vec<u8>)> {
         let mut sounds = Vec::new();
-        while let Next::Frame(frame) = self.channel().next(id) {
+        while let Next::Frame(FrameAt { frame, timestamp }) = self.channel().next(id) {
             if frame.kind == FrameKind::Audio {
-                sounds.push((frame.timestamp.as_millis(), frame.payload.to_vec()));
+                sounds.push((timestamp.as_millis(), frame.payload.to_vec()));
             }
         }
         sounds

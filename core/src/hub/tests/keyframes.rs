@@ -24,7 +24,7 @@ impl Stage {
     /// The units of the next video messages that a player gets, headers left out.
     fn units(&mut self, id: SubscriberId) -> Vec<Bytes> {
         let mut units = Vec::new();
-        while let Next::Frame(frame) = self.channel().next(id) {
+        while let Next::Frame(FrameAt { frame, .. }) = self.channel().next(id) {
             if frame.kind == FrameKind::Video && !frame.class.is_header() {
                 units.push(frame.payload.slice(5..));
             }

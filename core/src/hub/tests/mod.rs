@@ -9,7 +9,7 @@ mod timeline;
 mod tracks;
 
 use super::*;
-use crate::{Frame, FrameClass, FrameKind, Timestamp, TrackId};
+use crate::{Frame, FrameAt, FrameClass, FrameKind, Timestamp, TrackId};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -86,7 +86,7 @@ impl Stage {
         let mut words = Vec::new();
         for _ in 0..count {
             match self.channel().next(id) {
-                Next::Frame(frame) => words.push(name(&frame)),
+                Next::Frame(frame) => words.push(name(&frame.to_frame())),
                 Next::Pending => break,
                 Next::Ended => {
                     words.push(".".into());
@@ -402,6 +402,19 @@ fn a_new_publisher_takes_nothing_from_players_of_the_stream_that_ended() {
 }
 
 #[test]
+fn a_player_without_a_keyframe_at_the_end_gets_no_later_one() {
+    let mut stage = Stage::new(|config| config.gop_cache = false);
+    stage.push("V K0 P40");
+    let player = stage.join();
+    stage.push("P80");
+    stage.channel().end();
+    let now = stage.now;
+    stage.channel().begin(now);
+    stage.push("V' K500");
+    assert_eq!(stage.take(player), "V0 .");
+}
+
+#[test]
 fn headers_that_change_at_frame_rate_are_told_from_those_that_change_now_and_then() {
     let mut stage = Stage::new(|config| config.max_header_changes = 3);
     for second in 0..10 {
@@ -603,9 +616,12 @@ fn a_payload_is_in_memory_once_whatever_the_number_of_players() {
     stage.push("V K0");
     let first = stage.join();
     let second = stage.join();
-    let payload = |stage: &mut Stage, id| match (stage.channel().next(id), stage.channel().next(id)) {
-        (_, Next::Frame(frame)) => frame.payload.as_ptr(),
-        other => panic!("{other:?}"),
+    let payload = |stage: &mut Stage, id| {
+        assert_eq!(stage.take_up_to(id, 1), "V0");
+        match stage.channel().next(id) {
+            Next::Frame(sent) => sent.frame.payload.as_ptr(),
+            other => panic!("{other:?}"),
+        }
     };
     assert_eq!(payload(&mut stage, first), payload(&mut stage, second));
 }
@@ -651,11 +667,11 @@ quickcheck! {
                     let index = usize::from(pick) % players.len();
                     let (id, last, times) = &mut players[index];
                     for _ in 0..op % 16 {
-                        let Next::Frame(frame) = stage.channel().next(*id) else { continue };
+                        let Next::Frame(FrameAt { frame, timestamp }) = stage.channel().next(*id) else { continue };
                         let slot = usize::from(frame.kind == FrameKind::Video);
                         if frame.kind != FrameKind::Data && frame.class != FrameClass::SequenceHeader {
-                            ok &= frame.timestamp.as_millis() >= times[slot];
-                            times[slot] = frame.timestamp.as_millis();
+                            ok &= timestamp.as_millis() >= times[slot];
+                            times[slot] = timestamp.as_millis();
                         }
                         if frame.kind == FrameKind::Video && frame.class != FrameClass::SequenceHeader {
                             let number = u64::from_be_bytes(frame.payload[5..13].try_into().unwrap());

@@ -266,7 +266,7 @@ fn metadata_says_the_same_as_the_flags() {
     stage.push(&format!("V K0 {}", every_40_ms("P", 40..3_040)));
     let (first, second, by_rtmp) = (stage.join_by_flv(), stage.join_by_flv(), stage.join());
     let mut payload = |player| match stage.channel().next(player) {
-        Next::Frame(frame) => frame.payload,
+        Next::Frame(sent) => sent.frame.payload.clone(),
         other => panic!("{other:?}"),
     };
     let corrected = payload(first);
@@ -278,7 +278,7 @@ fn metadata_says_the_same_as_the_flags() {
     stage.metadata(true, false);
     assert_eq!(stage.channel().tracks(), PICTURES);
     match stage.channel().next(first) {
-        Next::Frame(frame) => assert_eq!(frame.payload, metadata(false, true).payload),
+        Next::Frame(sent) => assert_eq!(sent.frame.payload, metadata(false, true).payload),
         other => panic!("{other:?}"),
     }
 }

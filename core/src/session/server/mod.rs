@@ -16,7 +16,7 @@ use crate::chunk::{Message, MessageTypeId};
 use crate::handshake::ServerHandshake;
 use crate::media::Content;
 use crate::message::{Control, LimitType, UserControl};
-use crate::{EndCause, Frame, Output, StreamKey, Time, Timer};
+use crate::{EndCause, FrameAt, Output, StreamKey, Time, Timer};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -252,9 +252,9 @@ impl ServerSession {
     /// # Errors
     /// [`StateError::NotPlaying`], [`StateError::OutputFull`] above [`Limits::max_output`](crate::Limits::max_output),
     /// [`StateError::FrameTooLarge`]. Nothing is sent then.
-    pub fn send_frame(&mut self, stream: MessageStreamId, frame: &Frame) -> Result<(), StateError> {
+    pub fn send_frame<'a>(&mut self, stream: MessageStreamId, frame: impl Into<FrameAt<'a>>) -> Result<(), StateError> {
         self.streams.played(stream)?;
-        self.link.send_frame(stream, frame)
+        self.link.send_frame(stream, frame.into())
     }
 
     /// Tells the player on `stream` that the publisher it waited for is there.

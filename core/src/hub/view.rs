@@ -1,0 +1,337 @@
+//! What the players of a channel see, and what one of them gets next.
+
+use super::headers::Headers;
+use super::ring::{Ring, Sequence, Slot};
+use super::subscriber::{AwaitsKeyframe, LagLimit, SkipStep, Subscriber};
+use super::timeline::Timeline;
+use super::tracks::{Tracks, Watch};
+use super::{ChannelConfig, Next};
+use crate::media::{Frame, FrameAt, FrameClass, FrameKind};
+use crate::{Time, Timestamp};
+use alloc::sync::Arc;
+use core::time::Duration;
+
+/// A stream without a keyframe for this long has none. 20 s: twice the longest interval that encoders are usually set to.
+const MAX_KEYFRAME_INTERVAL: Duration = Duration::from_secs(20);
+
+/// The longest that sound waits for pictures, and how long pictures may stay away before it waits for them no longer. 1 s:
+/// with cached GOPs nothing waits, most encoders without send a keyframe each second or two, and more silence than that
+/// reads as a broken stream.
+const SOUND_WAIT: Duration = Duration::from_secs(1);
+
+/// Frames that a joining player looks ahead for the earliest time, which becomes its zero: more than encoders interleave.
+const BASE_LOOKAHEAD: usize = 64;
+
+/// Everything that a player's next step depends on, apart from the player.
+///
+/// The channel changes it as frames come in, and lends it to each player as it is, so that a step begins with nothing to
+/// look up or put together.
+#[derive(Debug)]
+pub(super) struct View {
+    pub(super) config: Arc<ChannelConfig>,
+    pub(super) timeline: Timeline,
+    pub(super) headers: Headers,
+    pub(super) ring: Ring,
+    /// Which kinds of media the present publisher has sent.
+    pub(super) watch: Watch,
+    /// When its last keyframe came, or may have come.
+    pub(super) last_keyframe: Option<Time>,
+    /// How often the stream has ended. Players of an earlier life get what is left of the last one, no more.
+    pub(super) life: u32,
+    pub(super) ended: Ended,
+}
+
+/// What players of a stream that has ended still need.
+#[derive(Debug, Default)]
+pub(super) struct Ended {
+    pub(super) at: Sequence,
+    pub(super) headers: Headers,
+    pub(super) tracks: Tracks,
+}
+
+impl View {
+    /// What a channel without frames shows.
+    pub(super) fn new(config: Arc<ChannelConfig>) -> Self {
+        View {
+            config,
+            timeline: Timeline::new(),
+            headers: Headers::default(),
+            ring: Ring::default(),
+            watch: Watch::default(),
+            last_keyframe: None,
+            life: 0,
+            ended: Ended::default(),
+        }
+    }
+
+    /// What a player of `life` is promised; `None` until that can be said.
+    pub(super) fn promise(&self, life: u32) -> Option<Tracks> {
+        if life == self.life {
+            self.watch.promise()
+        } else {
+            Some(self.ended.tracks)
+        }
+    }
+
+    /// What the player gets next, or [`Next::Pending`] at the live edge.
+    pub(super) fn next(&self, subscriber: &mut Subscriber) -> Next<'_> {
+        let is_over = subscriber.life != self.life;
+        let end = self.end(subscriber.life);
+        let nothing = if is_over { Next::Ended } else { Next::Pending };
+        if subscriber.cursor >= end && (is_over || subscriber.headers_due.is_none()) {
+            subscriber.reported = None;
+            return nothing;
+        }
+        if subscriber.is_paused || subscriber.needs_tracks {
+            return nothing;
+        }
+        if !is_over && subscriber.promised.is_some_and(|promised| self.watch.breaks(promised)) {
+            return Next::Changed;
+        }
+        if let Some(skipped) = self.catch_up(subscriber) {
+            return skipped;
+        }
+        if let Some(header) = self.next_header(subscriber) {
+            return Next::Frame(header);
+        }
+        while subscriber.cursor < end
+            && let Some(slot) = self.ring.get(subscriber.cursor)
+        {
+            match self.verdict(subscriber, slot) {
+                Verdict::Send => {
+                    if subscriber.base.is_none() && is_coded(&slot.frame) {
+                        subscriber.base = Some(self.base_at(subscriber.cursor, slot));
+                    }
+                    subscriber.cursor += 1;
+                    let Some(frame) = self.as_promised(subscriber, &slot.frame) else {
+                        continue;
+                    };
+                    subscriber.stats.sent += 1;
+                    return Next::Frame(at(frame, subscriber.own_time(slot.time)));
+                }
+                Verdict::PassOver => subscriber.cursor += 1,
+                Verdict::Change => return Next::Changed,
+                Verdict::Report(step, limit) => {
+                    subscriber.reported = Some(step);
+                    return Next::Skipped {
+                        step,
+                        limit,
+                        missed: subscriber.stats.missed(),
+                    };
+                }
+            }
+        }
+        subscriber.reported = None;
+        nothing
+    }
+
+    /// The first frame that is not for players of `life`.
+    fn end(&self, life: u32) -> Sequence {
+        match self.life - life {
+            0 => self.ring.end(),
+            1 => self.ended.at,
+            _ => 0,
+        }
+    }
+
+    /// The headers for players of `life`.
+    fn headers(&self, life: u32) -> &Headers {
+        if life == self.life {
+            &self.headers
+        } else {
+            &self.ended.headers
+        }
+    }
+
+    /// Whether players of `life` have had pictures to see.
+    fn has_video(&self, life: u32) -> bool {
+        if life == self.life {
+            self.watch.seen().video
+        } else {
+            self.ended.tracks.video
+        }
+    }
+
+    /// The third step of the ladder: a player beyond its lag bounds, or whose next frame is gone, goes to the newest
+    /// keyframe, or to the live edge to wait for one. Without pictures there is nothing to wait for: it keeps the newer
+    /// half of what it lags behind.
+    fn catch_up(&self, subscriber: &mut Subscriber) -> Option<Next<'_>> {
+        let limit = if subscriber.cursor < self.ring.first() {
+            self.ring.overrun().unwrap_or(LagLimit::Bytes)
+        } else {
+            self.lag(subscriber, 1)?
+        };
+        let now = self.ring.newest().map_or(Time::ZERO, |slot| slot.arrived);
+        let end = self.ring.end();
+        let (target, anchor) = if self.has_video(subscriber.life) {
+            let keyframe = self.ring.newest_keyframe();
+            (keyframe.filter(|&it| it > subscriber.cursor).unwrap_or(end), end)
+        } else {
+            let half = self.ring.first_within(now, &self.config, 2).max(subscriber.cursor);
+            (half, half)
+        };
+        subscriber.stats.missed_by_skip += target - subscriber.cursor;
+        subscriber.cursor = target;
+        subscriber.anchor = anchor;
+        subscriber.headers_due = Some(0);
+        // At the keyframe this ends at once; at the live edge audio goes on and pictures wait.
+        // Without video nothing waits, unless there still is some of the publisher before.
+        subscriber.awaits = Some(AwaitsKeyframe {
+            since: now,
+            audio_too: false,
+            is_slow: true,
+        });
+        subscriber.reported = Some(SkipStep::ToKeyframe);
+        Some(Next::Skipped {
+            step: SkipStep::ToKeyframe,
+            limit,
+            missed: subscriber.stats.missed(),
+        })
+    }
+
+    fn next_header(&self, subscriber: &mut Subscriber) -> Option<FrameAt<'_>> {
+        let mut index = subscriber.headers_due?;
+        if index == 0 {
+            subscriber.headers_until = self.ring.end();
+        }
+        let header = loop {
+            let header = self.headers(subscriber.life).get(usize::from(index));
+            index += 1;
+            match header {
+                Some(header) if subscriber.wants(header.kind) && subscriber.knows(header.kind) => break header,
+                Some(_) => {}
+                None => {
+                    subscriber.headers_due = None;
+                    return None;
+                }
+            }
+        };
+        subscriber.headers_due = Some(index);
+        subscriber.stats.sent += 1;
+        // The time of the frame that follows, so that the player sees no step in between.
+        let time = match self.ring.get(subscriber.cursor) {
+            Some(slot) if subscriber.base.is_some() => slot.time,
+            _ => self.timeline.current(),
+        };
+        let header = self.as_promised(subscriber, header).unwrap_or(header);
+        Some(at(header, subscriber.own_time(time)))
+    }
+
+    /// `frame` for a player that may have been told which kinds of media there are: metadata must not say anything else.
+    /// `None` for metadata that newer metadata follows.
+    fn as_promised<'a>(&'a self, subscriber: &Subscriber, frame: &'a Frame) -> Option<&'a Frame> {
+        match subscriber.promised {
+            Some(promised) if frame.class == FrameClass::Metadata => {
+                self.headers(subscriber.life).metadata_for(frame, promised)
+            }
+            _ => Some(frame),
+        }
+    }
+
+    fn verdict(&self, subscriber: &mut Subscriber, slot: &Slot) -> Verdict {
+        let frame = &slot.frame;
+        let is_coded = is_coded(frame);
+        if !subscriber.wants(frame.kind) || (frame.class.is_header() && subscriber.cursor < subscriber.headers_until) {
+            return Verdict::PassOver;
+        }
+        if !subscriber.knows(frame.kind) {
+            let is_news =
+                is_coded && frame.track.0 == 0 && subscriber.life == self.life && self.watch.has_now(frame.kind);
+            return if is_news { Verdict::Change } else { Verdict::PassOver };
+        }
+        if is_coded && let Some(awaits) = subscriber.awaits {
+            let waited = slot.arrived.since(awaits.since);
+            if frame.kind != FrameKind::Video {
+                if awaits.audio_too && subscriber.wants_video && waited < SOUND_WAIT && self.shows(slot.arrived) {
+                    return Verdict::PassOver;
+                }
+            } else if self.ring.starts_at(subscriber.cursor)
+                || (waited >= self.config.keyframe_wait && self.has_no_keyframes(slot.arrived))
+            {
+                subscriber.awaits = None;
+            } else {
+                subscriber.stats.missed_inter += u64::from(awaits.is_slow);
+                return Verdict::PassOver;
+            }
+        }
+        if frame.kind != FrameKind::Video || !is_coded || frame.class == FrameClass::Keyframe {
+            return Verdict::Send;
+        }
+        if let Some(limit) = self.lag(subscriber, 2) {
+            if subscriber.reported < Some(SkipStep::Inter) {
+                return Verdict::Report(SkipStep::Inter, limit);
+            }
+            subscriber.awaits = Some(AwaitsKeyframe {
+                since: slot.arrived,
+                audio_too: false,
+                is_slow: true,
+            });
+            subscriber.stats.missed_inter += 1;
+            return Verdict::PassOver;
+        }
+        if frame.class == FrameClass::Disposable
+            && let Some(limit) = self.lag(subscriber, 4)
+        {
+            if subscriber.reported < Some(SkipStep::Disposable) {
+                return Verdict::Report(SkipStep::Disposable, limit);
+            }
+            subscriber.stats.missed_disposable += 1;
+            return Verdict::PassOver;
+        }
+        Verdict::Send
+    }
+
+    /// The bound that the player has passed one `part`-th of, if any. O(1).
+    fn lag(&self, subscriber: &Subscriber, part: u32) -> Option<LagLimit> {
+        let now = self.ring.newest()?.arrived;
+        self.ring
+            .lag(subscriber.cursor.max(subscriber.anchor), now, &self.config, part)
+    }
+
+    /// Whether pictures come at present, so that sound may wait for them.
+    fn shows(&self, now: Time) -> bool {
+        self.watch
+            .newest_picture()
+            .is_some_and(|last| now.since(last) < SOUND_WAIT)
+    }
+
+    /// Whether keyframes are rarer than any encoder is set to, so that a player may see pictures without one: intra
+    /// refresh repairs them by and by.
+    fn has_no_keyframes(&self, now: Time) -> bool {
+        self.last_keyframe
+            .is_none_or(|last| now.since(last) >= MAX_KEYFRAME_INTERVAL)
+    }
+
+    /// The earliest time among the frame `slot` and those that follow it: some encoders interleave audio a little late,
+    /// and clamping it to the keyframe's time would move it against the picture.
+    fn base_at(&self, sequence: Sequence, slot: &Slot) -> u64 {
+        self.ring
+            .range(sequence, BASE_LOOKAHEAD)
+            .map(|slot| slot.time)
+            .min()
+            .unwrap_or(slot.time)
+    }
+}
+
+enum Verdict {
+    Send,
+    PassOver,
+    /// The frame is of a kind that the player was not told of.
+    Change,
+    Report(SkipStep, LagLimit),
+}
+
+/// `frame` at the player's time `millis`.
+fn at(frame: &Frame, millis: u32) -> FrameAt<'_> {
+    FrameAt {
+        frame,
+        timestamp: Timestamp::from_millis(millis),
+    }
+}
+
+pub(super) fn is_coded(frame: &Frame) -> bool {
+    matches!(
+        frame.class,
+        FrameClass::Keyframe | FrameClass::Inter | FrameClass::Disposable
+    )
+}
