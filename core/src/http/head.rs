@@ -1,9 +1,11 @@
 //! The head of a request: found in the stream, parsed, and boiled down to what decides the answer.
 
+use super::authority::Authority;
 use super::body::{Body, Chunked};
 use super::response::StatusCode;
 use super::websocket;
 use crate::Limits;
+use crate::session::target::cut_query;
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -112,7 +114,7 @@ pub(super) struct RequestHead {
     pub(super) body: Body,
     /// Without the query; percent-decoded once.
     pub(super) path: Box<str>,
-    /// What follows the first `?`, as it was sent.
+    /// What follows the first `?` or `#`, as it was sent.
     pub(super) query: Box<str>,
 }
 
@@ -142,12 +144,20 @@ impl RequestHead {
             _ => Method::Other,
         };
         let is_http_1_0 = request.version == Some(0);
-        match headers.values("host").count() {
-            1 => {}
-            0 if is_http_1_0 => {}
+        let mut hosts = headers.values("host");
+        match (hosts.next(), hosts.next()) {
+            (Some(host), None) => parse_host(host)?,
+            (None, None) if is_http_1_0 => {}
             _ => return Err(HeadError::BadHost),
         }
         let body = headers.body(method, is_http_1_0)?;
+        let websocket = match method {
+            Method::Get if !is_http_1_0 => headers.websocket()?,
+            _ => None,
+        };
+        if websocket.is_some() && body != Body::EMPTY {
+            return Err(HeadError::WebSocketContent);
+        }
         let (path, query) = split_target(request.path.unwrap_or_default());
         let path = percent_encoding::percent_decode_str(path)
             .decode_utf8()
@@ -158,11 +168,7 @@ impl RequestHead {
             keep_alive: !is_http_1_0 && body != Body::UntilClose && !headers.has("connection", "close"),
             expects_continue: !is_http_1_0 && headers.has("expect", "100-continue"),
             asks_private_network: headers.has("access-control-request-private-network", "true"),
-            websocket: if method == Method::Get && !is_http_1_0 {
-                headers.websocket()?
-            } else {
-                None
-            },
+            websocket,
             body,
             path: path.into(),
             query: query.into(),
@@ -174,11 +180,11 @@ impl RequestHead {
 fn split_target(target: &str) -> (&str, &str) {
     let target = match target.split_once("://") {
         Some((scheme, rest)) if ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) => {
-            rest.find(['/', '?']).and_then(|at| rest.get(at..)).unwrap_or("/")
+            rest.find(['/', '?', '#']).and_then(|at| rest.get(at..)).unwrap_or("/")
         }
         _ => target,
     };
-    target.split_once('?').unwrap_or((target, ""))
+    cut_query(target)
 }
 
 /// The header fields of a request. Names and the tokens that we look for are compared without case.
@@ -248,6 +254,12 @@ impl<'h> Headers<'h> {
     }
 }
 
+/// Who is asked. Nothing here depends on it, but what cannot be a host is not meant for us, or not meant well.
+fn parse_host(value: &[u8]) -> Result<(), HeadError> {
+    let host = core::str::from_utf8(value).ok().and_then(Authority::parse);
+    host.map(|_| ()).ok_or(HeadError::MalformedHost)
+}
+
 /// Digits only: no sign, no blank inside.
 fn parse_length(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
@@ -296,6 +308,9 @@ pub enum HeadError {
     /// No `Host`, or several. RFC 9112 §3.2.
     #[error("a request needs exactly one Host field")]
     BadHost,
+    /// `Host` is not a host with a port or without.
+    #[error("malformed Host")]
+    MalformedHost,
     /// The path is not UTF-8 once decoded.
     #[error("request path is not UTF-8")]
     BadTarget,
@@ -314,6 +329,9 @@ pub enum HeadError {
     /// `Sec-WebSocket-Key` is absent, repeated, or not 16 bytes in base64.
     #[error("bad Sec-WebSocket-Key")]
     WebSocketKey,
+    /// A request to open a WebSocket has content, which would be taken for its first frames.
+    #[error("a WebSocket request has no content")]
+    WebSocketContent,
 }
 
 impl HeadError {
@@ -378,11 +396,13 @@ mod tests {
         for (target, path, query) in [
             ("/a/b", "/a/b", ""),
             ("/a/%2541%2F?q=%41?#", "/a/%41/", "q=%41?#"),
+            ("/a/b#c?d", "/a/b", "c?d"),
             ("/a/%E7%9B%B4", "/a/直", ""),
             ("/a/100%", "/a/100%", ""),
             ("http://host:80/a/b?c", "/a/b", "c"),
             ("HTTPS://host", "/", ""),
             ("http://host?c", "", "c"),
+            ("http://host#c", "", "c"),
             ("*", "*", ""),
         ] {
             let head = read(format!("GET {target} HTTP/1.0\r\n\r\n").as_bytes()).unwrap();

@@ -12,6 +12,7 @@
 //! [`HttpEvent`] and waits for the answer. What a request could be framed as by someone else on the way is refused, and
 //! content that is not read ends the connection.
 
+mod authority;
 mod body;
 mod error;
 mod event;

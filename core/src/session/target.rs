@@ -78,7 +78,8 @@ fn trim(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || c == '\'' || c == '"')
 }
 
-fn cut_query(text: &str) -> (&str, &str) {
+/// The name and the query behind it. What follows `#` is one too: the query of a client that knows no fragments.
+pub(crate) fn cut_query(text: &str) -> (&str, &str) {
     text.split_once(['?', '#']).unwrap_or((text, ""))
 }
 

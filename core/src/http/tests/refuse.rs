@@ -112,6 +112,29 @@ fn smuggled_framing_is_400_and_the_end() {
 }
 
 #[test]
+fn a_malformed_host_is_400_and_the_end() {
+    let expected = (String::from("HTTP/1.1 400 Bad Request"), false);
+    for host in ["a/b", "user@a", "a b", "a:b", "a:1:2", "[::1", "a\"", "a\r\nHost: b"] {
+        for version in ["1.0", "1.1"] {
+            let request = alloc::format!("GET /live/x HTTP/{version}\r\nHost: {host}\r\n\r\n");
+            assert_eq!(refusal(request.as_bytes()), expected, "{host}");
+        }
+    }
+}
+
+#[test]
+fn a_websocket_request_with_content_is_400_and_the_end() {
+    let expected = (String::from("HTTP/1.1 400 Bad Request"), false);
+    for framing in ["Content-Length: 1", "Transfer-Encoding: chunked"] {
+        let request = alloc::format!(
+            "GET /live/x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{framing}\r\n\r\n"
+        );
+        assert_eq!(refusal(request.as_bytes()), expected, "{framing}");
+    }
+}
+
+#[test]
 fn other_versions_are_told() {
     let http_2 = refusal(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
     assert_eq!(http_2.0, "HTTP/1.1 505 HTTP Version Not Supported");
