@@ -63,8 +63,9 @@ impl Timers {
 
     /// Starts `timer`, or moves it.
     pub(crate) fn set(&mut self, timer: Timer, at: Time) {
-        if let Some(deadline) = self.deadlines.get_mut(timer as usize) {
-            *deadline = at;
+        match self.deadlines.get_mut(timer as usize) {
+            Some(deadline) if *deadline != at => *deadline = at,
+            _ => return,
         }
         self.first = Timer::ALL
             .into_iter()

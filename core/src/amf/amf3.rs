@@ -9,8 +9,8 @@ use alloc::{format, vec::Vec};
 /// a media server use one or two.
 pub const MAX_CLASSES: usize = 16;
 
-/// A string that is referred to is copied, and charged as one more value for so many bytes. References take two bytes
-/// each, so without this a small message could become a tree of gigabytes.
+/// A string that is referred to is charged as one more value for so many bytes. The tree shares it, but whoever writes
+/// that out copies it, and references take two bytes each: a small message could become gigabytes.
 const COPIED_BYTES_PER_VALUE: usize = 64;
 
 /// Externalizable classes that we can read, because one value follows: length and name as they appear inline.
@@ -78,7 +78,7 @@ pub(super) fn read<B: Build>(input: &mut Input<'_>) -> Result<B, AmfError> {
     let mut decoder = Decoder::<B> {
         input,
         strings: Vec::new(),
-        traits: [const { None }; MAX_CLASSES],
+        traits: None,
     };
     decoder.value()
 }
@@ -120,7 +120,8 @@ pub(super) fn string(bytes: &[u8]) -> Option<&[u8]> {
 struct Decoder<'i, 'a, B: Build> {
     input: &'i mut Input<'a>,
     strings: Vec<B::Text>,
-    traits: [Option<Traits<B::Text>>; MAX_CLASSES],
+    /// None before the first class, which few values have.
+    traits: Option<[Option<Traits<B::Text>>; MAX_CLASSES]>,
 }
 
 /// What AMF3 says once about a class. AMF 3 §3.12. It stays in its table: an object that refers to it takes one name after
@@ -234,7 +235,8 @@ impl<B: Build> Decoder<'_, '_, B> {
     }
 
     fn known_class(&self, index: u32) -> Result<&Traits<B::Text>, AmfError> {
-        let known = self.traits.get(index as usize).and_then(Option::as_ref);
+        let slot = self.traits.as_ref().and_then(|traits| traits.get(index as usize));
+        let known = slot.and_then(Option::as_ref);
         known.ok_or(AmfError::DanglingReference { index })
     }
 
@@ -257,7 +259,8 @@ impl<B: Build> Decoder<'_, '_, B> {
             self.input.charge(1)?;
             sealed_names.push(self.text()?.unwrap_or_else(|| B::text(Text::default)));
         }
-        let free = (0..).zip(&mut self.traits).find(|(_, slot)| slot.is_none());
+        let traits = self.traits.get_or_insert([const { None }; MAX_CLASSES]);
+        let free = (0..).zip(traits).find(|(_, slot)| slot.is_none());
         let (index, slot) = free.ok_or(AmfError::TooManyClasses { max: MAX_CLASSES })?;
         *slot = Some(Traits {
             class_name,
@@ -346,8 +349,12 @@ fn charge_copy<B: Build>(input: &mut Input<'_>, text: &B::Text) -> Result<(), Am
 
 /// A 29-bit number: seven bits a byte, the highest bit says that another byte follows; a fourth gives all its bits.
 fn u29(input: &mut Input<'_>) -> Result<u32, AmfError> {
-    let mut number = 0;
-    for _ in 0..3 {
+    let first = input.u8()?;
+    if first & 0x80 == 0 {
+        return Ok(first.into());
+    }
+    let mut number = u32::from(first & 0x7F);
+    for _ in 0..2 {
         let byte = input.u8()?;
         number = number << 7 | u32::from(byte & 0x7F);
         if byte & 0x80 == 0 {

@@ -1,6 +1,6 @@
 //! Values that own what they hold.
 
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{string::String, sync::Arc, vec::Vec};
 use core::{fmt, str};
 
 /// An AMF value with everything inside it. The order of pairs and duplicate keys are kept.
@@ -77,13 +77,15 @@ impl Value {
 }
 
 /// A string as the wire carried it: UTF-8 by the specification, Latin-1 or GBK from some encoders, so any bytes.
+///
+/// A clone shares the bytes. AMF3 refers to a string with two bytes, and must not make us copy it for each of them.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Text(Box<[u8]>);
+pub struct Text(Arc<[u8]>);
 
 impl Text {
     /// Its bytes.
     #[must_use]
-    pub const fn as_bytes(&self) -> &[u8] {
+    pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 

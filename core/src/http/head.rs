@@ -121,7 +121,8 @@ pub(super) struct RequestHead {
 impl RequestHead {
     /// Parses a head that is known to be complete.
     fn parse(bytes: &[u8], limits: &Limits) -> Result<Self, HeadError> {
-        let mut headers = vec![EMPTY_HEADER; limits.max_http_headers];
+        // A field has at least a letter, a colon and a line end: short heads need not pay for the places of long ones.
+        let mut headers = vec![EMPTY_HEADER; limits.max_http_headers.min(bytes.len() / 3)];
         let mut request = Request::new(&mut headers);
         match request.parse(bytes) {
             Ok(Status::Complete(len)) if len == bytes.len() => {}

@@ -4,7 +4,7 @@
 use super::websocket::{self, Accept, Opcode};
 use crate::Output;
 use alloc::format;
-use core::fmt;
+use core::fmt::{self, Write as _};
 use core::time::Duration;
 
 /// A status code. RFC 9110 §15.
@@ -187,32 +187,41 @@ impl<'a> Answer<'a> {
             (StatusCode::UpgradeRequired, false) => "Connection: Upgrade, close\r\n",
             (_, keep_alive) => connection(keep_alive),
         };
-        // Rounded up: a client that comes back early is turned away again.
-        let retry_after = self.retry_after.map_or_else(Default::default, |wait| {
-            format!("Retry-After: {}\r\n", wait.as_millis().div_ceil(1_000))
-        });
-        let content = match self.text {
-            "" => Default::default(),
-            text => format!("{text}\n"),
+        let (content_type, content_len) = match self.text {
+            "" => ("", 0),
+            text => (
+                "Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n",
+                text.len() + 1,
+            ),
         };
-        let content_type = match self.text {
-            "" => "",
-            _ => "Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n",
-        };
-        let content_len = content.len();
-        out.write(
-            format!(
-                "HTTP/1.1 {status}\r\n\
-                {content_type}Content-Length: {content_len}\r\n\
-                Cache-Control: no-store\r\n\
-                Access-Control-Allow-Origin: *\r\n\
-                {required}{retry_after}{connection}\r\n"
-            )
-            .as_bytes(),
+        let mut text = Formatted(out);
+        // An output takes everything.
+        let _ = write!(
+            text,
+            "HTTP/1.1 {status}\r\n\
+            {content_type}Content-Length: {content_len}\r\n\
+            Cache-Control: no-store\r\n\
+            Access-Control-Allow-Origin: *\r\n\
+            {required}"
         );
-        if !self.head_only {
-            out.write(content.as_bytes());
+        if let Some(wait) = self.retry_after {
+            // Rounded up: a client that comes back early is turned away again.
+            let _ = write!(text, "Retry-After: {}\r\n", wait.as_millis().div_ceil(1_000));
         }
+        let _ = write!(text, "{connection}\r\n");
+        if content_len > 0 && !self.head_only {
+            let _ = writeln!(text, "{}", self.text);
+        }
+    }
+}
+
+/// Formats into an output, without a copy in between.
+struct Formatted<'a>(&'a mut Output);
+
+impl fmt::Write for Formatted<'_> {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        self.0.write(piece.as_bytes());
+        Ok(())
     }
 }
 

@@ -32,11 +32,11 @@ impl ServerSession {
             b"createStream" => self.handle_create_stream(command.transaction_id)?,
             // Old versions of HaishinKit send metadata as a command.
             b"@setDataFrame" | b"@clearDataFrame" => return self.handle_media(message),
-            _ => {
-                if self.handle_call(message.msid, &command).is_err() {
-                    self.note(Anomaly::MalformedCommand);
-                }
-            }
+            _ => match self.handle_call(message.msid, &command) {
+                Ok(None) => {}
+                Ok(Some(anomaly)) => return Ok(Some(self.odd(anomaly))),
+                Err(_) => return Ok(Some(self.odd(Anomaly::MalformedCommand))),
+            },
         }
         Ok(None)
     }
@@ -87,7 +87,8 @@ impl ServerSession {
         }
     }
 
-    fn handle_call(&mut self, id: MessageStreamId, command: &Command<'_>) -> Result<(), AmfError> {
+    /// Does what a call asks for; gives back what is odd about it.
+    fn handle_call(&mut self, id: MessageStreamId, command: &Command<'_>) -> Result<Option<Anomaly>, AmfError> {
         let transaction_id = command.transaction_id;
         let mut arguments = command.arguments.clone();
         arguments.value_ref()?; // the command object, null for all of these
@@ -127,11 +128,11 @@ impl ServerSession {
             // Replies: to nothing, as we call nothing.
             b"_result" | b"_error" | b"onStatus" => {}
             _ => {
-                self.note(Anomaly::UnknownCommand);
                 self.return_nothing(transaction_id);
+                return Ok(Some(Anomaly::UnknownCommand));
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Answers a call that has no result, unless its transaction ID 0 says that no answer is wanted.
