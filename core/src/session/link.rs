@@ -62,8 +62,9 @@ const MIN_WINDOW: u32 = 4_096;
 /// Pings answered in a second.
 const MAX_PONGS: u32 = 10;
 
-/// Messages in a second from which on they must have [`MIN_MEAN_LEN`]. 100,000: even those cost a few percent of a core.
-const MANY_MESSAGES: u32 = 100_000;
+/// Messages in a second from which on they must have [`MIN_MEAN_LEN`]. 10,000: a few milliseconds of work even if all of
+/// them come in one read; encoders send a few hundred.
+const MANY_MESSAGES: u32 = 10_000;
 
 /// Bytes of a message with its headers, on average, where there are many. 16: about as much work for each byte as a
 /// chunk size of 1 makes, so that nobody gets more out of us for a byte than that. An empty message can have one byte.
