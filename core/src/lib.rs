@@ -205,8 +205,7 @@
 //! | Feature | | What it adds |
 //! |--|--|--|
 //! | `std` | default | [`IoSlice`](std::io::IoSlice)s of the output. Without it the crate needs `alloc` only |
-//! | `server` | default | [`server`] |
-//! | `tracing` | | log events of the server |
+//! | `server` | default | [`server`], with log events by `tracing` |
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
