@@ -38,6 +38,9 @@ pub struct Limits {
     pub max_http_head: usize,
     /// Header fields in an HTTP request. 100, as Apache.
     pub max_http_headers: usize,
+    /// Bytes that may follow an HTTP request to play before it is answered, or its play over. 16 KiB: a further request of
+    /// the largest size. They are read on, since an end may come behind them.
+    pub max_pipelined: usize,
     /// From accept to the end of the handshake, absolute. 10 s.
     pub handshake_timeout: Duration,
     /// From the end of the handshake to the first `publish` or `play`; for HTTP, from accept to the end of the head, and
@@ -48,6 +51,9 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// A connection with output waiting whose socket takes nothing. 15 s: shorter than what users call broken.
     pub stall_timeout: Duration,
+    /// A connection whose peer has closed its sending side, and whose socket takes nothing: it listens on, or has left.
+    /// 10 s: long enough for a player that waits for a keyframe, too short to keep a thousand sockets that nobody holds.
+    pub half_closed_timeout: Duration,
     /// Between pings to an RTMP or WebSocket player. 30 s: below the idle timeout of common proxies.
     pub ping_interval: Duration,
     /// For the last replies to leave once a connection is closing. 2 s.
@@ -71,10 +77,12 @@ impl Default for Limits {
             max_metadata_len: 64 << 10,
             max_http_head: 16 << 10,
             max_http_headers: 100,
+            max_pipelined: 16 << 10,
             handshake_timeout: Duration::from_secs(10),
             command_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(15),
+            half_closed_timeout: Duration::from_secs(10),
             ping_interval: Duration::from_secs(30),
             close_timeout: Duration::from_secs(2),
         }

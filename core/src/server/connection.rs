@@ -1,6 +1,7 @@
 //! One connection, whatever it speaks.
 
 use super::Listener;
+use super::half_closed::HalfClosed;
 use super::shard::Epoch;
 use crate::flv::TagFlags;
 use crate::http::{HttpError, HttpEvent, HttpSession, StatusCode as HttpStatus};
@@ -33,10 +34,10 @@ pub(super) struct Connection {
     pub(super) roles: Vec<Role>,
     /// Whether input waits until a request is answered.
     pub(super) is_held: bool,
-    /// Input that came meanwhile. At most one read of the driver.
+    /// Input that came meanwhile. At most one read of the driver, or [`Limits::max_pipelined`].
     pub(super) stash: Vec<u8>,
-    /// Whether the peer will send no more.
-    pub(super) has_finished: bool,
+    /// Some once the peer will send no more.
+    pub(super) half_closed: Option<HalfClosed>,
     /// When its next deadline is armed for.
     pub(super) armed: Time,
     pub(super) last_input: Time,
@@ -196,6 +197,8 @@ pub(super) enum Failure {
     Http(#[from] HttpError),
     #[error("more than {max} requests in a second")]
     TooManyRequests { max: u32 },
+    #[error("more than {max} bytes behind a request under way")]
+    TooMuchPipelined { max: usize },
     #[error("connection reset")]
     Reset,
 }
@@ -206,7 +209,10 @@ impl Failure {
         match self {
             Failure::Rtmp(ProtocolError::Timeout(timer)) => EndCause::Timeout(*timer),
             Failure::Http(HttpError::Timeout(timer)) => EndCause::Timeout(*timer),
-            Failure::Rtmp(_) | Failure::Http(_) | Failure::TooManyRequests { .. } => EndCause::ProtocolError,
+            Failure::Rtmp(_)
+            | Failure::Http(_)
+            | Failure::TooManyRequests { .. }
+            | Failure::TooMuchPipelined { .. } => EndCause::ProtocolError,
             Failure::Reset => EndCause::Eof,
         }
     }
@@ -257,10 +263,19 @@ impl Connection {
     /// Whether it may be read. While a request waits too, once: who has left is not to be waited for. A name is had soon.
     pub(super) fn wants_input(&self) -> bool {
         match self.phase {
-            Phase::Open => !self.has_finished && self.stash.is_empty() && !(self.is_held && self.is_claiming()),
+            Phase::Open => {
+                let has_room = self.stash.is_empty() || self.reads_on();
+                self.half_closed.is_none() && has_room && !(self.is_held && self.is_claiming())
+            }
             Phase::Lingering { .. } => true,
             Phase::Closed => false,
         }
+    }
+
+    /// Whether it is read on, up to a limit, though input waits. An HTTP request to play may wait for long, and a play keeps
+    /// the next request waiting for as long as it goes on. An RTMP request is answered soon.
+    pub(super) fn reads_on(&self) -> bool {
+        matches!(self.protocol, Protocol::Http(_)) && !self.is_claiming()
     }
 
     /// When to look at it next.
@@ -274,7 +289,9 @@ impl Connection {
                     | Activity::Claiming { .. }
                     | Activity::Publishing { .. } => None,
                 });
-                waits.chain(self.protocol.poll_timeout()).min().unwrap_or(Time::NEVER)
+                let half_closed = self.half_closed.map(|half_closed| half_closed.until);
+                let deadlines = waits.chain(self.protocol.poll_timeout()).chain(half_closed);
+                deadlines.min().unwrap_or(Time::NEVER)
             }
             Phase::Lingering { until } => until,
             Phase::Closed => Time::NEVER,

@@ -30,6 +30,7 @@ mod contest;
 mod deadlines;
 mod directory;
 mod grace;
+mod half_closed;
 mod journal;
 mod leisure;
 mod play;
@@ -173,7 +174,7 @@ impl Server {
             roles: Vec::new(),
             is_held: false,
             stash: Vec::new(),
-            has_finished: false,
+            half_closed: None,
             armed: Time::NEVER,
             last_input: now,
             phase: Phase::Open,
@@ -193,7 +194,8 @@ impl Server {
     /// Takes what a socket gave, all of it.
     ///
     /// While a request of the peer waits for its answer the rest is kept here, and [`wants_input`](Self::wants_input)
-    /// says to read no more: what a slow answer holds up waits in the kernel.
+    /// says to read no more: what a slow answer holds up waits in the kernel. An HTTP player is read on, up to
+    /// [`Limits::max_pipelined`](crate::Limits::max_pipelined), so that its end is noticed.
     pub fn handle_input(&mut self, now: Time, id: ConnectionId, input: &[u8]) {
         let now = self.advance(now);
         let Some(connection) = self.connection(id) else { return };
@@ -204,7 +206,8 @@ impl Server {
         if connection.stash.is_empty() {
             self.feed(now, id, input);
         } else {
-            connection.stash.extend_from_slice(input);
+            self.keep(now, id, input);
+            self.settle(now, id);
         }
     }
 
@@ -216,32 +219,22 @@ impl Server {
 
     /// The peer closed its side: there is nothing more to read.
     ///
-    /// An HTTP player goes on: it may have closed only its sending side. Anything else ends; what is left of the output
+    /// An HTTP player goes on: it may have closed only its sending side. It has to take something every
+    /// [`Limits::half_closed_timeout`](crate::Limits::half_closed_timeout). Anything else ends; what is left of the output
     /// still goes out, and [`Action::Close`] follows. Told again, it changes nothing.
     pub fn handle_eof(&mut self, now: Time, id: ConnectionId) {
         let now = self.advance(now);
         let Some(connection) = self.connection(id) else { return };
-        if mem::replace(&mut connection.has_finished, true) {
-            return;
-        }
         match connection.phase {
-            Phase::Open => {
-                connection.stash = Vec::new();
-                self.run(now, id, |protocol| protocol.handle_eof(now));
-                self.shorten_wait(now, id);
-                if let Some(connection) = self.connection(id)
-                    && connection.protocol.is_closing()
-                {
-                    self.end_roles(now, id, EndCause::Eof);
-                }
-                self.settle(now, id);
-            }
+            Phase::Open if connection.half_closed.is_some() => {}
+            Phase::Open => self.half_close(now, id),
             Phase::Lingering { .. } => self.drop_connection(id, &"closed"),
             Phase::Closed => {}
         }
     }
 
-    /// The socket failed: nothing more can be read or written.
+    /// The socket failed: nothing more can be written, and nothing is left to read that the server wants. Say so whether or
+    /// not it [`wants_input`](Self::wants_input).
     pub fn handle_reset(&mut self, now: Time, id: ConnectionId) {
         let now = self.advance(now);
         let Some(connection) = self.connection(id) else { return };
@@ -278,6 +271,7 @@ impl Server {
                     continue;
                 }
             } else {
+                self.expire_half_closed(now, id);
                 self.expire_waits(now, id);
                 self.run(now, id, |protocol| protocol.handle_timeout(now));
             }
@@ -318,6 +312,9 @@ impl Server {
             return &mut self.nothing;
         };
         let output = connection.protocol.output();
+        if let Some(half_closed) = &mut connection.half_closed {
+            half_closed.note_progress(now, output.sent(), self.config.limits.half_closed_timeout);
+        }
         self.spare_rooms.take_back(output);
         output
     }
@@ -413,11 +410,23 @@ impl Server {
             && !connection.protocol.is_closing()
         {
             connection.is_held = connection.is_paused();
-            connection.stash = input.to_vec();
+            self.keep(now, id, input);
+            self.end_input(now, id);
         }
         self.announce_published(now, id);
         self.relax(now, id);
         self.settle(now, id);
+    }
+
+    /// Keeps what came behind a request until that is answered.
+    fn keep(&mut self, now: Time, id: ConnectionId, input: &[u8]) {
+        let max = self.config.limits.max_pipelined;
+        let Some(connection) = self.connection(id) else { return };
+        if connection.reads_on() && connection.stash.len() + input.len() > max {
+            self.fail(now, id, &Failure::TooMuchPipelined { max });
+        } else {
+            connection.stash.extend_from_slice(input);
+        }
     }
 
     /// Takes steps of a protocol machine until it has nothing to say, and acts on each.
@@ -570,11 +579,11 @@ impl Server {
             return;
         }
         if connection.protocol.output().is_empty() {
-            let has_finished = connection.has_finished;
+            let is_half_closed = connection.half_closed.is_some();
             connection.phase = Phase::Lingering { until: now + LINGER };
             connection.stash = Vec::new();
             self.end_roles(now, id, EndCause::Closed);
-            if has_finished {
+            if is_half_closed {
                 self.drop_connection(id, &"closed by peer");
             } else {
                 self.actions.push_back(Action::Shutdown(id));

@@ -11,10 +11,6 @@ use core::mem;
 use core::time::Duration;
 use tracing::{debug, info};
 
-/// How long an HTTP player waits for its stream that has closed its sending side. 10 s: long enough for one that listens
-/// on, too short to keep a thousand sockets that nobody holds.
-const HALF_CLOSED_WAIT: Duration = Duration::from_secs(10);
-
 impl Server {
     /// A connection wants to play.
     pub(super) fn request_play(
@@ -192,7 +188,7 @@ impl Server {
         }
     }
 
-    fn refuse_play(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId, refusal: Refusal) {
+    pub(super) fn refuse_play(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId, refusal: Refusal) {
         let Some(connection) = self.connection(id) else { return };
         let Some(Role {
             activity: Activity::Seeking { request, .. },
@@ -270,18 +266,6 @@ impl Server {
             channel.end();
         }
         self.hub.announce(now, id);
-    }
-
-    /// The peer has closed its sending side. A player may do that and go on to listen; but nearly always it is gone, and
-    /// only what we send it would tell.
-    pub(super) fn shorten_wait(&mut self, now: Time, id: ConnectionId) {
-        let Some(connection) = self.connection(id) else { return };
-        for role in &mut connection.roles {
-            if let Activity::Seeking { until, wait, .. } = &mut role.activity {
-                *wait = HALF_CLOSED_WAIT.min(*wait);
-                *until = until.map(|until| until.min(now + HALF_CLOSED_WAIT));
-            }
-        }
     }
 
     /// Gives up on what a connection has waited for long enough.

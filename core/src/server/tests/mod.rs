@@ -1,6 +1,7 @@
 //! The rules of the server, seen from its clients.
 
 mod connections;
+mod half_closed;
 mod journal;
 mod leisure;
 mod rtmp;
