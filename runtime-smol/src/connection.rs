@@ -1,15 +1,18 @@
 //! One connection: a socket that the shard uses, and a task that waits for it.
 
 use crate::worker::Worker;
-use async_io::Async;
+use async_io::{Async, Timer};
 use headwater_core::server::ConnectionId;
 use headwater_driver::{Interest, Socket};
 use smol::future;
 use std::cell::Cell;
+use std::future::Future;
 use std::io::{self, IoSlice, Read};
 use std::net::{Shutdown, TcpStream};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 /// What the shard and the connection's task share.
 pub(crate) struct Connection {
@@ -18,7 +21,13 @@ pub(crate) struct Connection {
     interest: Cell<Option<Interest>>,
     /// The task, while it waits for what `interest` says.
     waiting: Cell<Option<Waker>>,
+    /// Some while nothing is waited for but a failure.
+    next_look: Cell<Option<Box<Timer>>>,
 }
+
+/// How often a socket is asked whether it has failed while nothing else is waited for. 1 s: async-io cannot wait for an
+/// error alone. It is needed for half-closed players to which nothing is sent, and while a publisher waits for its name.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 impl Connection {
     pub(crate) fn new(stream: Async<TcpStream>) -> Self {
@@ -26,6 +35,7 @@ impl Connection {
             stream,
             interest: Cell::new(Some(Interest::READ)),
             waiting: Cell::new(None),
+            next_look: Cell::new(None),
         }
     }
 
@@ -46,8 +56,20 @@ impl Connection {
         if interest.write {
             request_wake(|| self.stream.poll_writable(context));
         }
+        let mut next_look = (interest == Interest::NONE).then(|| Box::new(Timer::after(LOOK_EVERY)));
+        if let Some(timer) = &mut next_look
+            && Pin::new(&mut **timer).poll(context).is_ready()
+        {
+            return Poll::Ready(());
+        }
+        self.next_look.set(next_look);
         self.waiting.set(Some(context.waker().clone()));
         Poll::Pending
+    }
+
+    /// Whether the peer has reset the connection, or it is dead otherwise.
+    fn has_failed(&self) -> bool {
+        !matches!(self.stream.get_ref().take_error(), Ok(None))
     }
 
     fn set_interest(&self, interest: Option<Interest>) {
@@ -80,6 +102,9 @@ pub(crate) async fn serve(worker: Rc<Worker>, id: ConnectionId, connection: Rc<C
             return;
         };
         may_have_more = worker.step(|shard, now| {
+            if interest == Interest::NONE && connection.has_failed() {
+                shard.hung_up(now, id);
+            }
             if interest.write {
                 shard.writable(id);
             }

@@ -36,7 +36,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, id: ConnectionId, connection: Rc<C
     while let Some(interest) = connection.interest.get() {
         let ready = tokio::select! {
             biased;
-            ready = connection.stream.ready(to_tokio(interest)), if interest.read || interest.write => ready,
+            ready = connection.stream.ready(to_tokio(interest)) => ready,
             () = connection.changed.notified() => continue,
         };
         let Ok(ready) = ready else {
@@ -44,10 +44,14 @@ pub(crate) async fn serve(worker: Rc<Worker>, id: ConnectionId, connection: Rc<C
             return;
         };
         let may_have_more = worker.step(|shard, now| {
+            let has_hung_up = ready.is_error() || ready.is_write_closed();
+            if has_hung_up {
+                shard.hung_up(now, id);
+            }
             if interest.write && ready.is_writable() {
                 shard.writable(id);
             }
-            interest.read && ready.is_readable() && shard.readable(now, id)
+            interest.read && (ready.is_readable() || has_hung_up) && shard.readable(now, id)
         });
         if may_have_more {
             tokio::task::yield_now().await;
@@ -55,13 +59,16 @@ pub(crate) async fn serve(worker: Rc<Worker>, id: ConnectionId, connection: Rc<C
     }
 }
 
-/// Without any interest the wait is not begun, so what this says then does not matter.
+/// What to wait for: errors in any case.
 fn to_tokio(interest: driver::Interest) -> tokio::io::Interest {
-    match (interest.read, interest.write) {
-        (true, true) => tokio::io::Interest::READABLE | tokio::io::Interest::WRITABLE,
-        (false, true) => tokio::io::Interest::WRITABLE,
-        (_, false) => tokio::io::Interest::READABLE,
+    let mut wanted = tokio::io::Interest::ERROR;
+    if interest.read {
+        wanted |= tokio::io::Interest::READABLE;
     }
+    if interest.write {
+        wanted |= tokio::io::Interest::WRITABLE;
+    }
+    wanted
 }
 
 /// Where the kernel reports each change of readiness once, a read or write that moves less than it could has emptied

@@ -43,6 +43,14 @@ pub(crate) struct Connection {
     queue: Rc<ReadQueue>,
 }
 
+/// What the shard is to hear at once. That there is something to read it hears from the queue.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Report {
+    /// It waits to write, and may.
+    pub(crate) may_write: bool,
+    pub(crate) has_hung_up: bool,
+}
+
 /// No connection's, as tokens of connections are small.
 const UNREGISTERED: Token = Token(usize::MAX);
 
@@ -84,8 +92,8 @@ impl Connection {
         result
     }
 
-    /// The poll has reported `event`. Returns whether the shard waits to hear that it may write.
-    pub(crate) fn ready(&self, event: &Event) -> bool {
+    /// The poll has reported `event`. Returns what the shard is to hear of it.
+    pub(crate) fn ready(&self, event: &Event) -> Report {
         if event.is_read_closed() || event.is_error() {
             self.has_ended.set(true);
         }
@@ -95,7 +103,10 @@ impl Connection {
         if event.is_writable() {
             self.is_writable.set(true);
         }
-        self.is_writable.get() && self.interest.get().write
+        Report {
+            may_write: self.is_writable.get() && self.interest.get().write,
+            has_hung_up: event.is_error() || event.is_write_closed(),
+        }
     }
 
     /// The connection was taken from the queue, to be read.
@@ -178,6 +189,7 @@ mod tests {
         poll: Poll,
         queue: Rc<ReadQueue>,
         connection: Connection,
+        has_hung_up: bool,
         peer: std::net::TcpStream,
     }
 
@@ -194,6 +206,7 @@ mod tests {
             poll,
             queue,
             connection,
+            has_hung_up: false,
             peer,
         }
     }
@@ -206,7 +219,7 @@ mod tests {
                 self.poll.poll(&mut events, Some(LONG)).unwrap();
                 assert!(!events.is_empty(), "nothing was reported");
                 for event in &events {
-                    self.connection.ready(event);
+                    self.has_hung_up |= self.connection.ready(event).has_hung_up;
                 }
             }
         }
@@ -252,16 +265,27 @@ mod tests {
     #[test]
     fn bytes_that_came_while_nobody_wanted_them_are_queued_when_somebody_does() {
         let mut fixture = connect();
-        let neither = Interest {
-            read: false,
-            write: false,
-        };
-        fixture.connection.set_interest(neither);
+        fixture.connection.set_interest(Interest::NONE);
         fixture.peer.write_all(b"early").unwrap();
         fixture.poll_until(|fixture| fixture.connection.is_readable.get());
         assert!(!fixture.dequeue());
         fixture.connection.set_interest(Interest::READ);
         assert!(fixture.dequeue());
+    }
+
+    #[test]
+    fn a_reset_is_a_hang_up_and_an_end_of_input_is_none() {
+        let mut fixture = connect();
+        fixture.connection.set_interest(Interest::NONE);
+        fixture.connection.write_vectored(&[IoSlice::new(b"unread")]).unwrap();
+        fixture.peer.shutdown(Shutdown::Write).unwrap();
+        fixture.poll_until(|fixture| fixture.connection.has_ended.get());
+        assert!(!fixture.has_hung_up);
+        // Who closes with bytes unread resets the connection.
+        fixture.peer.peek(&mut [0]).unwrap();
+        fixture.peer = connect().peer;
+        fixture.poll_until(|fixture| fixture.has_hung_up);
+        assert!(!fixture.dequeue(), "nobody reads it");
     }
 
     #[test]

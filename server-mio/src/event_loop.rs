@@ -133,10 +133,14 @@ impl EventLoop {
             self.inbox.announced();
         } else if let Some((_, listener)) = self.listeners.iter_mut().find(|(its, _)| *its == token) {
             listener.ready();
-        } else if let Some((id, connection)) = self.shard.connection_at(token.0)
-            && connection.ready(event)
-        {
-            self.shard.writable(id);
+        } else if let Some((id, connection)) = self.shard.connection_at(token.0) {
+            let report = connection.ready(event);
+            if report.may_write {
+                self.shard.writable(id);
+            }
+            if report.has_hung_up {
+                self.shard.hung_up(self.clock.now(), id);
+            }
         }
     }
 

@@ -27,7 +27,8 @@ pub trait Socket {
     /// Tells the peer that nothing more will come. What was written before still arrives.
     fn shutdown_write(&self);
 
-    /// What to wait for from now on. At first that is [`Interest::READ`]; called only when it changes.
+    /// What to wait for from now on. At first that is [`Interest::READ`]; called only when it changes. Whatever it is, an
+    /// error or an end of both directions is to be told by [`Shard::hung_up`].
     fn set_interest(&self, interest: Interest);
 
     /// From now on, reports that there is something to read only once `bytes` are there, or an end or an error. At first
@@ -52,6 +53,12 @@ impl Interest {
     /// Bytes, an end or an error to read.
     pub const READ: Interest = Interest {
         read: true,
+        write: false,
+    };
+
+    /// Nothing but a failure, which is told whatever is waited for.
+    pub const NONE: Interest = Interest {
+        read: false,
         write: false,
     };
 }
@@ -85,6 +92,7 @@ struct Connection<S> {
     is_queued: bool,
     is_read_queued: bool,
     is_blocked: bool,
+    has_hung_up: bool,
 }
 
 /// Bytes read at a time. 64 KiB: a keyframe in a few reads, and it stays in the second-level cache.
@@ -138,6 +146,7 @@ impl<S: Socket> Shard<S> {
             is_queued: false,
             is_read_queued: false,
             is_blocked: false,
+            has_hung_up: false,
         };
         if self.connections.len() <= id.index() {
             self.connections.resize_with(id.index() + 1, || None);
@@ -165,6 +174,18 @@ impl<S: Socket> Shard<S> {
         if let Some(connection) = find(&mut self.connections, id) {
             connection.is_blocked = false;
             self.enqueue(id);
+        }
+    }
+
+    /// The socket of `id` has failed, or both directions are closed: whatever is waited for, nothing can be written any
+    /// more. That the peer has closed its sending side alone is none of this; it is read.
+    ///
+    /// What came before is still read, as far as the server wants it; the connection ends as soon as it does not. So this
+    /// comes beside [`readable`](Self::readable), in any order, and may be said again.
+    pub fn hung_up(&mut self, now: Time, id: ConnectionId) {
+        if let Some(connection) = find(&mut self.connections, id) {
+            connection.has_hung_up = true;
+            self.update_interest(now, id);
         }
     }
 
@@ -229,7 +250,7 @@ impl<S: Socket> Shard<S> {
             Action::Wake(id) => {
                 // Who is served soon has its interest brought up to date then.
                 if !self.enqueue(id) {
-                    self.update_interest(id);
+                    self.update_interest(now, id);
                 }
             }
             Action::Read(id) => {
@@ -314,7 +335,7 @@ impl<S: Socket> Shard<S> {
                 0
             }
         };
-        self.update_interest(id);
+        self.update_interest(now, id);
         self.update_low_water(id);
         len
     }
@@ -352,7 +373,7 @@ impl<S: Socket> Shard<S> {
         if sent >= BURST {
             self.enqueue(id);
         }
-        self.update_interest(id);
+        self.update_interest(now, id);
         sent
     }
 
@@ -366,7 +387,7 @@ impl<S: Socket> Shard<S> {
         }
     }
 
-    fn update_interest(&mut self, id: ConnectionId) {
+    fn update_interest(&mut self, now: Time, id: ConnectionId) {
         if let Some(connection) = find(&mut self.connections, id) {
             let interest = Interest {
                 read: self.server.wants_input(id),
@@ -375,6 +396,9 @@ impl<S: Socket> Shard<S> {
             if connection.interest != interest {
                 connection.interest = interest;
                 connection.socket.set_interest(interest);
+            }
+            if connection.has_hung_up && !interest.read {
+                self.server.handle_reset(now, id);
             }
         }
     }
@@ -643,6 +667,52 @@ mod tests {
         receive(&mut shard, other, &other_fake, Ok(request()));
         assert_eq!(other_fake.borrow().written, answer(&[]));
         assert!(!other_fake.borrow().is_closed);
+    }
+
+    #[test]
+    fn a_hang_up_ends_a_connection_that_is_not_read() {
+        let mut shard = new_shard();
+        let (id, fake) = connect(&mut shard, &[]);
+        receive(
+            &mut shard,
+            id,
+            &fake,
+            Ok(b"GET /live/x?wait=60 HTTP/1.0\r\n\r\n".to_vec()),
+        );
+        receive(&mut shard, id, &fake, Ok(Vec::new()));
+        assert_eq!(fake.borrow().interest, Some(Interest::NONE), "it has only half closed");
+        assert!(!fake.borrow().is_closed);
+        shard.hung_up(Time::ZERO, id);
+        finish_turn(&mut shard);
+        assert!(fake.borrow().is_closed);
+    }
+
+    #[test]
+    fn what_came_before_a_hang_up_is_read() {
+        let mut shard = new_shard();
+        let (id, fake) = connect(&mut shard, &[]);
+        shard.hung_up(Time::ZERO, id);
+        receive(&mut shard, id, &fake, Ok(request()));
+        assert_eq!(fake.borrow().written, answer(&[]));
+        assert!(!fake.borrow().is_closed);
+        receive(&mut shard, id, &fake, Err(ErrorKind::ConnectionReset.into()));
+        assert!(fake.borrow().is_closed);
+    }
+
+    #[test]
+    fn a_hang_up_is_not_forgotten_when_reading_stops() {
+        let mut shard = new_shard();
+        let (id, fake) = connect(&mut shard, &[]);
+        shard.hung_up(Time::ZERO, id);
+        receive(
+            &mut shard,
+            id,
+            &fake,
+            Ok(b"GET /live/x?wait=60 HTTP/1.0\r\n\r\n".to_vec()),
+        );
+        assert!(!fake.borrow().is_closed);
+        receive(&mut shard, id, &fake, Ok(Vec::new()));
+        assert!(fake.borrow().is_closed);
     }
 
     #[test]
