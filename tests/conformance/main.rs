@@ -12,6 +12,8 @@
 #![allow(unreachable_pub, reason = "nothing in a test can be reached from elsewhere")]
 
 mod conversation;
+#[cfg(target_os = "linux")]
+mod hang_up;
 mod http;
 mod rtmp;
 #[path = "../../core/tests/script/mod.rs"]
@@ -33,6 +35,21 @@ use support::server::Runtime;
 
 /// In how many orders two shards hear from each other.
 const ORDERS: u64 = 16;
+
+/// Every binary, with one worker and with two.
+#[cfg(target_os = "linux")]
+fn runtimes() -> impl Iterator<Item = Runtime> {
+    let binaries = [
+        #[cfg(feature = "mio")]
+        env!("CARGO_BIN_EXE_headwater-mio"),
+        #[cfg(feature = "smol")]
+        env!("CARGO_BIN_EXE_headwater-smol"),
+        #[cfg(feature = "tokio")]
+        env!("CARGO_BIN_EXE_headwater-tokio"),
+    ];
+    let runtimes = binaries.map(|binary| [1, 2].map(|workers| Runtime { binary, workers }));
+    runtimes.into_iter().flatten()
+}
 
 /// Transcripts of sessions that do not tell how a server behaves.
 const LEFT_OUT: [(&str, &str); 11] = [

@@ -109,7 +109,7 @@ impl Server {
     pub fn wait_for_files(&self, count: usize, within: Duration) {
         let deadline = Instant::now() + within;
         while self.files() > count {
-            assert!(Instant::now() < deadline, "{} files, {count} at first", self.files());
+            assert!(Instant::now() < deadline, "{} files, not {count}", self.files());
             thread::sleep(POLL);
         }
     }
