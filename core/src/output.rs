@@ -102,6 +102,37 @@ impl Output {
         self.sent
     }
 
+    /// Bytes written since the beginning, sent or not.
+    pub(crate) const fn written(&self) -> u64 {
+        self.sent + self.remaining as u64
+    }
+
+    /// Changes some of the bytes that were [written](Self::write), from the `position`th on; false if they have been sent.
+    /// O(segments).
+    pub(crate) fn overwrite(&mut self, position: u64, piece: &[u8]) -> bool {
+        let offset = position.checked_sub(self.sent).map(usize::try_from);
+        let (Some(Ok(mut offset)), Some(room)) = (offset, &mut self.room) else {
+            return false;
+        };
+        let mut start = room.sent;
+        for segment in &room.segments {
+            match segment {
+                Segment::Arena(len) if offset < *len => {
+                    let place = start + offset..start + (offset + piece.len()).min(*len);
+                    let place = room.arena.get_mut(place).filter(|place| place.len() == piece.len());
+                    return place.map(|place| place.copy_from_slice(piece)).is_some();
+                }
+                Segment::Arena(len) => {
+                    start += len;
+                    offset -= len;
+                }
+                Segment::Shared(payload) if offset < payload.len() => return false,
+                Segment::Shared(payload) => offset -= payload.len(),
+            }
+        }
+        false
+    }
+
     /// Appends a copy of `piece`.
     pub fn write(&mut self, piece: &[u8]) {
         if piece.is_empty() {
@@ -287,6 +318,29 @@ mod tests {
                 && drain(&mut output, step % 97 + 1) == expected
                 && output.sent() == expected.len() as u64
         }
+    }
+
+    #[test]
+    fn what_has_not_left_may_be_overwritten() {
+        let written = || {
+            let mut output = Output::new();
+            output.write(b"abc");
+            output.write_shared(&Bytes::from(vec![0; INLINE_BELOW]));
+            output.write(b"def");
+            output
+        };
+        let front = 3 + INLINE_BELOW as u64;
+        let mut output = written();
+        output.advance(2);
+        assert!(!output.overwrite(1, b"BC"), "half of it has left");
+        assert!(output.overwrite(2, b"C"));
+        assert!(output.overwrite(front + 1, b"EF"));
+        for (position, piece) in [(2, &b"CD"[..]), (4, b"x"), (front + 2, b"FG"), (front + 3, b"G")] {
+            assert!(!output.overwrite(position, piece), "{position}");
+        }
+        let rest = [b"C", &[0; INLINE_BELOW][..], b"dEF"].concat();
+        assert_eq!(output.copy_to_bytes(output.len()), rest);
+        assert!(!output.overwrite(0, b"a") && !Output::new().overwrite(0, b"a"));
     }
 
     #[cfg(feature = "std")]

@@ -9,6 +9,7 @@ use crate::timers::{StallWatch, Timers};
 use crate::{FrameAt, FrameKind, Output, Time, Timer, Timestamp};
 use alloc::boxed::Box;
 use bytes::Bytes;
+use core::ops::Range;
 use core::time::Duration;
 
 /// The message layer of one connection, after the handshake, and its clock.
@@ -22,7 +23,9 @@ pub(super) struct Link {
     pub(super) heard: Time,
     /// Bytes taken from the peer, those of the handshake included.
     pub(super) bytes_received: u64,
+    output_high_water: usize,
     max_output: usize,
+    courtesies: Courtesies,
     decoder: ChunkDecoder,
     encoder: ChunkEncoder,
     /// An aggregate message under way.
@@ -42,6 +45,19 @@ pub(super) struct Link {
     stall: StallWatch,
     /// The time from one look at the output to the next.
     stall_interval: Duration,
+}
+
+/// What we say to a peer that need not read it: acknowledgements, and answers to pings.
+///
+/// An encoder may never read. Once its window is full, which takes hours, courtesies must neither pile up nor end it as
+/// one that has stalled: those that wait say the newest, or are left out, and no deadline runs for them. What it asked
+/// for is another matter: who asks reads.
+#[derive(Debug, Default)]
+struct Courtesies {
+    /// Where in all output the last of them stand, one behind the other.
+    place: Range<u64>,
+    /// Where the last acknowledgement ends, and when it was put there.
+    acknowledged: Option<(u64, Time)>,
 }
 
 /// What [`Link::receive`] leaves to the session.
@@ -79,7 +95,9 @@ impl Link {
             now,
             heard: now,
             bytes_received: 0,
+            output_high_water: config.limits.output_high_water,
             max_output: config.limits.max_output,
+            courtesies: Courtesies::default(),
             decoder: ChunkDecoder::new(&config.limits),
             encoder: ChunkEncoder::new(),
             aggregate: None,
@@ -132,7 +150,7 @@ impl Link {
     /// itself.
     ///
     /// An acknowledgement is written exactly when the byte count that it is due at has come in, so that the output does
-    /// not depend on how the input was cut.
+    /// not depend on how the input was cut. If an earlier moment's still waits, that one says the count instead.
     ///
     /// # Errors
     /// If the framing is broken, more replies wait than may, or there is no end of messages without content.
@@ -175,7 +193,32 @@ impl Link {
     fn acknowledge(&mut self) {
         let received = self.decoder.bytes_received();
         self.ack_at = received + u64::from(self.ack_every);
-        self.control(Control::Acknowledgement(received as u32));
+        let sequence_number = received as u32;
+        if let Some((end, at)) = self.courtesies.acknowledged
+            && at < self.now
+            && self.output.overwrite(end - 4, &sequence_number.to_be_bytes())
+        {
+            return;
+        }
+        self.courtesy(|encoder, output| Control::Acknowledgement(sequence_number).encode(encoder, output));
+        self.courtesies.acknowledged = Some((self.output.written(), self.now));
+    }
+
+    /// Says what the peer need not read.
+    fn courtesy(&mut self, encode: impl FnOnce(&mut ChunkEncoder, &mut Output)) {
+        let start = self.output.written();
+        encode(&mut self.encoder, &mut self.output);
+        let place = &mut self.courtesies.place;
+        if place.end != start {
+            place.start = start;
+        }
+        place.end = self.output.written();
+    }
+
+    /// Whether nothing waits that the peer ought to read.
+    fn only_courtesies_wait(&self) -> bool {
+        let Range { start, end } = self.courtesies.place;
+        self.output.is_empty() || (end == self.output.written() && start <= self.output.sent())
     }
 
     /// Answers a control message; gives back what is none.
@@ -208,7 +251,9 @@ impl Link {
                 if self.pings.count(self.now) > MAX_PONGS {
                     return Some(Received::PingFlood);
                 }
-                self.user_control(UserControl::PingResponse(time));
+                if self.output.len() < self.output_high_water {
+                    self.courtesy(|encoder, output| UserControl::PingResponse(time).encode(encoder, output));
+                }
                 None
             }
             UserControl::PingResponse(time) => {
@@ -286,7 +331,8 @@ impl Link {
             })
     }
 
-    /// Starts the stall timer if it stands. It runs while there is output, so that an idle connection has no deadline.
+    /// Starts the stall timer if it stands. It runs while there is output, but for courtesies, so that an idle connection
+    /// has no deadline.
     fn watch_output(&mut self) {
         if !self.timers.is_set(Timer::Stall) {
             self.start(Timer::Stall, self.stall_interval);
@@ -298,12 +344,14 @@ impl Link {
     /// # Errors
     /// If the peer takes nothing of what waits for it.
     pub(super) fn check_stall(&mut self) -> Result<(), ProtocolError> {
+        if self.only_courtesies_wait() {
+            self.stall = StallWatch::default();
+            return Ok(());
+        }
         if self.stall.look(&self.output) {
             return Err(ProtocolError::Timeout(Timer::Stall));
         }
-        if !self.output.is_empty() {
-            self.watch_output();
-        }
+        self.watch_output();
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use super::world::{World, drain, frames};
 use crate::Output;
 use crate::amf::AmfLimits;
 use crate::chunk::{ChunkDecoder, ChunkEncoder, ChunkStreamId, Message, MessageStreamId, MessageTypeId};
-use crate::message::{Command, command};
+use crate::message::{Command, Control, UserControl, command};
 use crate::server::{Config, Listener};
 use crate::session::Purpose::{Play, Publish};
 use crate::{Frame, Limits, Timestamp};
@@ -400,4 +400,79 @@ fn replies_to_a_peer_that_does_not_read_are_bounded() {
     assert!(waiting < 2 * high_water + 1_024, "{waiting} bytes wait");
     world.take(caller.client, usize::MAX);
     assert!(world.wants_input(caller.client));
+}
+
+/// Publishes as an encoder that wants many acknowledgements, pings, and takes nothing any more: its window is full.
+fn encoder_that_does_not_read(world: &mut World) -> Caller {
+    let mut caller = Caller::new(world, 1, 1);
+    let window = Control::WindowAckSize(4_096).to_message();
+    caller.send(world, 0, window.type_id, 0, window.payload);
+    caller.call(world, 1, "publish", "x");
+    caller.publish(world, 1, "V");
+    caller.hear(world);
+    world.take(caller.client, 0);
+    caller
+}
+
+/// A keyframe of some kilobytes at `millis`, and a ping.
+fn publish_and_ping(world: &mut World, caller: &mut Caller, millis: u32) {
+    let mut picture = frames("K").next().unwrap().payload.to_vec();
+    picture.resize(3_000, 0);
+    caller.send(world, 1, MessageTypeId::VIDEO, millis, picture.into());
+    let ping = UserControl::PingRequest(millis).to_message();
+    caller.send(world, 0, ping.type_id, 0, ping.payload);
+}
+
+#[test]
+fn an_encoder_that_never_reads_publishes_all_day() {
+    let mut world = World::new(1, |_| {});
+    let mut caller = encoder_that_does_not_read(&mut world);
+    for millis in (0..86_400_000).step_by(10_000) {
+        publish_and_ping(&mut world, &mut caller, millis);
+        world.pass(Duration::from_secs(10));
+        assert!(world.is_publishing(caller.client), "after {millis} ms");
+        let waiting = world.waiting(caller.client);
+        assert!(
+            waiting < Limits::default().output_high_water + 1_024,
+            "{waiting} bytes wait"
+        );
+    }
+    let player = world.rtmp(0, Play, "live", "x", 2);
+    assert!(world.heard(player).ends_with(" K0"), "{}", world.heard(player));
+}
+
+#[test]
+fn who_reads_late_gets_one_acknowledgement_of_everything() {
+    let mut world = World::new(1, |_| {});
+    let mut caller = encoder_that_does_not_read(&mut world);
+    for millis in 0..100 {
+        publish_and_ping(&mut world, &mut caller, millis);
+        world.pass(Duration::from_millis(1));
+    }
+    world.take(caller.client, usize::MAX);
+    let received = core::mem::take(&mut world.clients[caller.client].received);
+    let mut input = &received[..];
+    let mut acknowledged = vec![];
+    while let Some(message) = caller.decoder.decode(&mut input).unwrap() {
+        if let Some(Control::Acknowledgement(count)) = Control::parse(&message) {
+            acknowledged.push(count);
+        }
+    }
+    let [count] = acknowledged[..] else {
+        panic!("{acknowledged:?}")
+    };
+    assert!(count > 100 * 3_000, "{count}");
+}
+
+#[test]
+fn who_asks_and_does_not_read_is_ended_though_it_publishes() {
+    let mut world = World::new(1, |_| {});
+    let mut caller = encoder_that_does_not_read(&mut world);
+    publish_and_ping(&mut world, &mut caller, 0);
+    caller.call(&mut world, 0, "getStreamLength", "x");
+    for millis in (1_000..30_000).step_by(1_000) {
+        world.pass(Duration::from_secs(1));
+        publish_and_ping(&mut world, &mut caller, millis);
+    }
+    assert!(!world.is_publishing(caller.client));
 }
