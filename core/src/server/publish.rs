@@ -265,11 +265,16 @@ impl Server {
         while let Some(role) = self.connection(id).and_then(|connection| connection.roles.get(index)) {
             let (channel, is_publisher) = (role.channel, matches!(role.activity, Activity::Publishing { .. }));
             if is_publisher {
-                self.flush_outgoing(channel);
-                self.hub.announce(now, channel);
+                self.announce_frames(now, channel);
             }
             index += 1;
         }
+    }
+
+    /// Wakes the players of what our publisher has sent, here and on other shards.
+    fn announce_frames(&mut self, now: Time, channel: crate::hub::ChannelId) {
+        self.flush_outgoing(channel);
+        self.hub.announce(now, channel);
     }
 
     fn flush_outgoing(&mut self, channel: crate::hub::ChannelId) {
@@ -407,7 +412,8 @@ impl Server {
 
     /// A publish of ours is over: its players stay, for the grace time.
     pub(super) fn end_publish(&mut self, channel: crate::hub::ChannelId, epoch: Epoch) {
-        self.flush_outgoing(channel);
+        // Frames may have come in the same read as the end.
+        self.announce_frames(self.now, channel);
         let Some(stream) = self.streams.get_mut(&channel) else {
             return;
         };

@@ -1,6 +1,8 @@
 //! Who gets which frames, with one shard and with several.
 
-use super::world::World;
+use super::world::{World, drain, frames};
+use crate::Output;
+use crate::flv::FlvWriter;
 use crate::server::{Config, HttpAbsent, Listener};
 use crate::session::Purpose::Publish;
 use alloc::{format, vec, vec::Vec};
@@ -104,6 +106,30 @@ fn players_stay_while_their_publisher_comes_back_on_any_shard() {
             },
         );
     }
+}
+
+#[test]
+fn frames_that_come_with_the_end_of_their_publish_do_not_wait() {
+    on_any_shards(
+        |_| {},
+        |mut world, there, here| {
+            let by_http = world.connect(there, Listener::Http, 1);
+            let chunk = |script| {
+                let mut output = Output::new();
+                frames(script).for_each(|frame| FlvWriter::frame(&frame, &mut output));
+                let bytes = drain(&mut output);
+                [format!("{:x}\r\n", bytes.len()).as_bytes(), &bytes, b"\r\n"].concat()
+            };
+            let head = b"POST /live/x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n\
+                d\r\nFLV\x01\x05\0\0\0\x09\0\0\0\0\r\n";
+            world.send(by_http, head);
+            world.send(by_http, &chunk("V A K0 a5"));
+            let player = world.http_play(here, "/live/x");
+            world.send(by_http, &[&chunk("P40 a45")[..], b"0\r\n\r\n"].concat());
+            assert_eq!(world.status(by_http), "HTTP/1.1 200 OK");
+            assert_eq!(world.seen(player), "A0 V0 K0 a5 P40 a45");
+        },
+    );
 }
 
 #[test]
