@@ -18,7 +18,7 @@ use bytes::Buf;
 use headwater_core::amf::{AmfLimits, amf0, amf3};
 use headwater_core::chunk::{ChunkDecoder, ChunkEncoder};
 use headwater_core::flv::{FlvReader, TagFlags};
-use headwater_core::http::{HttpEvent, HttpSession};
+use headwater_core::http::{HttpConfig, HttpEvent, HttpSession};
 use headwater_core::media::{audio_info, video_info};
 use headwater_core::session::{Event, ServerSession, SessionConfig};
 use headwater_core::{Frame, Limits, Time, Timestamp};
@@ -168,6 +168,19 @@ fn http_inputs() -> Vec<(&'static str, Vec<u8>)> {
             [&b"\r\n".repeat(8_000)[..], &head("GET", b"")].concat(),
         ),
         ("HTTP: OPTIONS, one after the other", head("OPTIONS", b"").repeat(200)),
+        (
+            "HTTP: preflights that list many fields",
+            head(
+                "OPTIONS",
+                &[
+                    &b"Origin: http://x\r\nAccess-Control-Request-Headers: "[..],
+                    &[b'x'; 8_000],
+                    b"\r\n",
+                ]
+                .concat(),
+            )
+            .repeat(20),
+        ),
         ("HTTP: HEAD, one after the other", head("HEAD", b"").repeat(200)),
         ("HTTP: the shortest heads", b"A / HTTP/1.1\r\nHost:\r\n\r\n".repeat(200)),
         (
@@ -565,7 +578,7 @@ fn read_chunks(mut input: &[u8]) -> usize {
 /// Grants whatever is asked, and takes every answer.
 fn read_http(mut input: &[u8]) -> usize {
     let offered = input.len();
-    let mut session = HttpSession::new(Arc::new(Limits::default()), Time::ZERO);
+    let mut session = HttpSession::new(Arc::new(HttpConfig::default()), Time::ZERO);
     while let Ok(Some(event)) = session.handle_input(Time::ZERO, &mut input) {
         match event {
             HttpEvent::PlayRequested { id, .. } => {

@@ -267,6 +267,7 @@ play! {
         metadata
         name_is_taken
         names
+        pages
         play_control
         publisher_is_cut_off
         publisher_leaves

@@ -14,6 +14,9 @@ pub enum HttpError {
     /// A method that streams do not have.
     #[error("method not allowed")]
     MethodNotAllowed,
+    /// A push from a web page that may only play.
+    #[error("web pages of that origin may not publish here")]
+    ForeignOrigin,
     /// The path names no stream.
     #[error(transparent)]
     Target(#[from] StreamKeyError),
@@ -44,6 +47,7 @@ impl HttpError {
         match self {
             HttpError::Head(error) => error.status(),
             HttpError::MethodNotAllowed => Some(StatusCode::MethodNotAllowed),
+            HttpError::ForeignOrigin => Some(StatusCode::Forbidden),
             HttpError::Target(StreamKeyError::NoName | StreamKeyError::BadComponent) => Some(StatusCode::NotFound),
             HttpError::Flv(FlvError::TagTooLarge { .. }) => Some(StatusCode::ContentTooLarge),
             HttpError::Timeout(Timer::Command | Timer::Idle) => Some(StatusCode::RequestTimeout),

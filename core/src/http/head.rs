@@ -2,9 +2,10 @@
 
 use super::authority::Authority;
 use super::body::{Body, Chunked};
+use super::config::HttpConfig;
+use super::origin::{Access, Sender};
 use super::response::StatusCode;
 use super::websocket;
-use crate::Limits;
 use crate::session::target::cut_query;
 use alloc::boxed::Box;
 use alloc::vec;
@@ -38,7 +39,7 @@ impl HeadReader {
     /// Takes bytes off `input` up to the end of the head; `None` if all are taken and the end is still to come.
     ///
     /// Empty lines before a request are skipped, as RFC 9112 §2.2 asks.
-    pub(super) fn read(&mut self, input: &mut &[u8], limits: &Limits) -> Result<Option<RequestHead>, HeadError> {
+    pub(super) fn read(&mut self, input: &mut &[u8], config: &HttpConfig) -> Result<Option<RequestHead>, HeadError> {
         if self.is_empty() {
             while let [b'\r' | b'\n', rest @ ..] = *input {
                 *input = rest;
@@ -53,17 +54,16 @@ impl HeadReader {
         let (len, ended) = self.scan(input);
         let (head, rest) = input.split_at_checked(len).unwrap_or((input, &[]));
         *input = rest;
-        if self.buffer.len() + head.len() > limits.max_http_head {
-            return Err(HeadError::TooLong {
-                max: limits.max_http_head,
-            });
+        let max = config.limits.max_http_head;
+        if self.buffer.len() + head.len() > max {
+            return Err(HeadError::TooLong { max });
         }
         self.buffer.extend_from_slice(head);
         if !ended {
             return Ok(None);
         }
         let head = core::mem::take(self);
-        RequestHead::parse(&head.buffer, limits).map(Some)
+        RequestHead::parse(&head.buffer, config).map(Some)
     }
 
     /// How many bytes of `input` belong to the head, and whether it ends with them.
@@ -92,9 +92,29 @@ pub(super) enum Method {
 }
 
 impl Method {
+    fn parse(token: &str) -> Self {
+        match token {
+            "GET" => Method::Get,
+            "HEAD" => Method::Head,
+            "POST" => Method::Post,
+            "PUT" => Method::Put,
+            "OPTIONS" => Method::Options,
+            _ => Method::Other,
+        }
+    }
+
     pub(super) const fn is_push(self) -> bool {
         matches!(self, Method::Post | Method::Put)
     }
+}
+
+/// What a page wants to be allowed, if the request is an `OPTIONS` that asks for that.
+#[derive(Debug, PartialEq, Eq, Default)]
+pub(super) struct Preflight {
+    /// `Access-Control-Request-Headers`: the header fields that the page wants to send, as it lists them.
+    pub(super) headers: Box<str>,
+    /// `Access-Control-Request-Private-Network: true`, by a page that may do there what it wants.
+    pub(super) enters_private_network: bool,
 }
 
 /// What a request asks for and how its answer must be framed.
@@ -107,8 +127,9 @@ pub(super) struct RequestHead {
     pub(super) keep_alive: bool,
     /// `Expect: 100-continue`.
     pub(super) expects_continue: bool,
-    /// `Access-Control-Request-Private-Network: true`.
-    pub(super) asks_private_network: bool,
+    /// What it may do, judged by the web page that sent it, if one did.
+    pub(super) access: Access,
+    pub(super) preflight: Preflight,
     /// For a request to open a WebSocket: the value of `Sec-WebSocket-Accept`.
     pub(super) websocket: Option<websocket::Accept>,
     pub(super) body: Body,
@@ -120,37 +141,27 @@ pub(super) struct RequestHead {
 
 impl RequestHead {
     /// Parses a head that is known to be complete.
-    fn parse(bytes: &[u8], limits: &Limits) -> Result<Self, HeadError> {
+    fn parse(bytes: &[u8], config: &HttpConfig) -> Result<Self, HeadError> {
+        let max = config.limits.max_http_headers;
         // A field has at least a letter, a colon and a line end: short heads need not pay for the places of long ones.
-        let mut headers = vec![EMPTY_HEADER; limits.max_http_headers.min(bytes.len() / 3)];
+        let mut headers = vec![EMPTY_HEADER; max.min(bytes.len() / 3)];
         let mut request = Request::new(&mut headers);
         match request.parse(bytes) {
             Ok(Status::Complete(len)) if len == bytes.len() => {}
             Ok(_) => return Err(HeadError::Malformed),
-            Err(httparse::Error::TooManyHeaders) => {
-                return Err(HeadError::TooManyHeaders {
-                    max: limits.max_http_headers,
-                });
-            }
+            Err(httparse::Error::TooManyHeaders) => return Err(HeadError::TooManyHeaders { max }),
             Err(httparse::Error::Version) => return Err(HeadError::UnknownVersion),
             Err(_) => return Err(HeadError::Malformed),
         }
         let headers = Headers(request.headers);
-        let method = match request.method {
-            Some("GET") => Method::Get,
-            Some("HEAD") => Method::Head,
-            Some("POST") => Method::Post,
-            Some("PUT") => Method::Put,
-            Some("OPTIONS") => Method::Options,
-            _ => Method::Other,
-        };
+        let method = request.method.map_or(Method::Other, Method::parse);
         let is_http_1_0 = request.version == Some(0);
         let mut hosts = headers.values("host");
-        match (hosts.next(), hosts.next()) {
-            (Some(host), None) => parse_host(host)?,
-            (None, None) if is_http_1_0 => {}
+        let host = match (hosts.next(), hosts.next()) {
+            (Some(host), None) => Some(parse_host(host)?),
+            (None, None) if is_http_1_0 => None,
             _ => return Err(HeadError::BadHost),
-        }
+        };
         let body = headers.body(method, is_http_1_0)?;
         let websocket = match method {
             Method::Get if !is_http_1_0 => headers.websocket()?,
@@ -159,6 +170,11 @@ impl RequestHead {
         if websocket.is_some() && body != Body::EMPTY {
             return Err(HeadError::WebSocketContent);
         }
+        let access = Access::of(headers.sender(host), &config.allowed_origins);
+        let preflight = match method {
+            Method::Options => headers.preflight(&access),
+            _ => Preflight::default(),
+        };
         let (path, query) = split_target(request.path.unwrap_or_default());
         let path = percent_encoding::percent_decode_str(path)
             .decode_utf8()
@@ -168,7 +184,8 @@ impl RequestHead {
             is_http_1_0,
             keep_alive: !is_http_1_0 && body != Body::UntilClose && !headers.has("connection", "close"),
             expects_continue: !is_http_1_0 && headers.has("expect", "100-continue"),
-            asks_private_network: headers.has("access-control-request-private-network", "true"),
+            access,
+            preflight,
             websocket,
             body,
             path: path.into(),
@@ -209,6 +226,34 @@ impl<'h> Headers<'h> {
     fn has(&self, name: &str, token: &str) -> bool {
         self.members(name)
             .any(|member| member.eq_ignore_ascii_case(token.as_bytes()))
+    }
+
+    /// Who sent the request to `host`. Several origins are nobody's.
+    fn sender(&self, host: Option<Authority<'h>>) -> Sender<'h> {
+        let mut origins = self.values("origin");
+        let origin = match (origins.next(), origins.next()) {
+            (origin, None) => origin,
+            (_, Some(_)) => Some(&b"null"[..]),
+        };
+        Sender {
+            host,
+            origin,
+            is_cross_site: self.has("sec-fetch-site", "cross-site"),
+        }
+    }
+
+    /// What a page asks for that has so much access.
+    fn preflight(&self, access: &Access) -> Preflight {
+        let text = |name| {
+            self.values(name)
+                .next()
+                .and_then(|value| core::str::from_utf8(value).ok())
+        };
+        let method = text("access-control-request-method").map_or(Method::Other, Method::parse);
+        Preflight {
+            headers: text("access-control-request-headers").unwrap_or_default().into(),
+            enters_private_network: self.has("access-control-request-private-network", "true") && access.allows(method),
+        }
     }
 
     /// Where the content ends. RFC 9112 §6.3, except that a push may do without any framing: `ffmpeg -chunked_post 0`
@@ -255,10 +300,10 @@ impl<'h> Headers<'h> {
     }
 }
 
-/// Who is asked. Nothing here depends on it, but what cannot be a host is not meant for us, or not meant well.
-fn parse_host(value: &[u8]) -> Result<(), HeadError> {
+/// Who is asked. What cannot be a host is not meant for us, or not meant well.
+fn parse_host(value: &[u8]) -> Result<Authority<'_>, HeadError> {
     let host = core::str::from_utf8(value).ok().and_then(Authority::parse);
-    host.map(|_| ()).ok_or(HeadError::MalformedHost)
+    host.ok_or(HeadError::MalformedHost)
 }
 
 /// Digits only: no sign, no blank inside.
@@ -288,13 +333,13 @@ pub enum HeadError {
         /// That byte.
         first: u8,
     },
-    /// The head exceeds [`Limits::max_http_head`].
+    /// The head exceeds [`max_http_head`](crate::Limits::max_http_head).
     #[error("request head exceeds the limit of {max} bytes")]
     TooLong {
         /// The limit in bytes.
         max: usize,
     },
-    /// More header fields than [`Limits::max_http_headers`].
+    /// More header fields than [`max_http_headers`](crate::Limits::max_http_headers).
     #[error("request head exceeds the limit of {max} header fields")]
     TooManyHeaders {
         /// The limit.
@@ -352,13 +397,14 @@ impl HeadError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Limits;
     use alloc::format;
     use alloc::string::String;
 
     fn read(bytes: &[u8]) -> Result<RequestHead, HeadError> {
         let mut input = bytes;
         HeadReader::default()
-            .read(&mut input, &Limits::default())
+            .read(&mut input, &HttpConfig::default())
             .map(Option::unwrap)
     }
 
@@ -373,13 +419,13 @@ mod tests {
         let expected = read(bytes).unwrap();
         assert_eq!((&*expected.path, &*expected.query), ("/live/x.flv", "a=%20"));
         assert!(!expected.keep_alive);
-        let limits = Limits::default();
+        let config = HttpConfig::default();
         for cut in 0..bytes.len() {
             let (mut front, mut back) = bytes.split_at(cut);
             let mut reader = HeadReader::default();
-            let head = match reader.read(&mut front, &limits).unwrap() {
+            let head = match reader.read(&mut front, &config).unwrap() {
                 Some(head) => head,
-                None => reader.read(&mut back, &limits).unwrap().unwrap(),
+                None => reader.read(&mut back, &config).unwrap().unwrap(),
             };
             assert_eq!(head, expected, "cut at {cut}");
             assert!([front, back].concat().ends_with(b"next"));
@@ -472,28 +518,28 @@ mod tests {
 
     #[test]
     fn limits_hold_whether_the_end_is_in_sight_or_not() {
-        let limits = Limits {
+        let config = HttpConfig::new(Limits {
             max_http_head: 100,
             max_http_headers: 2,
             ..Limits::default()
-        };
+        });
         let too_long = HeadError::TooLong { max: 100 };
         for bytes in ["G".repeat(101), format!("GET /{} HTTP/1.0\r\n\r\n", "x".repeat(100))] {
             let mut input = bytes.as_bytes();
-            assert_eq!(HeadReader::default().read(&mut input, &limits), Err(too_long.clone()));
+            assert_eq!(HeadReader::default().read(&mut input, &config), Err(too_long.clone()));
             let mut reader = HeadReader::default();
             let error = bytes
                 .as_bytes()
                 .chunks(1)
-                .find_map(|mut byte| reader.read(&mut byte, &limits).err());
+                .find_map(|mut byte| reader.read(&mut byte, &config).err());
             assert_eq!(error.as_ref(), Some(&too_long));
         }
         let mut fits: &[u8] = &[b"GET /", &[b'x'; 82][..], b" HTTP/1.0\r\n\r\n"].concat();
         assert_eq!(fits.len(), 100);
-        assert!(HeadReader::default().read(&mut fits, &limits).unwrap().is_some());
+        assert!(HeadReader::default().read(&mut fits, &config).unwrap().is_some());
         let mut fields: &[u8] = b"GET /a/b HTTP/1.0\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\n";
         assert_eq!(
-            HeadReader::default().read(&mut fields, &limits),
+            HeadReader::default().read(&mut fields, &config),
             Err(HeadError::TooManyHeaders { max: 2 })
         );
     }
@@ -503,7 +549,7 @@ mod tests {
         for first in [0x03, 0x16, 0x00, b'{', 0xff] {
             let mut input = &[first][..];
             assert_eq!(
-                HeadReader::default().read(&mut input, &Limits::default()),
+                HeadReader::default().read(&mut input, &HttpConfig::default()),
                 Err(HeadError::NotHttp { first })
             );
         }

@@ -6,7 +6,7 @@
 //! | `GET`, with `Upgrade: websocket` | plays: tags in binary messages |
 //! | `HEAD` | asks what `GET` would be answered |
 //! | `POST`, `PUT` | publishes: FLV in chunks, with a length, or until the end of input |
-//! | `OPTIONS` | a preflight: pages from anywhere may play and publish |
+//! | `OPTIONS` | a preflight: pages from anywhere may play, those of our own host or an allowed origin publish |
 //!
 //! `.flv` may be left out. [`HttpSession`] is all there is to drive; it knows no stream, so it asks its owner by an
 //! [`HttpEvent`] and waits for the answer. What a request could be framed as by someone else on the way is refused, and
@@ -14,9 +14,11 @@
 
 mod authority;
 mod body;
+mod config;
 mod error;
 mod event;
 mod head;
+mod origin;
 mod response;
 mod session;
 #[cfg(test)]
@@ -24,9 +26,11 @@ mod tests;
 mod websocket;
 
 pub use body::BodyError;
+pub use config::HttpConfig;
 pub use error::HttpError;
 pub use event::{HttpEvent, Transport};
 pub use head::HeadError;
+pub use origin::{AllowedOrigin, Origin, OriginError};
 pub use response::StatusCode;
 pub use session::HttpSession;
 pub use websocket::WebSocketError;

@@ -1,6 +1,8 @@
 //! What the server answers. No answer has a `Date`: core has no clock that knows the date, and RFC 9110 §6.6.1 then
 //! forbids it.
 
+use super::head::Preflight;
+use super::origin::Access;
 use super::websocket::{self, Accept, Opcode};
 use crate::Output;
 use alloc::format;
@@ -18,7 +20,7 @@ pub enum StatusCode {
     BadRequest = 400,
     /// 401: credentials are needed.
     Unauthorized = 401,
-    /// 403: the credentials do not suffice.
+    /// 403: the credentials do not suffice, or a web page may not do that.
     Forbidden = 403,
     /// 404: no such stream.
     NotFound = 404,
@@ -111,7 +113,8 @@ pub(super) fn write_switching_protocols(accept: &Accept, out: &mut Output) {
 }
 
 /// The head of a stream. It says neither length nor `Accept-Ranges`: with either, ffmpeg would seek.
-pub(super) fn write_stream_head(envelope: Envelope, keep_alive: bool, out: &mut Output) {
+pub(super) fn write_stream_head(envelope: Envelope, access: &Access, keep_alive: bool, out: &mut Output) {
+    let access = access.header_fields();
     let coding = match envelope {
         Envelope::Chunk => "Transfer-Encoding: chunked\r\n",
         _ => "",
@@ -124,18 +127,23 @@ pub(super) fn write_stream_head(envelope: Envelope, keep_alive: bool, out: &mut 
             Cache-Control: no-cache, no-store\r\n\
             Pragma: no-cache\r\n\
             Expires: -1\r\n\
-            Access-Control-Allow-Origin: *\r\n\
-            X-Content-Type-Options: nosniff\r\n\
+            {access}X-Content-Type-Options: nosniff\r\n\
             {coding}{connection}\r\n"
         )
         .as_bytes(),
     );
 }
 
-/// Answers `OPTIONS`, whatever the path: a stream can be asked the same from everywhere, also from a public page to a
-/// private network.
-pub(super) fn write_preflight(asks_private_network: bool, keep_alive: bool, out: &mut Output) {
-    let private_network = if asks_private_network {
+/// Answers `OPTIONS`, whatever the path: says what a page with so much access may ask of a stream.
+pub(super) fn write_preflight(preflight: &Preflight, access: &Access, keep_alive: bool, out: &mut Output) {
+    let methods = access.methods();
+    let access = access.header_fields();
+    // To a page that sends credentials, a star means nothing.
+    let headers = match &*preflight.headers {
+        "" => "*",
+        headers => headers,
+    };
+    let private_network = if preflight.enters_private_network {
         "Access-Control-Allow-Private-Network: true\r\n"
     } else {
         ""
@@ -144,10 +152,9 @@ pub(super) fn write_preflight(asks_private_network: bool, keep_alive: bool, out:
     out.write(
         format!(
             "HTTP/1.1 204 No Content\r\n\
-            Allow: GET, HEAD, POST, PUT, OPTIONS\r\n\
-            Access-Control-Allow-Origin: *\r\n\
-            Access-Control-Allow-Methods: GET, HEAD, POST, PUT, OPTIONS\r\n\
-            Access-Control-Allow-Headers: *\r\n\
+            Allow: {methods}\r\n\
+            {access}Access-Control-Allow-Methods: {methods}\r\n\
+            Access-Control-Allow-Headers: {headers}\r\n\
             Access-Control-Max-Age: 86400\r\n\
             {private_network}{connection}\r\n"
         )
@@ -179,8 +186,9 @@ impl<'a> Answer<'a> {
         }
     }
 
-    pub(super) fn write(&self, out: &mut Output) {
+    pub(super) fn write(&self, access: &Access, out: &mut Output) {
         let status = self.status;
+        let access = access.header_fields();
         let required = status.required_fields();
         let connection = match (status, self.keep_alive) {
             (StatusCode::UpgradeRequired, true) => "Connection: Upgrade\r\n",
@@ -201,8 +209,7 @@ impl<'a> Answer<'a> {
             "HTTP/1.1 {status}\r\n\
             {content_type}Content-Length: {content_len}\r\n\
             Cache-Control: no-store\r\n\
-            Access-Control-Allow-Origin: *\r\n\
-            {required}"
+            {access}{required}"
         );
         if let Some(wait) = self.retry_after {
             // Rounded up: a client that comes back early is turned away again.
@@ -317,12 +324,15 @@ mod tests {
             Cache-Control: no-store\r\n\
             Access-Control-Allow-Origin: *\r\n\
             Retry-After: 2\r\n\r\n";
-        assert_eq!(written(|out| answer.write(out)), format!("{head}no such stream\n"));
+        assert_eq!(
+            written(|out| answer.write(&Access::Full, out)),
+            format!("{head}no such stream\n")
+        );
         let head_only = Answer {
             head_only: true,
             ..answer
         };
-        assert_eq!(written(|out| head_only.write(out)), head);
+        assert_eq!(written(|out| head_only.write(&Access::Full, out)), head);
     }
 
     #[test]
@@ -348,7 +358,7 @@ mod tests {
                 head_only: false,
                 keep_alive: false,
             };
-            let text = written(|out| answer.write(out));
+            let text = written(|out| answer.write(&Access::Full, out));
             assert!(
                 text.ends_with(&format!("Access-Control-Allow-Origin: *\r\n{fields}\r\n")),
                 "{text}"

@@ -2,14 +2,16 @@
 
 use super::HttpError;
 use super::body::{Body, Content};
+use super::config::HttpConfig;
 use super::event::{HttpEvent, Transport};
 use super::head::{HeadReader, Method, RequestHead};
+use super::origin::Access;
 use super::response::{self, Answer, Envelope, StatusCode};
 use super::websocket::{self, Opcode, Received};
 use crate::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
 use crate::session::{RequestId, StateError, Target};
 use crate::timers::{StallWatch, Timers};
-use crate::{EndCause, Frame, FrameAt, FrameClass, Limits, Output, StreamKey, Time, Timer, TrackId};
+use crate::{EndCause, Frame, FrameAt, FrameClass, Output, StreamKey, Time, Timer, TrackId};
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -32,11 +34,11 @@ use core::time::Duration;
 /// It answers on its own what needs no knowledge of streams: preflights, methods that do not exist, broken requests.
 /// Requests that are pipelined behind one under way stay with the caller.
 ///
-/// Memory: some 400 bytes and the [`Output`] while playing; up to [`Limits::max_http_head`] more while a head arrives,
-/// the tag under way while publishing.
+/// Memory: some 400 bytes and the [`Output`] while playing; up to [`max_http_head`](crate::Limits::max_http_head) more
+/// while a head arrives, the tag under way while publishing.
 #[derive(Debug)]
 pub struct HttpSession {
-    limits: Arc<Limits>,
+    config: Arc<HttpConfig>,
     now: Time,
     /// When a publisher last sent a byte.
     heard: Time,
@@ -48,6 +50,8 @@ pub struct HttpSession {
     /// What ended the connection without an answer.
     failure: Option<HttpError>,
     last_request: u32,
+    /// What the request under way may do.
+    access: Access,
     output: Output,
 }
 
@@ -101,9 +105,9 @@ struct Publisher {
 impl HttpSession {
     /// A session at the start of a connection that was accepted at `now`.
     #[must_use]
-    pub fn new(limits: Arc<Limits>, now: Time) -> Self {
+    pub fn new(config: Arc<HttpConfig>, now: Time) -> Self {
         let mut session = HttpSession {
-            limits,
+            config,
             now,
             heard: now,
             timers: Timers::new(),
@@ -112,6 +116,7 @@ impl HttpSession {
             ended: None,
             failure: None,
             last_request: 0,
+            access: Access::default(),
             output: Output::new(),
         };
         session.read_request();
@@ -272,7 +277,8 @@ impl HttpSession {
             Some(accept) => {
                 keep_alive = false;
                 response::write_switching_protocols(accept, &mut self.output);
-                self.timers.set(Timer::Ping, self.now + self.limits.ping_interval);
+                self.timers
+                    .set(Timer::Ping, self.now + self.config.limits.ping_interval);
                 Envelope::Message
             }
             None => {
@@ -281,7 +287,7 @@ impl HttpSession {
                 } else {
                     Envelope::Chunk
                 };
-                response::write_stream_head(envelope, keep_alive, &mut self.output);
+                response::write_stream_head(envelope, &self.access, keep_alive, &mut self.output);
                 envelope
             }
         };
@@ -324,13 +330,13 @@ impl HttpSession {
     ///
     /// # Errors
     /// [`StateError::NotPlaying`] before [`start_play`](Self::start_play) and after the end;
-    /// [`StateError::OutputFull`] if more than [`Limits::max_output`] waits.
+    /// [`StateError::OutputFull`] if more than [`max_output`](crate::Limits::max_output) waits.
     pub fn send_frame<'a>(&mut self, frame: impl Into<FrameAt<'a>>) -> Result<(), StateError> {
         let sent = frame.into();
         let State::Playing(player) = &mut self.state else {
             return Err(StateError::NotPlaying);
         };
-        let (waiting, max) = (self.output.len(), self.limits.max_output);
+        let (waiting, max) = (self.output.len(), self.config.limits.max_output);
         if waiting > max {
             return Err(StateError::OutputFull { waiting, max });
         }
@@ -369,7 +375,7 @@ impl HttpSession {
     }
 
     /// Answers a [`HttpEvent::PublishRequested`]: frames may come. Until the first one, silence ends the request after
-    /// [`Limits::command_timeout`].
+    /// [`command_timeout`](crate::Limits::command_timeout).
     ///
     /// # Errors
     /// [`StateError::StaleRequest`] if no such request waits.
@@ -383,7 +389,7 @@ impl HttpSession {
         self.heard = self.now;
         self.state = State::Publishing(Box::new(Publisher {
             body: request.body,
-            flv: FlvReader::new(&self.limits),
+            flv: FlvReader::new(&self.config.limits),
             keep_alive: request.keep_alive,
             has_frames: false,
         }));
@@ -472,7 +478,7 @@ enum Step {
 impl HttpSession {
     fn step(&mut self, input: &mut &[u8]) -> Result<Step, HttpError> {
         match &mut self.state {
-            State::Reading(head) => match head.read(input, &self.limits)? {
+            State::Reading(head) => match head.read(input, &self.config)? {
                 Some(request) => Ok(self.handle_request(Box::new(request))),
                 None => Ok(Step::NeedInput),
             },
@@ -496,14 +502,16 @@ impl HttpSession {
 
     fn handle_request(&mut self, mut request: Box<RequestHead>) -> Step {
         self.timers.clear(Timer::Command);
+        self.access = mem::take(&mut request.access);
         if request.method == Method::Options {
             let keep_alive = self.may_be_followed(&request);
-            response::write_preflight(request.asks_private_network, keep_alive, &mut self.output);
+            response::write_preflight(&request.preflight, &self.access, keep_alive, &mut self.output);
             self.finish(keep_alive);
             return Step::Event(HttpEvent::Answered);
         }
         let key = match request.method {
             Method::Other => Err(HttpError::MethodNotAllowed),
+            method if !self.access.allows(method) => Err(HttpError::ForeignOrigin),
             _ => StreamKey::new(&mem::take(&mut request.path)).map_err(HttpError::from),
         };
         let key = match key {
@@ -614,7 +622,7 @@ impl HttpSession {
                     websocket::write_control(Opcode::Ping, &[], &mut self.output);
                     self.watch_output();
                 }
-                self.timers.set(timer, self.now + self.limits.ping_interval);
+                self.timers.set(timer, self.now + self.config.limits.ping_interval);
             }
             Timer::Stall if self.stall.look(&self.output) => {
                 self.output.clear();
@@ -635,7 +643,7 @@ impl HttpSession {
     /// connection without any has no such deadline.
     fn watch_output(&mut self) {
         if !self.timers.is_set(Timer::Stall) {
-            let interval = StallWatch::interval(&self.limits);
+            let interval = StallWatch::interval(&self.config.limits);
             self.timers.set(Timer::Stall, self.now + interval);
         }
     }
@@ -643,8 +651,8 @@ impl HttpSession {
     /// How long a publisher may be silent: less before its first frame, when it holds up nobody but itself.
     fn idle_span(&self) -> Duration {
         match &self.state {
-            State::Publishing(publisher) if !publisher.has_frames => self.limits.command_timeout,
-            _ => self.limits.idle_timeout,
+            State::Publishing(publisher) if !publisher.has_frames => self.config.limits.command_timeout,
+            _ => self.config.limits.idle_timeout,
         }
     }
 
@@ -678,7 +686,7 @@ impl HttpSession {
     }
 
     fn has_room(&self) -> bool {
-        self.output.len() < self.limits.output_high_water
+        self.output.len() < self.config.limits.output_high_water
     }
 
     /// Notes that what is going on has ended.
@@ -726,7 +734,7 @@ impl HttpSession {
     }
 
     fn answer(&mut self, answer: Answer<'_>) {
-        answer.write(&mut self.output);
+        answer.write(&self.access, &mut self.output);
         self.finish(answer.keep_alive);
     }
 
@@ -742,13 +750,16 @@ impl HttpSession {
 
     fn read_request(&mut self) {
         self.state = State::Reading(HeadReader::default());
+        self.access = Access::default();
         self.timers.clear(Timer::Idle);
-        self.timers.set(Timer::Command, self.now + self.limits.command_timeout);
+        self.timers
+            .set(Timer::Command, self.now + self.config.limits.command_timeout);
     }
 
     fn start_closing(&mut self) {
         self.state = State::Closing;
         self.timers.clear_all();
-        self.timers.set(Timer::Close, self.now + self.limits.close_timeout);
+        self.timers
+            .set(Timer::Close, self.now + self.config.limits.close_timeout);
     }
 }

@@ -1,5 +1,6 @@
 //! Whole conversations, in memory, in virtual milliseconds.
 
+mod pages;
 mod play;
 mod properties;
 mod publish;
@@ -28,8 +29,16 @@ impl Server {
     }
 
     fn with(limits: Limits) -> Self {
+        Server::allowing(limits, &[])
+    }
+
+    fn allowing(limits: Limits, origins: &[&str]) -> Self {
+        let config = HttpConfig {
+            allowed_origins: origins.iter().map(|origin| origin.parse().unwrap()).collect(),
+            ..HttpConfig::new(limits)
+        };
         Server {
-            session: HttpSession::new(Arc::new(limits), Time::ZERO),
+            session: HttpSession::new(Arc::new(config), Time::ZERO),
             stash: Vec::new(),
             now: Time::ZERO,
         }

@@ -1,7 +1,9 @@
 //! What an operator decides.
 
 use crate::Limits;
+use crate::http::AllowedOrigin;
 use crate::hub::{ChannelConfig, MAX_HEADER_LEN, MAX_HEADERS};
+use alloc::vec::Vec;
 use core::time::Duration;
 
 /// What an operator decides, for all workers alike. Each field says its unit, its default and its reason.
@@ -16,6 +18,10 @@ pub struct Config {
     pub grace: Duration,
     /// Who wins when a name is published twice. `Auto`.
     pub takeover: Takeover,
+    /// Web pages that may publish, besides those of the host that they publish to. None: a page of anybody's could push a
+    /// stream from the browser of whoever opens it, behind firewalls too. What no page sends (encoders, scripts) names no
+    /// origin and needs no entry; to play needs none either.
+    pub allowed_origins: Vec<AllowedOrigin>,
     /// What an HTTP player gets whose stream is not there. 404 at once, so that players and probes can tell.
     pub http_absent: HttpAbsent,
     /// The longest that an HTTP player may ask to wait, by `?wait=SECONDS`. 60 s.
@@ -109,6 +115,7 @@ impl Default for Config {
             channel: ChannelConfig::default(),
             grace: Duration::from_secs(10),
             takeover: Takeover::default(),
+            allowed_origins: Vec::new(),
             http_absent: HttpAbsent::default(),
             http_max_wait: Duration::from_secs(60),
             rtmp_wait: Duration::from_secs(30),

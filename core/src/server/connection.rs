@@ -4,14 +4,14 @@ use super::Listener;
 use super::half_closed::HalfClosed;
 use super::shard::Epoch;
 use crate::flv::TagFlags;
-use crate::http::{HttpError, HttpEvent, HttpSession, StatusCode as HttpStatus};
+use crate::http::{HttpConfig, HttpError, HttpEvent, HttpSession, StatusCode as HttpStatus};
 use crate::hub::{ChannelConfig, ChannelId, SubscriberId, Tracks};
 use crate::session::{
     Anomaly, Event, MessageStreamId, PlayControl, ProtocolError, RequestId, ServerSession, SessionConfig, Status,
     StatusCode, Target,
 };
 use crate::time::PerSecond;
-use crate::{EndCause, Frame, FrameAt, Limits, Output, Time};
+use crate::{EndCause, Frame, FrameAt, Output, Time};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -119,7 +119,7 @@ pub(super) struct PlayAsk {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) session: Arc<SessionConfig>,
-    pub(super) limits: Arc<Limits>,
+    pub(super) http: Arc<HttpConfig>,
     pub(super) channel: Arc<ChannelConfig>,
 }
 
@@ -313,7 +313,7 @@ impl Protocol {
     pub(super) fn new(listener: Listener, shared: &Shared, now: Time, seed: u64) -> Self {
         match listener {
             Listener::Rtmp => Protocol::Rtmp(Box::new(ServerSession::new(shared.session.clone(), now, seed))),
-            Listener::Http => Protocol::Http(Box::new(HttpSession::new(shared.limits.clone(), now))),
+            Listener::Http => Protocol::Http(Box::new(HttpSession::new(shared.http.clone(), now))),
         }
     }
 

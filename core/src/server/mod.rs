@@ -49,6 +49,7 @@ pub use config::{Config, HttpAbsent, Takeover};
 pub use shard::{ShardId, ShardMessage};
 pub use stats::ServerStats;
 
+use crate::http::HttpConfig;
 use crate::hub::{ChannelId, Hub};
 use crate::output::SpareRooms;
 use crate::session::SessionConfig;
@@ -115,7 +116,10 @@ impl Server {
         Server {
             shared: Shared {
                 session: Arc::new(SessionConfig::new(config.limits.clone())),
-                limits: Arc::new(config.limits.clone()),
+                http: Arc::new(HttpConfig {
+                    limits: config.limits.clone(),
+                    allowed_origins: config.allowed_origins.clone(),
+                }),
                 channel: Arc::new(config.channel.clone()),
             },
             shard,

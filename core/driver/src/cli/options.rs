@@ -6,6 +6,7 @@ use clap::{ArgAction, Parser, ValueEnum};
 use core::net::SocketAddr;
 use core::num::NonZeroU16;
 use core::time::Duration;
+use headwater_core::http::AllowedOrigin;
 use headwater_core::server::{HttpAbsent, Takeover};
 
 /// A live streaming server for RTMP and HTTP-FLV.
@@ -60,6 +61,11 @@ pub struct Options {
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub takeover: WhenTakeover,
 
+    /// Let web pages of this origin publish (https://tv.example), as those of the server's own host may; * for all. May be
+    /// given more than once, or as a list with commas
+    #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
+    pub allow_origin: Vec<AllowedOrigin>,
+
     /// What an HTTP player gets when nobody publishes: an error at once, or the stream if it starts in time
     #[arg(long, value_name = "404|wait:SECONDS", default_value = "404", value_parser = value::http_absent)]
     pub http_absent: HttpAbsent,
@@ -113,6 +119,7 @@ impl Options {
         };
         config.server.grace = self.grace;
         config.server.http_absent = self.http_absent;
+        config.server.allowed_origins.clone_from(&self.allow_origin);
         config.server.takeover = match self.takeover {
             WhenTakeover::Auto => Takeover::Auto,
             WhenTakeover::Always => Takeover::Always,
@@ -157,6 +164,7 @@ mod tests {
         assert_eq!(server.grace, default.grace);
         assert_eq!(server.takeover, default.takeover);
         assert_eq!(server.http_absent, default.http_absent);
+        assert_eq!(server.allowed_origins, default.allowed_origins);
         assert_eq!(server.channel, ChannelConfig::default());
     }
 
@@ -164,7 +172,8 @@ mod tests {
     fn every_flag_arrives() {
         let config = parse(
             "--address [::1]:1 --http-address 127.0.0.1:2 --workers 3 --gop-cache off --gop-max-bytes 4K \
-             --gop-max-duration 1.5 --gop-max-frames 7 --grace 500ms --takeover never --http-absent wait:3 --merge 20",
+             --gop-max-duration 1.5 --gop-max-frames 7 --grace 500ms --takeover never --http-absent wait:3 --merge 20 \
+             --allow-origin https://a.example,http://b.example:1 --allow-origin *",
         )
         .unwrap()
         .config();
@@ -175,6 +184,8 @@ mod tests {
         assert_eq!(server.grace, Duration::from_millis(500));
         assert_eq!(server.takeover, Takeover::Never);
         assert_eq!(server.http_absent, HttpAbsent::Wait(Duration::from_secs(3)));
+        let origins = ["https://a.example", "http://b.example:1", "*"].map(|origin| origin.parse().unwrap());
+        assert_eq!(server.allowed_origins, origins);
         assert!(!server.channel.gop_cache);
         assert_eq!(server.channel.gop_max_bytes, 4_096);
         assert_eq!(server.channel.gop_max_duration, Duration::from_millis(1_500));
@@ -195,6 +206,12 @@ mod tests {
             ("--http-absent 403", "404 or wait:SECONDS"),
             ("--http-absent wait:long", "404 or wait:SECONDS"),
             ("--merge soon", "--merge"),
+            ("--allow-origin tv.example", "--allow-origin"),
+            (
+                "--allow-origin https://tv.example/",
+                "an origin such as https://tv.example",
+            ),
+            ("--allow-origin https://a.example,", "without a path, or * for all"),
             ("--grace -1", "--grace"),
             ("--worker 2", "--workers"),
             ("stray", "stray"),

@@ -6,12 +6,12 @@ use super::*;
 const FFMPEG: &str = "POST /live/x HTTP/1.1\r\nTransfer-Encoding: chunked\r\nUser-Agent: Lavf/59.27.100\r\n\
     Accept: */*\r\nConnection: close\r\nHost: localhost:8080\r\nIcy-MetaData: 1\r\n\r\n";
 
-const ENDED: HttpEvent = HttpEvent::PublishEnded {
+pub(super) const ENDED: HttpEvent = HttpEvent::PublishEnded {
     cause: EndCause::Requested,
 };
 
 /// Two frames, as events and as an FLV stream.
-fn stream() -> ([HttpEvent; 2], Vec<u8>) {
+pub(super) fn stream() -> ([HttpEvent; 2], Vec<u8>) {
     let frames = [video(0, 300), audio(23)];
     let content = flv(&frames);
     (frames.map(HttpEvent::Frame), content)

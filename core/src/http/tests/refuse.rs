@@ -16,30 +16,6 @@ fn refusal(bytes: &[u8]) -> (String, bool) {
 }
 
 #[test]
-fn a_preflight_allows_what_streams_can_be_asked() {
-    let mut server = Server::new();
-    let preflight = "OPTIONS /live/x.flv HTTP/1.1\r\nHost: h\r\nOrigin: https://a.example\r\n\
-        Access-Control-Request-Method: GET\r\nAccess-Control-Request-Headers: x-a\r\n";
-    server.expect(alloc::format!("{preflight}\r\n").as_bytes(), &[HttpEvent::Answered]);
-    let head = "HTTP/1.1 204 No Content\r\n\
-        Allow: GET, HEAD, POST, PUT, OPTIONS\r\n\
-        Access-Control-Allow-Origin: *\r\n\
-        Access-Control-Allow-Methods: GET, HEAD, POST, PUT, OPTIONS\r\n\
-        Access-Control-Allow-Headers: *\r\n\
-        Access-Control-Max-Age: 86400";
-    assert_eq!(server.sent_head(), head);
-
-    let private = "Access-Control-Request-Private-Network: true\r\nConnection: close\r\n";
-    server.expect(
-        alloc::format!("{preflight}{private}\r\n").as_bytes(),
-        &[HttpEvent::Answered],
-    );
-    let head = alloc::format!("{head}\r\nAccess-Control-Allow-Private-Network: true\r\nConnection: close");
-    assert_eq!(server.sent_head(), head);
-    assert!(server.session.is_closed());
-}
-
-#[test]
 fn content_that_nobody_reads_ends_the_connection() {
     for method in ["OPTIONS", "DELETE"] {
         let mut server = Server::new();

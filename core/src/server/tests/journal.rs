@@ -14,7 +14,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
 /// The lines that `act` logs, but for those that only help to find faults.
-fn lines_of(act: impl FnOnce()) -> Vec<String> {
+pub(super) fn lines_of(act: impl FnOnce()) -> Vec<String> {
     let lines = Lines::default();
     // While there is one subscriber only, a line that another test's thread logs first, which has none, is off for all.
     let _second = tracing::Dispatch::new(Lines::default());
