@@ -22,18 +22,18 @@
 //! There is no global state: a process may run as many servers as it likes, and stop each when it likes.
 //!
 //! ```
-//! use headwater_smol::{Config, Server};
+//! use headwater_smol::{Config, Listen, Server};
 //!
 //! # fn main() -> std::io::Result<()> {
 //! let mut config = Config::default();
-//! config.rtmp_address = "127.0.0.1:0".parse().unwrap(); // port 0: whichever is free
-//! config.http_address = "127.0.0.1:0".parse().unwrap();
+//! // Port 0: whichever is free.
+//! config.listen = vec![Listen::rtmp(([127, 0, 0, 1], 0)), Listen::http(([127, 0, 0, 1], 0))];
 //! for server in [Server::bind(config.clone())?, Server::bind(config)?] {
-//!     let addresses = server.addresses();
+//!     let addresses = server.addresses().clone();
 //!     let (stop, stopped) = smol::channel::bounded::<()>(1);
 //!     let running = std::thread::spawn(|| smol::block_on(server.run(async move { drop(stopped.recv().await) })));
-//!     # answers(addresses.http);
-//!     println!("publish to rtmp://{}/live/stream1", addresses.rtmp);
+//!     # answers(addresses.http().unwrap());
+//!     println!("publish to {}/live/stream1", addresses.listen[0]);
 //!     stop.close();
 //!     running.join().unwrap()?;
 //! }
@@ -55,5 +55,5 @@ mod server;
 mod signals;
 mod worker;
 
-pub use headwater_driver::{Addresses, Config};
+pub use headwater_driver::{Addresses, Config, Listen};
 pub use server::{Server, prepare};

@@ -4,7 +4,7 @@ use crate::connection::Handle;
 use crate::listener;
 use async_io::{Async, Timer};
 use headwater_core::Time;
-use headwater_core::server::{self, Listener, ShardId, ShardMessage};
+use headwater_core::server::{self, ShardId, ShardMessage};
 use headwater_driver::sockets::Listeners;
 use headwater_driver::{Clock, DRAIN_TIMEOUT, MAIL_PER_TURN, Mail, Shard, random_seed};
 use smol::channel::{Receiver, Sender};
@@ -107,7 +107,7 @@ impl Worker {
     /// To be polled after [`run_tasks`]: ready sockets go first, and what they need attention for is seen at once.
     pub(crate) async fn run(self: Rc<Self>, listeners: Listeners, mailbox: Receiver<Mail>) -> io::Result<()> {
         let mut accepting = Vec::new();
-        for (kind, listener) in [(Listener::Rtmp, listeners.rtmp), (Listener::Http, listeners.http)] {
+        for (kind, listener) in listeners {
             accepting.push(self.spawn(listener::accept(self.clone(), Async::new(listener)?, kind)));
         }
         let mut drain_until = Time::NEVER;

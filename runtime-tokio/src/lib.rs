@@ -18,20 +18,20 @@
 //! There is no global state: a process may run as many servers as it likes, and stop each when it likes.
 //!
 //! ```
-//! use headwater_tokio::{Config, Server};
+//! use headwater_tokio::{Config, Listen, Server};
 //! use tokio::sync::oneshot;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> std::io::Result<()> {
 //! let mut config = Config::default();
-//! config.rtmp_address = "127.0.0.1:0".parse().unwrap(); // port 0: whichever is free
-//! config.http_address = "127.0.0.1:0".parse().unwrap();
+//! // Port 0: whichever is free.
+//! config.listen = vec![Listen::rtmp(([127, 0, 0, 1], 0)), Listen::http(([127, 0, 0, 1], 0))];
 //! for server in [Server::bind(config.clone())?, Server::bind(config)?] {
-//!     let addresses = server.addresses();
+//!     let addresses = server.addresses().clone();
 //!     let (stop, stopped) = oneshot::channel::<()>();
 //!     let running = tokio::spawn(server.run(async { drop(stopped.await) }));
-//!     # tokio::task::spawn_blocking(move || answers(addresses.http)).await?;
-//!     println!("publish to rtmp://{}/live/stream1", addresses.rtmp);
+//!     # tokio::task::spawn_blocking(move || answers(addresses.http().unwrap())).await?;
+//!     println!("publish to {}/live/stream1", addresses.listen[0]);
 //!     stop.send(()).unwrap();
 //!     running.await??;
 //! }
@@ -53,5 +53,5 @@ mod server;
 mod signals;
 mod worker;
 
-pub use headwater_driver::{Addresses, Config};
+pub use headwater_driver::{Addresses, Config, Listen};
 pub use server::{Server, prepare};

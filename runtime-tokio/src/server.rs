@@ -22,7 +22,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts to listen on both addresses.
+    /// Starts to listen on all addresses of `config`.
     ///
     /// # Errors
     /// If an address cannot be listened on; the text says which, and why.
@@ -37,8 +37,8 @@ impl Server {
 
     /// Where it listens, with the ports that were picked if they were given as 0.
     #[must_use]
-    pub fn addresses(&self) -> Addresses {
-        self.addresses
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
     }
 
     /// Serves until `shutdown` completes; then ends every stream cleanly, waits for the connections to close, up to
@@ -99,7 +99,7 @@ pub fn prepare(config: Config) -> io::Result<(Addresses, impl FnOnce() -> io::Re
         signals::stop()?
     };
     let server = Server::bind(config)?;
-    Ok((server.addresses(), move || runtime.block_on(server.run(stop))))
+    Ok((server.addresses().clone(), move || runtime.block_on(server.run(stop))))
 }
 
 /// Tells all workers to shut down when dropped, also if [`Server::run`] is dropped midway.

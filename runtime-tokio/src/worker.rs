@@ -3,7 +3,7 @@
 use crate::connection::Handle;
 use crate::listener;
 use headwater_core::Time;
-use headwater_core::server::{self, Listener, ShardId, ShardMessage};
+use headwater_core::server::{self, ShardId, ShardMessage};
 use headwater_driver::sockets::Listeners;
 use headwater_driver::{Clock, DRAIN_TIMEOUT, MAIL_PER_TURN, Mail, Shard, random_seed};
 use std::cell::{Cell, RefCell};
@@ -112,7 +112,7 @@ impl Worker {
         mut mailbox: UnboundedReceiver<Mail>,
     ) -> io::Result<()> {
         let mut accepting = Vec::new();
-        for (kind, listener) in [(Listener::Rtmp, listeners.rtmp), (Listener::Http, listeners.http)] {
+        for (kind, listener) in listeners {
             let listener = tokio::net::TcpListener::from_std(listener)?;
             accepting.push(self.spawn(listener::accept(self.clone(), listener, kind)));
         }

@@ -18,9 +18,8 @@ use tracing::{debug, warn};
 
 /// Announces mail.
 pub(crate) const MAIL: Token = Token(usize::MAX);
-/// The two listeners. All smaller tokens are connections: the index of their identifier.
-const RTMP: Token = Token(usize::MAX - 1);
-const HTTP: Token = Token(usize::MAX - 2);
+/// The first listener; the others follow below it. All smaller tokens are connections: the index of their identifier.
+const FIRST_LISTENER: usize = MAIL.0 - 1;
 
 /// Events taken from the kernel at a time. 1,024: what does not fit is there the next time.
 const EVENTS: usize = 1_024;
@@ -59,17 +58,14 @@ impl EventLoop {
         inbox: Inbox,
         mailboxes: Arc<[Mailbox]>,
     ) -> io::Result<Self> {
-        let listeners = [
-            (RTMP, listeners.rtmp, server::Listener::Rtmp),
-            (HTTP, listeners.http, server::Listener::Http),
-        ]
-        .into_iter()
-        .map(|(token, socket, kind)| {
-            let mut socket = TcpListener::from_std(socket);
-            poll.registry().register(&mut socket, token, Interest::READABLE)?;
-            Ok((token, Listener::new(socket, kind)))
-        })
-        .collect::<io::Result<_>>()?;
+        let listeners = (listeners.into_iter().zip(0..))
+            .map(|((kind, socket), index)| {
+                let token = Token(FIRST_LISTENER - index);
+                let mut socket = TcpListener::from_std(socket);
+                poll.registry().register(&mut socket, token, Interest::READABLE)?;
+                Ok((token, Listener::new(socket, kind)))
+            })
+            .collect::<io::Result<_>>()?;
         Ok(EventLoop {
             id,
             shard: Shard::new(server),

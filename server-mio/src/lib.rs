@@ -23,17 +23,17 @@
 //! There is no global state: a process may run as many servers as it likes, and stop each when it likes.
 //!
 //! ```
-//! use headwater_mio::{Config, Server};
+//! use headwater_mio::{Config, Listen, Server};
 //!
 //! # fn main() -> std::io::Result<()> {
 //! let mut config = Config::default();
-//! config.rtmp_address = "127.0.0.1:0".parse().unwrap(); // port 0: whichever is free
-//! config.http_address = "127.0.0.1:0".parse().unwrap();
+//! // Port 0: whichever is free.
+//! config.listen = vec![Listen::rtmp(([127, 0, 0, 1], 0)), Listen::http(([127, 0, 0, 1], 0))];
 //! for server in [Server::bind(config.clone())?, Server::bind(config)?] {
-//!     let (addresses, handle) = (server.addresses(), server.handle());
+//!     let (addresses, handle) = (server.addresses().clone(), server.handle());
 //!     let running = std::thread::spawn(|| server.run());
-//!     # answers(addresses.http);
-//!     println!("publish to rtmp://{}/live/stream1", addresses.rtmp);
+//!     # answers(addresses.http().unwrap());
+//!     println!("publish to {}/live/stream1", addresses.listen[0]);
 //!     handle.stop();
 //!     running.join().unwrap()?;
 //! }
@@ -56,5 +56,5 @@ mod mailbox;
 mod server;
 mod signals;
 
-pub use headwater_driver::{Addresses, Config};
+pub use headwater_driver::{Addresses, Config, Listen};
 pub use server::{Handle, Server, prepare};

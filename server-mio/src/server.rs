@@ -35,7 +35,7 @@ pub struct Handle {
 }
 
 impl Server {
-    /// Starts to listen on both addresses.
+    /// Starts to listen on all addresses of `config`.
     ///
     /// # Errors
     /// If an address cannot be listened on, the text says which, and why; or if the process may have no more files.
@@ -61,8 +61,8 @@ impl Server {
 
     /// Where it listens, with the ports that were picked if they were given as 0.
     #[must_use]
-    pub fn addresses(&self) -> Addresses {
-        self.addresses
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
     }
 
     /// What stops it, also before it runs.
@@ -118,7 +118,7 @@ pub fn prepare(config: Config) -> io::Result<(Addresses, impl FnOnce() -> io::Re
     let server = Server::bind(config)?;
     let handle = server.handle();
     signals::on_stop(move || handle.stop())?;
-    Ok((server.addresses(), move || server.run()))
+    Ok((server.addresses().clone(), move || server.run()))
 }
 
 impl Worker {
@@ -139,14 +139,17 @@ impl Worker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use headwater_driver::Listen;
     use std::io::Read;
     use std::net::{Ipv4Addr, TcpStream};
     use std::thread;
 
     fn bind() -> Server {
         let mut config = Config::default();
-        config.rtmp_address = (Ipv4Addr::LOCALHOST, 0).into();
-        config.http_address = (Ipv4Addr::LOCALHOST, 0).into();
+        config.listen = vec![
+            Listen::rtmp((Ipv4Addr::LOCALHOST, 0)),
+            Listen::http((Ipv4Addr::LOCALHOST, 0)),
+        ];
         config.workers = 2.try_into().ok();
         Server::bind(config).unwrap()
     }
@@ -155,7 +158,7 @@ mod tests {
     fn stopped_from_another_thread_it_closes_its_connections_and_returns() {
         let server = bind();
         let handle = server.handle();
-        let mut idle = TcpStream::connect(server.addresses().rtmp).unwrap();
+        let mut idle = TcpStream::connect(server.addresses().rtmp().unwrap()).unwrap();
         let thread = thread::spawn(|| server.run());
         handle.stop();
         handle.stop();

@@ -3,16 +3,14 @@
 use core::fmt;
 use core::net::{Ipv4Addr, SocketAddr};
 use core::num::NonZeroU16;
-use headwater_core::server;
+use headwater_core::server::{self, Listener};
 
 /// Where to listen, on how many threads, and how the servers behave.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {
-    /// Where RTMP is spoken. All IPv4 addresses, port 1935; port 0 picks a free one.
-    pub rtmp_address: SocketAddr,
-    /// Where HTTP is spoken. All IPv4 addresses, port 8080; port 0 picks a free one.
-    pub http_address: SocketAddr,
+    /// Where what is spoken. RTMP on port 1935 and HTTP on port 8080 of all IPv4 addresses.
+    pub listen: Vec<Listen>,
     /// Threads, each with its own server, listeners and sockets. `None`: one per core, which whoever listens finds out.
     pub workers: Option<NonZeroU16>,
     /// What each of the servers is told.
@@ -22,27 +20,94 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Config {
-            rtmp_address: (Ipv4Addr::UNSPECIFIED, 1935).into(),
-            http_address: (Ipv4Addr::UNSPECIFIED, 8080).into(),
+            listen: vec![
+                Listen::rtmp((Ipv4Addr::UNSPECIFIED, 1935)),
+                Listen::http((Ipv4Addr::UNSPECIFIED, 8080)),
+            ],
             workers: None,
             server: server::Config::default(),
         }
     }
 }
 
-/// Where a server listens: the addresses of its [`Config`], with the ports that were picked.
+/// An address to listen on, and what is spoken there. Prints as a URL.
+///
+/// An IPv6 address is for IPv6 alone: to serve both, listen on `0.0.0.0` and on `[::]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Listen {
+    /// What is spoken.
+    pub protocol: Listener,
+    /// Where. Port 0 picks a free one.
+    pub address: SocketAddr,
+}
+
+impl Listen {
+    /// RTMP on `address`.
+    #[must_use]
+    pub fn rtmp(address: impl Into<SocketAddr>) -> Self {
+        Listen {
+            protocol: Listener::Rtmp,
+            address: address.into(),
+        }
+    }
+
+    /// HTTP on `address`.
+    #[must_use]
+    pub fn http(address: impl Into<SocketAddr>) -> Self {
+        Listen {
+            protocol: Listener::Http,
+            address: address.into(),
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.protocol {
+            Listener::Rtmp => "rtmp",
+            Listener::Http => "http",
+        };
+        write!(f, "{scheme}://{}", self.address)
+    }
+}
+
+/// Where a server listens: the list of its [`Config`], with the ports that were picked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Addresses {
-    /// Where RTMP is spoken.
-    pub rtmp: SocketAddr,
-    /// Where HTTP is spoken.
-    pub http: SocketAddr,
-    /// How many threads serve both.
+    /// In the order of the configuration.
+    pub listen: Vec<Listen>,
+    /// How many threads serve them.
     pub workers: u16,
+}
+
+impl Addresses {
+    /// The first address where RTMP is spoken.
+    #[must_use]
+    pub fn rtmp(&self) -> Option<SocketAddr> {
+        self.speaking(Listener::Rtmp).next()
+    }
+
+    /// The first address where HTTP is spoken.
+    #[must_use]
+    pub fn http(&self) -> Option<SocketAddr> {
+        self.speaking(Listener::Http).next()
+    }
+
+    /// All addresses where `protocol` is spoken.
+    pub fn speaking(&self, protocol: Listener) -> impl Iterator<Item = SocketAddr> {
+        let those = self.listen.iter().filter(move |listen| listen.protocol == protocol);
+        those.map(|listen| listen.address)
+    }
 }
 
 impl fmt::Display for Addresses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "rtmp://{} and http://{}", self.rtmp, self.http)
+        for (index, listen) in self.listen.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(f, "{separator}{listen}")?;
+        }
+        Ok(())
     }
 }

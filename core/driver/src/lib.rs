@@ -29,7 +29,7 @@ pub mod workers;
 
 pub use accept::AcceptErrors;
 pub use clock::Clock;
-pub use config::{Addresses, Config};
+pub use config::{Addresses, Config, Listen};
 pub use log::exit_at_once;
 pub use mail::{MAIL_PER_TURN, Mail};
 pub use seed::random_seed;

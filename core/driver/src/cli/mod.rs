@@ -28,8 +28,10 @@ pub use options::Options;
 use crate::{Addresses, Config, sockets};
 use clap::{CommandFactory, FromArgMatches};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use headwater_core::server::Listener;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use tracing::field::DisplayValue;
 
 /// Did not start.
 const EXIT_USAGE: u8 = 2;
@@ -68,14 +70,17 @@ where
             return refuse(program, &error.to_string());
         }
     };
-    tracing::info!(rtmp = %addresses.rtmp, http = %addresses.http, workers = addresses.workers, files, "listening");
+    let (rtmp, http) = (listed(&addresses, Listener::Rtmp), listed(&addresses, Listener::Http));
+    tracing::info!(rtmp, http, workers = addresses.workers, files, "listening");
     if let Some(files) = files.filter(|files| *files < FEW_FILES) {
         tracing::warn!(
             files,
             "the process may have few files open, and so few connections: raise the limit (ulimit -n)"
         );
     }
-    tracing::info!("try: {}", example(addresses.rtmp));
+    if let Some(rtmp) = addresses.rtmp() {
+        tracing::info!("try: {}", example(rtmp));
+    }
     let exit = match run() {
         Ok(()) => {
             tracing::info!("stopped");
@@ -88,6 +93,15 @@ where
     };
     crate::log::flush();
     exit
+}
+
+/// The addresses where `protocol` is spoken, if any.
+fn listed(addresses: &Addresses, protocol: Listener) -> Option<DisplayValue<String>> {
+    let list: Vec<_> = addresses
+        .speaking(protocol)
+        .map(|address| address.to_string())
+        .collect();
+    (!list.is_empty()).then(|| tracing::field::display(list.join(",")))
 }
 
 fn refuse(program: &str, reason: &str) -> ExitCode {

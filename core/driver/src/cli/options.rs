@@ -1,7 +1,7 @@
 //! The flags.
 
 use super::value;
-use crate::Config;
+use crate::{Config, Listen};
 use clap::{ArgAction, Parser, ValueEnum};
 use core::net::SocketAddr;
 use core::num::NonZeroU16;
@@ -17,13 +17,13 @@ use headwater_core::server::{HttpAbsent, Takeover};
 #[command(version, max_term_width = 100, allow_negative_numbers = true)]
 #[non_exhaustive]
 pub struct Options {
-    /// Listen here for RTMP
-    #[arg(long, value_name = "IP:PORT", default_value = "0.0.0.0:1935")]
-    pub address: SocketAddr,
+    /// Listen here for RTMP; may be given several times, as 0.0.0.0:1935 and [::]:1935
+    #[arg(long, value_name = "IP:PORT|none", default_value = "0.0.0.0:1935", value_parser = value::address)]
+    pub address: Vec<Where>,
 
-    /// Listen here for HTTP-FLV
-    #[arg(long, value_name = "IP:PORT", default_value = "0.0.0.0:8080")]
-    pub http_address: SocketAddr,
+    /// Listen here for HTTP-FLV; may be given several times
+    #[arg(long, value_name = "IP:PORT|none", default_value = "0.0.0.0:8080", value_parser = value::address)]
+    pub http_address: Vec<Where>,
 
     /// Threads that share the connections [default: one per core]
     #[arg(long, value_name = "N")]
@@ -75,6 +75,24 @@ pub struct Options {
     pub merge: Duration,
 }
 
+/// Where to listen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Where {
+    /// Nowhere.
+    None,
+    /// Here.
+    At(SocketAddr),
+}
+
+impl Where {
+    fn address(self) -> Option<SocketAddr> {
+        match self {
+            Where::None => None,
+            Where::At(address) => Some(address),
+        }
+    }
+}
+
 /// How much to log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[allow(missing_docs, reason = "the names say it")]
@@ -111,9 +129,10 @@ impl Options {
     /// What the flags mean to a driver.
     #[must_use]
     pub fn config(&self) -> Config {
+        let rtmp = self.address.iter().copied().filter_map(Where::address);
+        let http = self.http_address.iter().copied().filter_map(Where::address);
         let mut config = Config {
-            rtmp_address: self.address,
-            http_address: self.http_address,
+            listen: rtmp.map(Listen::rtmp).chain(http.map(Listen::http)).collect(),
             workers: self.workers,
             ..Config::default()
         };
@@ -157,8 +176,7 @@ mod tests {
     fn without_flags_it_is_the_default_config() {
         let config = parse("").unwrap().config();
         let default = Config::default();
-        assert_eq!(config.rtmp_address, default.rtmp_address);
-        assert_eq!(config.http_address, default.http_address);
+        assert_eq!(config.listen, default.listen);
         assert_eq!(config.workers, default.workers);
         let (server, default) = (config.server, server::Config::default());
         assert_eq!(server.grace, default.grace);
@@ -171,14 +189,15 @@ mod tests {
     #[test]
     fn every_flag_arrives() {
         let config = parse(
-            "--address [::1]:1 --http-address 127.0.0.1:2 --workers 3 --gop-cache off --gop-max-bytes 4K \
+            "--address [::1]:1 --address [::1]:3 --http-address 127.0.0.1:2 --workers 3 --gop-cache off --gop-max-bytes 4K \
              --gop-max-duration 1.5 --gop-max-frames 7 --grace 500ms --takeover never --http-absent wait:3 --merge 20 \
              --allow-origin https://a.example,http://b.example:1 --allow-origin *",
         )
         .unwrap()
         .config();
-        assert_eq!(config.rtmp_address, "[::1]:1".parse().unwrap());
-        assert_eq!(config.http_address, "127.0.0.1:2".parse().unwrap());
+        let rtmp = ["[::1]:1", "[::1]:3"].map(|address| Listen::rtmp(address.parse::<SocketAddr>().unwrap()));
+        let http = Listen::http(([127, 0, 0, 1], 2));
+        assert_eq!(config.listen, [&rtmp[..], &[http]].concat());
         assert_eq!(config.workers, NonZeroU16::new(3));
         let server = config.server;
         assert_eq!(server.grace, Duration::from_millis(500));
@@ -194,11 +213,18 @@ mod tests {
     }
 
     #[test]
+    fn a_protocol_can_be_switched_off() {
+        let config = parse("--http-address none").unwrap().config();
+        assert_eq!(config.listen, [Listen::rtmp(([0, 0, 0, 0], 1935))]);
+    }
+
+    #[test]
     fn a_bad_value_is_one_line_that_names_the_flag_and_what_is_allowed() {
         for (flags, expected) in [
             ("--workers 0", "--workers"),
             ("--workers many", "--workers"),
             ("--address nowhere", "--address"),
+            ("--http-address localhost:80", "IP:PORT, [IP]:PORT or none"),
             ("--log-level loud", "off, error, warn, info, debug, trace"),
             ("--log-format xml", "text, json"),
             ("--gop-cache maybe", "on or off"),

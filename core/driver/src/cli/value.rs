@@ -1,8 +1,19 @@
 //! How values are written.
 
+use super::options::Where;
 use core::time::Duration;
 use headwater_core::hub::ChannelConfig;
 use headwater_core::server::{Config, HttpAbsent};
+
+pub(super) fn address(text: &str) -> Result<Where, &'static str> {
+    match text {
+        "none" => Ok(Where::None),
+        _ => text
+            .parse()
+            .map(Where::At)
+            .map_err(|_| "expected IP:PORT, [IP]:PORT or none"),
+    }
+}
 
 pub(super) fn on_off(text: &str) -> Result<bool, &'static str> {
     match text {

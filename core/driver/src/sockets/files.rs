@@ -2,8 +2,8 @@
 
 /// File descriptors that are not for connections, whatever the number of workers: standard streams, signals, the log.
 const RESERVED: u64 = 16;
-/// File descriptors that are not for connections, for each worker: its listeners and what it waits with.
-const RESERVED_PER_WORKER: u64 = 8;
+/// File descriptors that are not for connections, for each worker beside its listeners: what it waits with.
+const RESERVED_PER_WORKER: u64 = 6;
 
 /// Lets the process have as many files open as it may allow itself, and returns how many that is. `None` if the system
 /// does not say.
@@ -25,11 +25,11 @@ pub fn file_limit() -> Option<u64> {
     limit
 }
 
-/// The connections that each of `workers` may have if the process may have `files` files open: some are kept back, at most
+/// The connections that each of `workers` with `listeners` may have if the process may have `files` files open: some are kept back, at most
 /// half, so that a connection too many is accepted and refused. Without a descriptor for it, it would wait unheard.
-pub(super) fn connections_per_worker(files: u64, workers: u16) -> usize {
+pub(super) fn connections_per_worker(files: u64, workers: u16, listeners: usize) -> usize {
     let workers = u64::from(workers.max(1));
-    let reserved = (RESERVED + RESERVED_PER_WORKER * workers).min(files / 2);
+    let reserved = (RESERVED + (RESERVED_PER_WORKER + listeners as u64).saturating_mul(workers)).min(files / 2);
     usize::try_from((files - reserved) / workers)
         .unwrap_or(usize::MAX)
         .max(1)
@@ -49,12 +49,12 @@ mod tests {
             (1 << 20, 4, 262_132),
         ] {
             assert_eq!(
-                connections_per_worker(files, workers),
+                connections_per_worker(files, workers, 2),
                 connections,
                 "{files} files, {workers} workers"
             );
         }
-        assert!(connections_per_worker(u64::MAX, 1) > 1 << 31);
+        assert!(connections_per_worker(u64::MAX, 1, 2) > 1 << 31);
     }
 
     #[test]

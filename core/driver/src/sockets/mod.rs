@@ -6,23 +6,17 @@ mod low_water;
 
 pub use files::{file_limit, raise_file_limit};
 
-use crate::{Addresses, Config};
-use headwater_core::server;
+use crate::{Addresses, Config, Listen};
+use headwater_core::server::{self, Listener};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-use std::io::{self, IoSlice};
+use std::io::{self, ErrorKind, IoSlice};
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroU16;
 use std::sync::Arc;
-use std::thread;
+use std::{iter, thread};
 
-/// The listening sockets of one worker. They never block.
-#[derive(Debug)]
-pub struct Listeners {
-    /// Takes RTMP connections.
-    pub rtmp: TcpListener,
-    /// Takes HTTP connections.
-    pub http: TcpListener,
-}
+/// The listening sockets of one worker, and what is spoken on each. They never block.
+pub type Listeners = Vec<(Listener, TcpListener)>;
 
 /// A server that listens already. Connections made meanwhile wait in the kernel.
 #[derive(Debug)]
@@ -35,7 +29,7 @@ pub struct Bound {
     pub server: Arc<server::Config>,
 }
 
-/// Listens on both addresses, with sockets for each worker.
+/// Listens on all addresses, with sockets for each worker.
 ///
 /// On Linux each socket has a queue of its own and the kernel spreads connections over them. Elsewhere they are handles
 /// on one queue, from which whoever is first takes.
@@ -43,28 +37,34 @@ pub struct Bound {
 /// The servers are told to take no more connections than the process may have files open.
 ///
 /// # Errors
-/// If an address cannot be listened on; the text says which, and why.
+/// If an address cannot be listened on, the text says which, and why; or if there is none.
 pub fn listen(config: Config) -> io::Result<Bound> {
     let workers = config.workers.map_or_else(one_per_core, NonZeroU16::get);
-    let listen = |address| {
-        listen_on(address, usize::from(workers))
-            .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
-    };
-    let (rtmp, rtmp_listeners) = listen(config.rtmp_address)?;
-    let (http, http_listeners) = listen(config.http_address)?;
-    let listeners = rtmp_listeners
-        .into_iter()
-        .zip(http_listeners)
-        .map(|(rtmp, http)| Listeners { rtmp, http })
-        .collect();
+    let mut listen = config.listen;
+    if listen.is_empty() {
+        return Err(io::Error::new(
+            ErrorKind::InvalidInput,
+            "there is no address to listen on",
+        ));
+    }
+    let mut listeners: Vec<_> = iter::repeat_with(Listeners::new).take(usize::from(workers)).collect();
+    for Listen { protocol, address } in &mut listen {
+        let (bound, sockets) = listen_on(*address, listeners.len())
+            .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))?;
+        *address = bound;
+        for (worker, socket) in listeners.iter_mut().zip(sockets) {
+            worker.push((*protocol, socket));
+        }
+    }
     let mut server = config.server;
     if let Some(files) = file_limit() {
-        server.max_connections = server
-            .max_connections
-            .min(files::connections_per_worker(files, workers));
+        server.max_connections =
+            server
+                .max_connections
+                .min(files::connections_per_worker(files, workers, listen.len()));
     }
     Ok(Bound {
-        addresses: Addresses { rtmp, http, workers },
+        addresses: Addresses { listen, workers },
         listeners,
         server: Arc::new(server),
     })
@@ -150,6 +150,10 @@ fn new_socket(address: SocketAddr) -> io::Result<Socket> {
     // SO_REUSEPORT means elsewhere.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        // So that the same port of IPv4 can be had as well, on every system.
+        socket.set_only_v6(true)?;
+    }
     socket.set_nonblocking(true)?;
     Ok(socket)
 }
@@ -187,7 +191,7 @@ fn backlog() -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::{Ipv4Addr, TcpStream};
+    use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};
 
     const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -199,6 +203,36 @@ mod tests {
             assert_eq!(listener.local_addr().unwrap(), address);
         }
         TcpStream::connect(address).unwrap();
+    }
+
+    #[test]
+    fn each_worker_listens_on_every_address() {
+        let mut config = Config {
+            listen: vec![Listen::rtmp(ANY_PORT), Listen::http(ANY_PORT), Listen::http(ANY_PORT)],
+            workers: NonZeroU16::new(2),
+            ..Config::default()
+        };
+        let bound = listen(config.clone()).unwrap();
+        assert_eq!(bound.addresses.speaking(Listener::Http).count(), 2);
+        for worker in &bound.listeners {
+            let found = worker.iter().map(|(protocol, socket)| Listen {
+                protocol: *protocol,
+                address: socket.local_addr().unwrap(),
+            });
+            assert!(found.eq(bound.addresses.listen.iter().copied()));
+        }
+        config.listen.clear();
+        assert_eq!(listen(config).unwrap_err().kind(), ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn ipv6_leaves_the_same_port_of_ipv4_alone() {
+        let Ok((v6, _listeners)) = listen_on((Ipv6Addr::UNSPECIFIED, 0).into(), 1) else {
+            eprintln!("SKIPPED: this machine has no IPv6");
+            return;
+        };
+        let (v4, _listeners) = listen_on((Ipv4Addr::UNSPECIFIED, v6.port()).into(), 1).unwrap();
+        assert_eq!(v4.port(), v6.port());
     }
 
     #[test]
