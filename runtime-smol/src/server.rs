@@ -45,7 +45,8 @@ impl Server {
     /// Serves until `shutdown` completes; then ends every stream cleanly, waits for the connections to close, up to
     /// [`DRAIN_TIMEOUT`](headwater_driver::DRAIN_TIMEOUT), and returns.
     ///
-    /// The work is done by threads of the server's own; the caller's runtime only waits.
+    /// The work is done by threads of the server's own, which start when this future is first polled; the caller's runtime
+    /// only waits.
     ///
     /// # Errors
     /// If a worker cannot start or has failed. The others are shut down first.
