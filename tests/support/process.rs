@@ -12,6 +12,8 @@ pub struct Process {
     name: String,
     child: Child,
     log: Arc<Log>,
+    /// Whether somebody reads its log.
+    is_read: bool,
 }
 
 /// What the process wrote to standard error so far.
@@ -59,6 +61,7 @@ impl Process {
             name: name.to_owned(),
             child,
             log,
+            is_read: true,
         }
     }
 
@@ -76,6 +79,7 @@ impl Process {
             name: name.to_owned(),
             child,
             log,
+            is_read: false,
         }
     }
 
@@ -98,13 +102,17 @@ impl Process {
             .unwrap_or_else(|| panic!("{} did not say {texts:?} {count} times within {within:?}", self.name));
     }
 
-    /// How it ended, once it has. It must not leave its standard error to a child.
+    /// How it ended, once it has and its log is complete. It must not leave its standard error to a child.
     pub fn wait(&mut self, within: Duration) -> ExitStatus {
         let deadline = Instant::now() + within;
         loop {
             // A log that ends says so at once; of a process without one, the status is asked for.
             self.log.wait(POLL, |state| state.is_closed.then_some(()));
             if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
+                if self.is_read {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    self.log.wait(left, |state| state.is_closed.then_some(()));
+                }
                 return status;
             }
             assert!(Instant::now() < deadline, "{} did not end within {within:?}", self.name);
