@@ -12,7 +12,6 @@ use std::net::{Shutdown, TcpStream};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 /// What the shard and the connection's task share.
 pub(crate) struct Connection {
@@ -24,10 +23,6 @@ pub(crate) struct Connection {
     /// Some while nothing is waited for but a failure.
     next_look: Cell<Option<Box<Timer>>>,
 }
-
-/// How often a socket is asked whether it has failed while nothing else is waited for. 1 s: async-io cannot wait for an
-/// error alone. It is needed for half-closed players to which nothing is sent, and while a publisher waits for its name.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 impl Connection {
     pub(crate) fn new(stream: Async<TcpStream>) -> Self {
@@ -43,7 +38,7 @@ impl Connection {
     ///
     /// The reactor would say which, but it takes an event for stale if another thread was already waiting for events
     /// when this task asked, and the task would have to ask again. A read or write in vain costs less.
-    fn poll_event(&self, context: &mut Context<'_>) -> Poll<()> {
+    fn poll_event(&self, worker: &Worker, context: &mut Context<'_>) -> Poll<()> {
         if self.waiting.take().is_some() {
             return Poll::Ready(());
         }
@@ -56,7 +51,7 @@ impl Connection {
         if interest.write {
             request_wake(|| self.stream.poll_writable(context));
         }
-        let mut next_look = (interest == Interest::NONE).then(|| Box::new(Timer::after(LOOK_EVERY)));
+        let mut next_look = (interest == Interest::NONE).then(|| Box::new(worker.next_look()));
         if let Some(timer) = &mut next_look
             && Pin::new(&mut **timer).poll(context).is_ready()
         {
@@ -96,15 +91,19 @@ pub(crate) async fn serve(worker: Rc<Worker>, id: ConnectionId, connection: Rc<C
         if may_have_more {
             future::yield_now().await;
         } else {
-            future::poll_fn(|context| connection.poll_event(context)).await;
+            future::poll_fn(|context| connection.poll_event(&worker, context)).await;
         }
         let Some(interest) = connection.interest.get() else {
             return;
         };
-        may_have_more = worker.step(|shard, now| {
-            if interest == Interest::NONE && connection.has_failed() {
-                shard.hung_up(now, id);
+        if interest == Interest::NONE {
+            may_have_more = false;
+            if connection.has_failed() {
+                worker.step(|shard, now| shard.hung_up(now, id));
             }
+            continue;
+        }
+        may_have_more = worker.step(|shard, now| {
             if interest.write {
                 shard.writable(id);
             }

@@ -37,6 +37,10 @@ pub(crate) struct Worker {
 /// about as much as one of them that has little to do.
 const TASKS_PER_TURN: usize = 16;
 
+/// How often a socket is asked whether it has failed while nothing else is waited for: async-io cannot wait for that alone.
+/// 1,000: it matters to half-closed players to which nothing is sent, and to publishers that wait for their name.
+const LOOK_EVERY_MILLIS: u64 = 1_000;
+
 /// Runs tasks forever.
 pub(crate) async fn run_tasks(executor: &LocalExecutor<'_>) -> io::Result<()> {
     loop {
@@ -88,6 +92,13 @@ impl Worker {
 
     pub(crate) fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    /// When a socket of which nothing is wanted is asked whether it has failed: at the next full second, so that all that
+    /// are to be asked wake the thread together.
+    pub(crate) fn next_look(&self) -> Timer {
+        let next = Time::from_millis((self.now().as_millis() / LOOK_EVERY_MILLIS + 1) * LOOK_EVERY_MILLIS);
+        self.clock.instant(next).map_or_else(Timer::never, Timer::at)
     }
 
     fn send(&self, to: ShardId, message: ShardMessage) {
