@@ -34,7 +34,7 @@ pub(super) struct Connection {
     pub(super) roles: Vec<Role>,
     /// Whether input waits until a request is answered.
     pub(super) is_held: bool,
-    /// Input that came meanwhile. At most one read of the driver, or [`Limits::max_pipelined`].
+    /// Input that came meanwhile. At most one read of the driver, or [`Limits::max_pipelined`](crate::Limits::max_pipelined).
     pub(super) stash: Vec<u8>,
     /// Some once the peer will send no more.
     pub(super) half_closed: Option<HalfClosed>,

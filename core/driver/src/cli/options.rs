@@ -17,7 +17,7 @@ use headwater_core::server::{HttpAbsent, Takeover};
 #[command(version, max_term_width = 100, allow_negative_numbers = true)]
 #[non_exhaustive]
 pub struct Options {
-    /// Listen here for RTMP; may be given several times, as 0.0.0.0:1935 and [::]:1935
+    /// Listen here for RTMP; may be given several times, such as for IPv6 beside IPv4
     #[arg(long, value_name = "IP:PORT|none", default_value = "0.0.0.0:1935", value_parser = value::address)]
     pub address: Vec<Where>,
 
@@ -61,7 +61,7 @@ pub struct Options {
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub takeover: WhenTakeover,
 
-    /// Let web pages of this origin publish (https://tv.example), as those of the server's own host may; * for all. May be
+    /// Let web pages of this origin publish (`https://tv.example`), as those of the server's own host may; * for all. May be
     /// given more than once, or as a list with commas
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
     pub allow_origin: Vec<AllowedOrigin>,
