@@ -24,6 +24,8 @@ pub(super) struct Ring {
     gop_start: Option<Sequence>,
     /// Payload bytes of all frames ever pushed.
     pushed_bytes: u64,
+    /// When the newest frame came.
+    now: Time,
     /// The bound for which frames were let go last that somebody might have wanted.
     overrun: Option<LagLimit>,
 }
@@ -64,8 +66,9 @@ impl Ring {
         self.slots.get(usize::try_from(sequence.checked_sub(self.first)?).ok()?)
     }
 
-    pub(super) fn newest(&self) -> Option<&Slot> {
-        self.slots.back()
+    /// When the newest frame came: lag is measured from there, so that a stream that stands still makes nobody late.
+    pub(super) fn now(&self) -> Time {
+        self.now
     }
 
     /// Up to `count` slots from `sequence` on.
@@ -134,6 +137,7 @@ impl Ring {
     pub(super) fn push(&mut self, frame: Frame, time: u64, arrived: Time) {
         let offset = self.pushed_bytes;
         self.pushed_bytes += frame.payload.len() as u64;
+        self.now = arrived;
         self.slots.push_back(Slot {
             frame,
             time,

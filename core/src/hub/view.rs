@@ -76,7 +76,11 @@ impl View {
     /// What the player gets next, or [`Next::Pending`] at the live edge.
     pub(super) fn next(&self, subscriber: &mut Subscriber) -> Next<'_> {
         let is_over = subscriber.life != self.life;
-        let end = self.end(subscriber.life);
+        let end = if is_over {
+            self.last_end(subscriber.life)
+        } else {
+            self.ring.end()
+        };
         let nothing = if is_over { Next::Ended } else { Next::Pending };
         if subscriber.cursor >= end && (is_over || subscriber.headers_due.is_none()) {
             subscriber.reported = None;
@@ -125,13 +129,9 @@ impl View {
         nothing
     }
 
-    /// The first frame that is not for players of `life`.
-    fn end(&self, life: u32) -> Sequence {
-        match self.life - life {
-            0 => self.ring.end(),
-            1 => self.ended.at,
-            _ => 0,
-        }
+    /// The first frame that was not for players of `life`, which is over.
+    fn last_end(&self, life: u32) -> Sequence {
+        if life + 1 == self.life { self.ended.at } else { 0 }
     }
 
     /// The headers for players of `life`.
@@ -161,7 +161,7 @@ impl View {
         } else {
             self.lag(subscriber, 1)?
         };
-        let now = self.ring.newest().map_or(Time::ZERO, |slot| slot.arrived);
+        let now = self.ring.now();
         let end = self.ring.end();
         let (target, anchor) = if self.has_video(subscriber.life) {
             let keyframe = self.ring.newest_keyframe();
@@ -283,9 +283,8 @@ impl View {
 
     /// The bound that the player has passed one `part`-th of, if any. O(1).
     fn lag(&self, subscriber: &Subscriber, part: u32) -> Option<LagLimit> {
-        let now = self.ring.newest()?.arrived;
-        self.ring
-            .lag(subscriber.cursor.max(subscriber.anchor), now, &self.config, part)
+        let sequence = subscriber.cursor.max(subscriber.anchor);
+        self.ring.lag(sequence, self.ring.now(), &self.config, part)
     }
 
     /// Whether pictures come at present, so that sound may wait for them.
