@@ -185,7 +185,7 @@ impl<S: Socket> Shard<S> {
     pub fn hung_up(&mut self, now: Time, id: ConnectionId) {
         if let Some(connection) = find(&mut self.connections, id) {
             connection.has_hung_up = true;
-            self.update_interest(now, id);
+            connection.update_interest(now, &mut self.server);
         }
     }
 
@@ -249,12 +249,16 @@ impl<S: Socket> Shard<S> {
         match action {
             Action::Wake(id) => {
                 // Who is served soon has its interest brought up to date then.
-                if !self.enqueue(id) {
-                    self.update_interest(now, id);
+                if !self.enqueue(id)
+                    && let Some(connection) = find(&mut self.connections, id)
+                {
+                    connection.update_interest(now, &mut self.server);
                 }
             }
             Action::Read(id) => {
-                self.update_low_water(id);
+                if let Some(connection) = find(&mut self.connections, id) {
+                    connection.update_low_water(&self.server);
+                }
                 // Somebody waits for it: before anything is written. Else it is one of many, and its turn comes.
                 if self.server.low_water(id) == 1 {
                     return CALL_COST + READ_WEIGHT * self.read_on(now, id);
@@ -335,8 +339,8 @@ impl<S: Socket> Shard<S> {
                 0
             }
         };
-        self.update_interest(now, id);
-        self.update_low_water(id);
+        connection.update_interest(now, &mut self.server);
+        connection.update_low_water(&self.server);
         len
     }
 
@@ -370,36 +374,34 @@ impl<S: Socket> Shard<S> {
                 }
             }
         }
+        connection.update_interest(now, &mut self.server);
         if sent >= BURST {
             self.enqueue(id);
         }
-        self.update_interest(now, id);
         sent
     }
+}
 
-    fn update_low_water(&mut self, id: ConnectionId) {
-        if let Some(connection) = find(&mut self.connections, id) {
-            let low_water = self.server.low_water(id);
-            if connection.low_water != low_water {
-                connection.low_water = low_water;
-                connection.socket.set_low_water(low_water);
-            }
+impl<S: Socket> Connection<S> {
+    fn update_low_water(&mut self, server: &Server) {
+        let low_water = server.low_water(self.id);
+        if self.low_water != low_water {
+            self.low_water = low_water;
+            self.socket.set_low_water(low_water);
         }
     }
 
-    fn update_interest(&mut self, now: Time, id: ConnectionId) {
-        if let Some(connection) = find(&mut self.connections, id) {
-            let interest = Interest {
-                read: self.server.wants_input(id),
-                write: connection.is_blocked,
-            };
-            if connection.interest != interest {
-                connection.interest = interest;
-                connection.socket.set_interest(interest);
-            }
-            if connection.has_hung_up && !interest.read {
-                self.server.handle_reset(now, id);
-            }
+    fn update_interest(&mut self, now: Time, server: &mut Server) {
+        let interest = Interest {
+            read: server.wants_input(self.id),
+            write: self.is_blocked,
+        };
+        if self.interest != interest {
+            self.interest = interest;
+            self.socket.set_interest(interest);
+        }
+        if self.has_hung_up && !interest.read {
+            server.handle_reset(now, self.id);
         }
     }
 }

@@ -282,16 +282,16 @@ impl Connection {
     pub(super) fn due(&self) -> Time {
         match self.phase {
             Phase::Open => {
-                let waits = self.roles.iter().filter_map(|role| match role.activity {
-                    Activity::Seeking { until, .. } | Activity::Playing { until, .. } => until,
+                let waits = self.roles.iter().map(|role| match role.activity {
+                    Activity::Seeking { until, .. } | Activity::Playing { until, .. } => until.unwrap_or(Time::NEVER),
                     Activity::Requesting { .. }
                     | Activity::Admitted
                     | Activity::Claiming { .. }
-                    | Activity::Publishing { .. } => None,
+                    | Activity::Publishing { .. } => Time::NEVER,
                 });
                 let half_closed = self.half_closed.map(|half_closed| half_closed.until);
-                let deadlines = waits.chain(self.protocol.poll_timeout()).chain(half_closed);
-                deadlines.min().unwrap_or(Time::NEVER)
+                let others = [half_closed, self.protocol.poll_timeout()].map(|due| due.unwrap_or(Time::NEVER));
+                waits.chain(others).fold(Time::NEVER, Time::min)
             }
             Phase::Lingering { until } => until,
             Phase::Closed => Time::NEVER,

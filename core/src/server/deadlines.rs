@@ -28,17 +28,14 @@ impl Deadlines {
     ///
     /// Returns whether that took a new entry.
     pub(super) fn arm(&mut self, now: Time, id: ConnectionId, armed: &mut Time, due: Time) -> bool {
-        if due >= *armed {
+        let due = due.as_micros().max(now.as_micros().saturating_add(1));
+        // Rounded up, it is no earlier than what is armed, which is rounded already.
+        if due > armed.as_micros().saturating_sub(GRAIN_MICROS) {
             return false;
         }
-        let due = due.as_micros().max(now.as_micros().saturating_add(1));
-        let due = Time::from_micros(due.div_ceil(GRAIN_MICROS).saturating_mul(GRAIN_MICROS));
-        let is_earlier = due < *armed;
-        if is_earlier {
-            *armed = due;
-            self.heap.push(Reverse((due, id)));
-        }
-        is_earlier
+        *armed = Time::from_micros(due.div_ceil(GRAIN_MICROS).saturating_mul(GRAIN_MICROS));
+        self.heap.push(Reverse((*armed, id)));
+        true
     }
 
     /// Forgets entries that are not what their connection is `armed` for, if there are many beside the `living`.

@@ -304,8 +304,7 @@ impl Server {
             let was_full = connection.is_held && !connection.protocol.is_paused();
             if is_waking || connection.may_have_more || connection.protocol.is_closing() {
                 self.refill(now, id);
-                self.arm(id);
-                self.settle_drained(now, id);
+                self.conclude(now, id);
             }
             // Its replies have left: what it has sent meanwhile comes next.
             if was_full {
@@ -536,23 +535,6 @@ impl Server {
         self.end_roles(now, id, failure.cause());
     }
 
-    /// Makes sure that a connection comes up at its next deadline.
-    fn arm(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connections.get_mut(id.index())
-            && connection.generation == id.generation()
-        {
-            let due = connection.due();
-            if !self.deadlines.arm(self.now, id, &mut connection.armed, due) {
-                return;
-            }
-            let connections = &self.connections;
-            self.deadlines.prune(connections.len(), |id| {
-                let connection = connections.get(id.index())?;
-                (connection.generation == id.generation()).then_some(connection.armed)
-            });
-        }
-    }
-
     /// After anything that may have changed a connection: goes on with the input that waited for an answer, asks for its
     /// output to be written and its socket to be read again, arms its deadline.
     fn settle(&mut self, now: Time, id: ConnectionId) {
@@ -572,16 +554,36 @@ impl Server {
             return;
         }
         self.spare_rooms.take_back(connection.protocol.output());
-        self.arm(id);
-        self.settle_drained(now, id);
+        self.conclude(now, id);
+    }
+
+    /// The last step for a connection that may have changed: arms its deadline, and ends it if it is closing.
+    fn conclude(&mut self, now: Time, id: ConnectionId) {
+        let Some(connection) = find(&mut self.connections, id) else {
+            return;
+        };
+        let is_closing = connection.phase == Phase::Open && connection.protocol.is_closing();
+        let due = connection.due();
+        if self.deadlines.arm(self.now, id, &mut connection.armed, due) {
+            self.prune_deadlines();
+        }
+        if is_closing {
+            self.settle_drained(now, id);
+        }
+    }
+
+    /// Forgets deadlines that no connection waits for any more, if there are many.
+    fn prune_deadlines(&mut self) {
+        let connections = &self.connections;
+        self.deadlines.prune(connections.len(), |id| {
+            let connection = connections.get(id.index())?;
+            (connection.generation == id.generation()).then_some(connection.armed)
+        });
     }
 
     /// Once the last words of a closing connection have left, or had their time: shuts it down.
     fn settle_drained(&mut self, now: Time, id: ConnectionId) {
         let Some(connection) = self.connection(id) else { return };
-        if connection.phase != Phase::Open || !connection.protocol.is_closing() {
-            return;
-        }
         if connection.protocol.output().is_empty() {
             let is_half_closed = connection.half_closed.is_some();
             connection.phase = Phase::Lingering { until: now + LINGER };
@@ -591,7 +593,7 @@ impl Server {
                 self.drop_connection(id, &"closed by peer");
             } else {
                 self.actions.push_back(Action::Shutdown(id));
-                self.arm(id);
+                self.conclude(now, id);
             }
         } else if connection.protocol.is_closed() {
             self.end_roles(now, id, EndCause::Closed);

@@ -326,7 +326,7 @@ impl Server {
                 continue;
             };
             loop {
-                if !connection.protocol.can_send() || connection.protocol.is_closing() {
+                if !connection.protocol.can_send() {
                     connection.may_have_more = true;
                     break;
                 }
