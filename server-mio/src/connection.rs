@@ -179,7 +179,8 @@ mod tests {
     use mio::{Events, Poll};
     use std::io::Write;
     use std::net::{Ipv4Addr, TcpListener};
-    use std::time::Duration;
+    use std::thread;
+    use std::time::{Duration, Instant};
 
     const TOKEN: Token = Token(3);
     /// Only a failing test waits so long.
@@ -221,6 +222,16 @@ mod tests {
                 for event in &events {
                     self.has_hung_up |= self.connection.ready(event).has_hung_up;
                 }
+            }
+        }
+
+        /// Returns once `count` bytes have come, reported or not.
+        fn wait_for_bytes(&self, count: usize) {
+            let deadline = Instant::now() + LONG;
+            let mut scratch = [0; 64];
+            while self.connection.stream.peek(&mut scratch).unwrap_or(0) < count {
+                assert!(Instant::now() < deadline, "they have not come");
+                thread::yield_now();
             }
         }
 
@@ -294,6 +305,7 @@ mod tests {
         let mut fixture = connect();
         fixture.connection.set_low_water(10);
         fixture.peer.write_all(b"seven..").unwrap();
+        fixture.wait_for_bytes(7);
         fixture.connection.is_writable.set(false);
         // Room to write is reported at once, and nothing else.
         fixture.poll_until(|fixture| fixture.connection.is_writable.get());
