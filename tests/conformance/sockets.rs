@@ -78,6 +78,6 @@ impl Target for Sockets {
     }
 
     fn shut_down(&mut self) {
-        self.server.ask_to_stop();
+        self.server.signal(&["TERM"]);
     }
 }

@@ -20,7 +20,8 @@ pub struct Clip {
 }
 
 const SMALL: &str = "testsrc2=size=320x180:rate=25";
-/// Noise does not compress.
+/// Noise does not compress, unless it stands still.
+const STILL: &str = "color=gray:size=1280x720:rate=25,noise=alls=60:allf=u";
 const LARGE: &str = "testsrc2=size=1280x720:rate=25,noise=alls=60:allf=u";
 
 /// H.264 with B frames, and AAC: what most encoders send.
@@ -51,7 +52,14 @@ pub const MP3: Clip = Clip {
     audio: Some("libmp3lame"),
     ..TYPICAL
 };
-/// 30 Mb/s, and keyframes above 1 MiB.
+/// Keyframes above 1 MiB. All of it is less than 4 MiB, by which a player may lag without missing a picture.
+pub const LARGE_KEYFRAMES: Clip = Clip {
+    name: "large-keyframes",
+    seconds: 3,
+    video: Some((STILL, &["-preset", "ultrafast", "-qp", "10"])),
+    ..TYPICAL
+};
+/// 30 Mb/s, and more than a player may lag.
 pub const HEAVY: Clip = Clip {
     name: "heavy",
     seconds: 3,
@@ -59,7 +67,7 @@ pub const HEAVY: Clip = Clip {
     ..TYPICAL
 };
 
-pub const ALL: [Clip; 6] = [TYPICAL, WITHOUT_B_FRAMES, VIDEO_ONLY, AUDIO_ONLY, MP3, HEAVY];
+pub const ALL: [Clip; 6] = [TYPICAL, WITHOUT_B_FRAMES, VIDEO_ONLY, AUDIO_ONLY, MP3, LARGE_KEYFRAMES];
 
 impl Clip {
     /// The file, made unless it is there from an earlier run.

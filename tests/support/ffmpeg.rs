@@ -39,8 +39,18 @@ pub fn run(command: &mut Command) {
 
 /// Publishes a clip, as fast as it plays.
 pub fn publish(clip: Clip, url: &str) -> Process {
+    publish_with(&[], clip, url)
+}
+
+/// The same, and begins anew at its end, for ever.
+pub fn publish_again_and_again(clip: Clip, url: &str) -> Process {
+    publish_with(&["-stream_loop", "-1"], clip, url)
+}
+
+fn publish_with(flags: &[&str], clip: Clip, url: &str) -> Process {
     let mut command = command();
     command
+        .args(flags)
         .arg("-re")
         .arg("-i")
         .arg(clip.path())

@@ -5,6 +5,8 @@ use headwater_core::flv::{FlvItem, FlvReader};
 use headwater_core::{Frame, FrameKind, Limits};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// A response whose body is being read.
@@ -27,6 +29,15 @@ pub fn get(server: SocketAddr, path: &str) -> Response {
     read_response(send_get(server, path))
 }
 
+/// The same; `None` if the server closes the connection without an answer.
+pub fn try_get(server: SocketAddr, path: &str) -> Option<Response> {
+    let mut stream = connect(server, Ipv4Addr::LOCALHOST);
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {server}\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    let is_answered = stream.peek(&mut [0]).is_ok_and(|len| len > 0);
+    is_answered.then(|| read_response(stream))
+}
+
 /// The first half of [`get`]; [`read_response`] is the other.
 pub fn send_get(server: SocketAddr, path: &str) -> TcpStream {
     let mut stream = connect(server, Ipv4Addr::LOCALHOST);
@@ -36,17 +47,78 @@ pub fn send_get(server: SocketAddr, path: &str) -> TcpStream {
 
 /// `POST path` with a chunked `body`, all at once, from `source`.
 pub fn post_from(source: Ipv4Addr, server: SocketAddr, path: &str, body: &[u8]) -> Response {
-    let mut stream = connect(server, source);
-    write!(
-        stream,
-        "POST {path} HTTP/1.1\r\nHost: {server}\r\nTransfer-Encoding: chunked\r\n\r\n"
-    )
-    .unwrap();
-    // Who refuses may stop reading before the end.
-    let _ = write!(stream, "{:x}\r\n", body.len())
-        .and_then(|()| stream.write_all(body))
-        .and_then(|()| stream.write_all(b"\r\n0\r\n\r\n"));
-    read_response(stream)
+    let mut push = Push::start_from(source, server, path);
+    push.send(body);
+    push.finish()
+}
+
+/// A push under way, in chunks.
+pub struct Push(TcpStream);
+
+impl Push {
+    /// Begins to `POST path`.
+    pub fn start(server: SocketAddr, path: &str) -> Push {
+        Push::start_from(Ipv4Addr::LOCALHOST, server, path)
+    }
+
+    fn start_from(source: Ipv4Addr, server: SocketAddr, path: &str) -> Push {
+        let mut stream = connect(server, source);
+        stream.set_nodelay(true).unwrap();
+        write!(
+            stream,
+            "POST {path} HTTP/1.1\r\nHost: {server}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        .unwrap();
+        Push(stream)
+    }
+
+    /// Sends `bytes` as one chunk. A server that refuses may stop reading before the end.
+    pub fn send(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            let chunk = [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
+            let _ = self.0.write_all(&chunk);
+        }
+    }
+
+    /// Sends `bytes` byte by byte, and those that are left all at once when that is asked for: a publisher that is there for
+    /// as long as a test wants it, and never silent.
+    pub fn trickle(mut self, bytes: Vec<u8>) -> Trickle {
+        let (finish, asked) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            for (sent, byte) in bytes.iter().enumerate() {
+                if asked.recv_timeout(TRICKLE_INTERVAL) != Err(RecvTimeoutError::Timeout) {
+                    self.send(&bytes[sent..]);
+                    return self.finish();
+                }
+                self.send(&[*byte]);
+            }
+            panic!("the test took too long for a push of {} bytes", bytes.len());
+        });
+        Trickle { finish, thread }
+    }
+
+    /// Sends the last chunk, and returns the answer.
+    pub fn finish(mut self) -> Response {
+        let _ = self.0.write_all(b"0\r\n\r\n");
+        read_response(self.0)
+    }
+}
+
+/// How long a [`Trickle`] waits between two bytes. 20 ms: often enough for a publisher that is to keep its name.
+const TRICKLE_INTERVAL: Duration = Duration::from_millis(20);
+
+/// A push that takes its time.
+pub struct Trickle {
+    finish: Sender<()>,
+    thread: JoinHandle<Response>,
+}
+
+impl Trickle {
+    /// Sends what is left, and returns the answer.
+    pub fn finish(self) -> Response {
+        drop(self.finish);
+        self.thread.join().unwrap()
+    }
 }
 
 /// A connection to `server` from a local address.

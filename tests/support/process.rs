@@ -1,7 +1,7 @@
 //! A child process with its log, for which a test waits with a deadline.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -12,11 +12,9 @@ pub struct Process {
     name: String,
     child: Child,
     log: Arc<Log>,
-    /// Whether somebody reads its log.
-    is_read: bool,
 }
 
-/// What the process wrote to standard error so far.
+/// What the process wrote so far.
 #[derive(Default)]
 struct Log {
     state: Mutex<LogState>,
@@ -29,7 +27,7 @@ struct LogState {
     is_closed: bool,
 }
 
-/// How often the status of a process is asked for.
+/// How often to ask for what no event tells.
 pub const POLL: Duration = Duration::from_millis(10);
 
 /// Lines of a log printed for a failed test.
@@ -43,25 +41,11 @@ impl Process {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
-        let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
-        let log = Arc::new(Log::default());
-        thread::spawn({
-            let log = log.clone();
-            move || {
-                let mut line = Vec::new();
-                while stderr.read_until(b'\n', &mut line).is_ok_and(|len| len > 0) {
-                    let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-                    log.update(|state| state.lines.push(text));
-                    line.clear();
-                }
-                log.update(|state| state.is_closed = true);
-            }
-        });
+        let log = Log::read(child.stderr.take().expect("it is piped"));
         Process {
             name: name.to_owned(),
             child,
             log,
-            is_read: true,
         }
     }
 
@@ -69,17 +53,18 @@ impl Process {
     /// or not.
     pub fn spawn_silent(name: &str, command: &mut Command, keeps_pipe: bool) -> Self {
         let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
-        let log = Arc::new(Log::default());
         if !keeps_pipe {
             drop(child.stderr.take());
         }
+        let log = Log::read(child.stdout.take().expect("it is piped"));
         Process {
             name: name.to_owned(),
             child,
             log,
-            is_read: false,
         }
     }
 
@@ -102,20 +87,21 @@ impl Process {
             .unwrap_or_else(|| panic!("{} did not say {texts:?} {count} times within {within:?}", self.name));
     }
 
-    /// How it ended, once it has and its log is complete. It must not leave its standard error to a child.
+    /// How it ended, once it has and all that it said is in its log. It must not leave its standard error to a child.
     pub fn wait(&mut self, within: Duration) -> ExitStatus {
         let deadline = Instant::now() + within;
+        let is_closed = self.log.wait(within, |state| state.is_closed.then_some(()));
+        assert!(is_closed.is_some(), "{} did not end within {within:?}", self.name);
         loop {
-            // A log that ends says so at once; of a process without one, the status is asked for.
-            self.log.wait(POLL, |state| state.is_closed.then_some(()));
             if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
-                if self.is_read {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    self.log.wait(left, |state| state.is_closed.then_some(()));
-                }
                 return status;
             }
-            assert!(Instant::now() < deadline, "{} did not end within {within:?}", self.name);
+            assert!(
+                Instant::now() < deadline,
+                "{} is silent and did not end within {within:?}",
+                self.name
+            );
+            thread::sleep(POLL);
         }
     }
 
@@ -131,13 +117,15 @@ impl Process {
         self.child.wait().expect("a child can be waited for");
     }
 
-    /// Sends a signal by its name, such as `TERM`.
-    pub fn signal(&self, name: &str) {
+    /// Sends signals by their names, such as `TERM`, one right after the other.
+    pub fn signal(&self, names: &[&str]) {
+        let id = self.child.id();
+        let kills: Vec<_> = names.iter().map(|name| format!("kill -{name} {id}")).collect();
         let status = Command::new("sh")
-            .args(["-c", &format!("kill -{name} {}", self.child.id())])
+            .args(["-c", &kills.join(" && ")])
             .status()
             .expect("sh can be started");
-        assert!(status.success(), "cannot send SIG{name} to {}", self.name);
+        assert!(status.success(), "cannot send {names:?} to {}", self.name);
     }
 
     /// File descriptors that it has open, as Linux says.
@@ -182,6 +170,25 @@ impl Drop for Process {
 }
 
 impl Log {
+    /// The lines of `source`, as they come.
+    fn read(source: impl Read + Send + 'static) -> Arc<Log> {
+        let log = Arc::new(Log::default());
+        thread::spawn({
+            let log = log.clone();
+            move || {
+                let mut source = BufReader::new(source);
+                let mut line = Vec::new();
+                while source.read_until(b'\n', &mut line).is_ok_and(|len| len > 0) {
+                    let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+                    log.update(|state| state.lines.push(text));
+                    line.clear();
+                }
+                log.update(|state| state.is_closed = true);
+            }
+        });
+        log
+    }
+
     fn update(&self, change: impl FnOnce(&mut LogState)) {
         change(&mut self.state.lock().unwrap());
         self.changed.notify_all();

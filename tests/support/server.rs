@@ -90,6 +90,12 @@ impl Server {
         self.process.wait_for_lines(&["play waits", &stream], count, DEADLINE);
     }
 
+    /// Returns once `count` players play `stream`, or have.
+    pub fn wait_for_plays(&self, stream: &str, count: usize) {
+        let stream = format!("stream={stream:?}");
+        self.process.wait_for_lines(&["play started", &stream], count, DEADLINE);
+    }
+
     /// Returns once the log has `text`.
     pub fn wait_for_line(&self, text: &str) {
         self.process.wait_for_line(text, DEADLINE);
@@ -119,21 +125,23 @@ impl Server {
         self.process.memory()
     }
 
-    /// Asks it to stop, without waiting.
-    pub fn ask_to_stop(&self) {
-        self.process.signal("TERM");
+    /// Sends it signals by their names, one right after the other.
+    pub fn signal(&self, names: &[&str]) {
+        self.process.signal(names);
     }
 
-    /// Asks it to stop, and returns how it ended and how long that took.
-    pub fn terminate(&mut self) -> (ExitStatus, Duration) {
-        self.stop_by("TERM")
+    /// How it ended, once it has.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.process.wait(DEADLINE)
     }
 
-    /// The same, by the signal of that name.
-    pub fn stop_by(&mut self, signal: &str) -> (ExitStatus, Duration) {
-        let start = Instant::now();
-        self.process.signal(signal);
-        (self.process.wait(DEADLINE), start.elapsed())
+    /// Asks it to stop by the signal of that name, and returns once it has: successfully, and with everybody gone before
+    /// the time for that was over.
+    pub fn stop_by(&mut self, signal: &str) {
+        self.signal(&[signal]);
+        let status = self.wait();
+        assert!(status.success(), "the server ended with {status}");
+        assert_eq!(self.count_lines("connections are cut off"), 0, "it waited for nothing");
     }
 }
 
