@@ -2,7 +2,7 @@
 
 use super::HttpError;
 use crate::session::{RequestId, Target};
-use crate::{EndCause, Frame};
+use crate::{EndCause, Frame, StreamKey};
 use alloc::boxed::Box;
 
 /// What happened on a connection.
@@ -24,6 +24,9 @@ pub enum HttpEvent {
         id: RequestId,
         /// What it wants to play.
         target: Box<Target>,
+        /// The stream with the name as it was sent, if percent-decoding has made another of it. RTMP clients send names as
+        /// they were typed, so one that was typed with escapes is this one's.
+        undecoded: Option<StreamKey>,
         /// How the tags will travel.
         transport: Transport,
         /// It only asks what a play would be answered (`HEAD`).

@@ -135,6 +135,8 @@ pub(super) struct RequestHead {
     pub(super) body: Body,
     /// Without the query; percent-decoded once.
     pub(super) path: Box<str>,
+    /// The same as it was sent, if that differs and somebody plays it.
+    pub(super) undecoded_path: Option<Box<str>>,
     /// What follows the first `?` or `#`, as it was sent.
     pub(super) query: Box<str>,
 }
@@ -176,9 +178,10 @@ impl RequestHead {
             _ => Preflight::default(),
         };
         let (path, query) = split_target(request.path.unwrap_or_default());
-        let path = percent_encoding::percent_decode_str(path)
+        let decoded = percent_encoding::percent_decode_str(path)
             .decode_utf8()
             .map_err(|_| HeadError::BadTarget)?;
+        let is_undecoded = matches!(method, Method::Get | Method::Head) && decoded != path;
         Ok(RequestHead {
             method,
             is_http_1_0,
@@ -188,7 +191,8 @@ impl RequestHead {
             preflight,
             websocket,
             body,
-            path: path.into(),
+            path: decoded.into(),
+            undecoded_path: is_undecoded.then(|| path.into()),
             query: query.into(),
         })
     }

@@ -9,9 +9,10 @@ use super::origin::Access;
 use super::response::{self, Answer, Envelope, StatusCode};
 use super::websocket::{self, Opcode, Received};
 use crate::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
-use crate::session::{RequestId, StateError, Target};
+use crate::session::target::{Target, stream_key};
+use crate::session::{RequestId, StateError};
 use crate::timers::{StallWatch, Timers};
-use crate::{EndCause, Frame, FrameAt, FrameClass, Output, StreamKey, Time, Timer, TrackId};
+use crate::{EndCause, Frame, FrameAt, FrameClass, Output, Time, Timer, TrackId};
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -512,7 +513,7 @@ impl HttpSession {
         let key = match request.method {
             Method::Other => Err(HttpError::MethodNotAllowed),
             method if !self.access.allows(method) => Err(HttpError::ForeignOrigin),
-            _ => StreamKey::new(&mem::take(&mut request.path)).map_err(HttpError::from),
+            _ => stream_key(&mem::take(&mut request.path)).map_err(HttpError::from),
         };
         let key = match key {
             Ok(key) => key,
@@ -526,6 +527,9 @@ impl HttpSession {
             key,
             query: mem::take(&mut request.query),
         });
+        let undecoded = mem::take(&mut request.undecoded_path)
+            .and_then(|path| stream_key(&path).ok())
+            .filter(|key| *key != target.key);
         self.last_request = self.last_request.wrapping_add(1);
         let id = RequestId(self.last_request);
         let event = if request.method.is_push() {
@@ -534,6 +538,7 @@ impl HttpSession {
             HttpEvent::PlayRequested {
                 id,
                 target,
+                undecoded,
                 transport: match request.websocket {
                     Some(_) => Transport::WebSocket,
                     None => Transport::Http,

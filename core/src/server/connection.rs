@@ -11,7 +11,7 @@ use crate::session::{
     StatusCode, Target,
 };
 use crate::time::PerSecond;
-use crate::{EndCause, Frame, FrameAt, Output, Time};
+use crate::{EndCause, Frame, FrameAt, Output, StreamKey, Time};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -34,7 +34,7 @@ pub(super) struct Connection {
     pub(super) roles: Vec<Role>,
     /// Whether input waits until a request is answered.
     pub(super) is_held: bool,
-    /// Input that came meanwhile. At most one read of the driver, or [`Limits::max_pipelined`](crate::Limits::max_pipelined).
+    /// Input that came meanwhile. At most one read of the driver, or [`max_pipelined`](crate::Limits::max_pipelined).
     pub(super) stash: Vec<u8>,
     /// Some once the peer will send no more.
     pub(super) half_closed: Option<HalfClosed>,
@@ -93,6 +93,8 @@ pub(super) enum Activity {
         until: Option<Time>,
         wait: Duration,
         ask: PlayAsk,
+        /// The stream with the name as it was typed, if that is another. It will do if only that is there.
+        undecoded: Option<ChannelId>,
     },
     /// Plays. `until`: how long it still waits for a publisher.
     Playing {
@@ -100,6 +102,17 @@ pub(super) enum Activity {
         until: Option<Time>,
         has_started: bool,
     },
+}
+
+/// A peer wants to play.
+#[derive(Debug)]
+pub(super) struct PlayRequest {
+    pub(super) request: RequestId,
+    pub(super) stream: MessageStreamId,
+    pub(super) target: Box<Target>,
+    /// The stream with the name as it was typed, if that is another.
+    pub(super) undecoded: Option<StreamKey>,
+    pub(super) ask: PlayAsk,
 }
 
 /// How a play is to be answered.
@@ -140,12 +153,7 @@ pub(super) enum Happened {
         /// Whether the peer waits for the answer before it sends.
         waits: bool,
     },
-    PlayRequested {
-        request: RequestId,
-        stream: MessageStreamId,
-        target: Box<Target>,
-        ask: PlayAsk,
-    },
+    PlayRequested(PlayRequest),
     Frame {
         stream: MessageStreamId,
         frame: Frame,
@@ -180,10 +188,7 @@ impl Happened {
     pub(super) const fn is_request(&self) -> bool {
         matches!(
             self,
-            Happened::PublishRequested { .. }
-                | Happened::PlayRequested { .. }
-                | Happened::Answered
-                | Happened::Refused(_)
+            Happened::PublishRequested { .. } | Happened::PlayRequested(_) | Happened::Answered | Happened::Refused(_)
         )
     }
 }
@@ -523,12 +528,13 @@ fn from_rtmp(session: &mut ServerSession, now: Time, event: Event) -> Happened {
                 waits_accepted: true,
                 merge: None,
             };
-            Happened::PlayRequested {
+            Happened::PlayRequested(PlayRequest {
                 request,
                 stream,
                 target,
+                undecoded: None,
                 ask,
-            }
+            })
         }
         Event::Frame { stream, frame } => Happened::Frame { stream, frame },
         Event::MetadataCleared { stream } => Happened::MetadataCleared { stream },
@@ -555,6 +561,7 @@ fn from_http(event: HttpEvent) -> Happened {
         HttpEvent::PlayRequested {
             id: request,
             target,
+            undecoded,
             head_only,
             ..
         } => {
@@ -564,12 +571,13 @@ fn from_http(event: HttpEvent) -> Happened {
                 waits_accepted: false,
                 merge: None,
             };
-            Happened::PlayRequested {
+            Happened::PlayRequested(PlayRequest {
                 request,
                 stream,
                 target,
+                undecoded,
                 ask,
-            }
+            })
         }
         HttpEvent::Frame(frame) => Happened::Frame { stream, frame },
         HttpEvent::PublishEnded { cause } => Happened::PublishEnded { stream, cause },

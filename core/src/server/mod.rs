@@ -477,14 +477,7 @@ impl Server {
             } => {
                 self.request_publish(now, id, request, stream, &target, waits);
             }
-            Happened::PlayRequested {
-                request,
-                stream,
-                target,
-                ask,
-            } => {
-                self.request_play(now, id, request, stream, &target, ask);
-            }
+            Happened::PlayRequested(request) => self.request_play(now, id, &request),
             Happened::PlayControl { stream, control } => self.control_play(now, id, stream, control),
             Happened::PublishEnded { stream, cause } | Happened::PlayEnded { stream, cause } => {
                 self.end_role(id, stream, cause);

@@ -1,11 +1,11 @@
 //! Playing: who gets in, who waits, and the frames on their way out.
 
-use super::connection::{Activity, PlayAsk, Refusal, Role};
+use super::connection::{Activity, PlayAsk, PlayRequest, Refusal, Role};
 use super::shard::{Body, Epoch};
 use super::stream::{Presence, Waiter, stream_name};
-use super::{ConnectionId, HttpAbsent, Server};
+use super::{ConnectionId, HttpAbsent, Server, find};
 use crate::hub::{Channel, ChannelId, Join, Next, SkipStep};
-use crate::session::{MessageStreamId, PlayControl, RequestId, Target};
+use crate::session::{MessageStreamId, PlayControl, Target};
 use crate::{EndCause, FrameKind, StreamKey, Time};
 use core::mem;
 use core::time::Duration;
@@ -13,15 +13,11 @@ use tracing::{debug, info};
 
 impl Server {
     /// A connection wants to play.
-    pub(super) fn request_play(
-        &mut self,
-        now: Time,
-        id: ConnectionId,
-        request: RequestId,
-        stream: MessageStreamId,
-        target: &Target,
-        ask: PlayAsk,
-    ) {
+    pub(super) fn request_play(&mut self, now: Time, id: ConnectionId, play: &PlayRequest) {
+        let &PlayRequest {
+            request, stream, ask, ..
+        } = play;
+        let target = &*play.target;
         self.end_role(id, stream, EndCause::Replaced);
         let is_shutting_down = self.is_shutting_down;
         let Some(connection) = self.connection(id) else { return };
@@ -35,14 +31,15 @@ impl Server {
             .and_then(|millis| millis.parse().ok())
             .map(Duration::from_millis);
         let ask = PlayAsk { merge, ..ask };
-        let channel = self.open_stream(&target.key);
         self.attend(id);
-        self.attend_publisher(channel);
+        let channel = self.seek(id, stream, &target.key);
+        let undecoded = play.undecoded.as_ref().map(|key| self.seek(id, stream, key));
         let activity = Activity::Seeking {
             request,
             until: None,
             wait,
             ask,
+            undecoded,
         };
         if let Some(connection) = self.connection(id) {
             connection.add_role(Role {
@@ -51,21 +48,34 @@ impl Server {
                 activity,
             });
         }
+        self.answer_play(now, id, stream);
+    }
+
+    /// One more player wants the stream of `key`, and is told about it if its home has to be asked.
+    fn seek(&mut self, id: ConnectionId, stream: MessageStreamId, key: &StreamKey) -> ChannelId {
+        let channel = self.open_stream(key);
+        self.attend_publisher(channel);
         let ticket = self.next_ticket();
-        let Some(waiter) = self.waiter(id, stream) else { return };
-        let Some(entry) = self.streams.get_mut(&channel) else {
-            return;
-        };
-        entry.players += 1;
-        let presence = entry.presence;
-        if presence == Presence::Unknown {
-            entry.waiters.push(waiter);
+        let waiter = self.waiter(id, stream);
+        if let Some(entry) = self.streams.get_mut(&channel) {
+            entry.players += 1;
+            if entry.presence == Presence::Unknown {
+                entry.waiters.extend(waiter);
+            }
+            if entry.ticket.is_none() {
+                entry.ticket = Some(ticket);
+                self.send_home(key, Body::Subscribe { ticket });
+            }
         }
-        if entry.ticket.is_none() {
-            entry.ticket = Some(ticket);
-            self.send_home(&target.key, Body::Subscribe { ticket });
+        channel
+    }
+
+    /// A player wants the stream no more.
+    fn leave(&mut self, id: ConnectionId, stream: MessageStreamId, channel: ChannelId) {
+        if let Some(entry) = self.streams.get_mut(&channel) {
+            entry.waiters.retain(|it| (it.connection, it.stream) != (id, stream));
         }
-        self.answer_play(now, id, stream, presence);
+        self.release_stream(channel, true);
     }
 
     /// How long a player waits for a stream that is not there.
@@ -99,7 +109,10 @@ impl Server {
     }
 
     /// Answers a player's request as far as it is known whether its stream is there.
-    fn answer_play(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId, presence: Presence) {
+    fn answer_play(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId) {
+        let Some(presence) = self.find_either(id, stream) else {
+            return;
+        };
         let Some(connection) = self.connection(id) else { return };
         let Some(role) = connection.role(stream) else { return };
         let Activity::Seeking {
@@ -107,6 +120,7 @@ impl Server {
             until,
             wait,
             ask,
+            undecoded,
         } = role.activity
         else {
             return;
@@ -122,15 +136,18 @@ impl Server {
             Presence::Absent if until.is_some() => {}
             Presence::Absent if wait.is_zero() || ask.head_only => self.refuse_play(now, id, stream, Refusal::Absent),
             Presence::Absent => {
-                let waiter = self.waiter(id, stream);
-                let (Some(waiter), Some(entry)) = (waiter, self.streams.get_mut(&channel)) else {
-                    return;
-                };
-                if !entry.has_place_for(waiter, &self.config) {
+                let Some(waiter) = self.waiter(id, stream) else { return };
+                let channels = [Some(channel), undecoded];
+                let mut entries = channels.iter().flatten().filter_map(|it| self.streams.get(it));
+                if !entries.all(|entry| entry.has_place_for(waiter, &self.config)) {
                     self.refuse_play(now, id, stream, Refusal::Crowded);
                     return;
                 }
-                entry.waiters.push(waiter);
+                for channel in channels.iter().flatten() {
+                    if let Some(entry) = self.streams.get_mut(channel) {
+                        entry.waiters.push(waiter);
+                    }
+                }
                 let deadline = now + wait;
                 let name = stream_name(&self.streams, channel);
                 if let Some(connection) = self.connections.get(id.index())
@@ -151,6 +168,30 @@ impl Server {
             }
         }
         self.settle(now, id);
+    }
+
+    /// Whether the stream that a player seeks is there; `None` if it seeks none. The one with the undecoded name takes the
+    /// place of the other if only that is there. Once one is there, the player seeks no other.
+    fn find_either(&mut self, id: ConnectionId, stream: MessageStreamId) -> Option<Presence> {
+        let role = find(&mut self.connections, id)?.role(stream)?;
+        let Activity::Seeking { undecoded, .. } = &mut role.activity else {
+            return None;
+        };
+        let presence_of = |channel| self.streams.get(&channel).map_or(Presence::Absent, |it| it.presence);
+        let decoded = presence_of(role.channel);
+        let presence = match (decoded, undecoded.map(presence_of)) {
+            (Presence::Absent, Some(presence)) => presence,
+            _ => decoded,
+        };
+        if presence == Presence::Present
+            && let Some(mut other) = undecoded.take()
+        {
+            if decoded == Presence::Absent {
+                mem::swap(&mut role.channel, &mut other);
+            }
+            self.leave(id, stream, other);
+        }
+        Some(presence)
     }
 
     /// Lets a player in. `until`: how long it waits for a publisher to come.
@@ -249,7 +290,7 @@ impl Server {
                 connection.protocol.publish_notify(stream);
                 self.settle(now, id);
             }
-            self.answer_play(now, id, stream, presence);
+            self.answer_play(now, id, stream);
         }
     }
 
@@ -386,7 +427,12 @@ impl Server {
                 }
                 false
             }
-            Activity::Seeking { .. } => true,
+            Activity::Seeking { undecoded, .. } => {
+                if let Some(other) = undecoded {
+                    self.leave(id, stream, other);
+                }
+                true
+            }
             Activity::Playing { subscriber, .. } => {
                 let stats = self
                     .hub
@@ -401,10 +447,11 @@ impl Server {
                 true
             }
         };
-        if was_player && let Some(entry) = self.streams.get_mut(&channel) {
-            entry.waiters.retain(|it| (it.connection, it.stream) != (id, stream));
+        if was_player {
+            self.leave(id, stream, channel);
+        } else {
+            self.release_stream(channel, false);
         }
-        self.release_stream(channel, was_player);
     }
 
     /// Ends what a connection does on `stream` because the server shuts down.

@@ -62,15 +62,23 @@ pub fn resolve(app: &str, tc_url: &str, name: &str) -> Result<Target, StreamKeyE
         .find_map(|prefix| name.strip_prefix(prefix))
         .unwrap_or(name);
 
-    let mut path = join([app, name].into_iter(), '/');
-    if !path.is_empty() && !path.trim_matches('/').contains('/') {
-        path = join([DEFAULT_APP, &path].into_iter(), '/');
-    }
+    let path = join([app, name].into_iter(), '/');
     let tc_query = if tc_query == app_query { "" } else { tc_query };
     Ok(Target {
-        key: StreamKey::new(&path)?,
+        key: stream_key(&path)?,
         query: join([name_query, app_query, tc_query].into_iter(), '&').into(),
     })
+}
+
+/// The stream that a path names, whichever protocol it came by: an app and a name, or a name alone, which is in the default
+/// app.
+pub(crate) fn stream_key(path: &str) -> Result<StreamKey, StreamKeyError> {
+    let name = path.trim_matches('/');
+    if name.is_empty() || name.contains('/') {
+        StreamKey::new(path)
+    } else {
+        StreamKey::new(&join([DEFAULT_APP, name].into_iter(), '/'))
+    }
 }
 
 /// Cuts what some clients leave around a URL: white space, and the quotes of a configuration file.

@@ -4,6 +4,7 @@ mod connections;
 mod half_closed;
 mod journal;
 mod leisure;
+mod names;
 mod pages;
 mod rtmp;
 mod shards;
