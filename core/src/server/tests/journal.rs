@@ -1,8 +1,10 @@
 //! What the log says, and how much.
 
-use super::world::World;
+use super::world::{World, drain, frames};
+use crate::Output;
+use crate::flv::{FlvWriter, TagFlags};
 use crate::server::Listener;
-use crate::session::Purpose::Play;
+use crate::session::Purpose::{Play, Publish};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::{format, vec::Vec};
@@ -130,6 +132,47 @@ fn one_address_does_not_fill_the_log_up() {
         .filter_map(|line| line.split("lines=").nth(1)?.split(' ').next()?.parse::<usize>().ok())
         .sum();
     assert_eq!(logged + left_out, 60 * 2 * 99);
+}
+
+#[test]
+fn a_push_in_many_requests_is_refused_once_in_the_log() {
+    let mut flv = Output::new();
+    FlvWriter::header(TagFlags::default(), &mut flv);
+    let start = drain(&mut flv);
+    frames("V A K0 a5").for_each(|frame| FlvWriter::frame(&frame, &mut flv));
+    let tags = drain(&mut flv);
+    // Some clients put a header before each piece, some cut anywhere.
+    for piece in [[&start[..], &tags].concat(), tags[..40].to_vec()] {
+        for same_connection in [false, true] {
+            let lines = lines_of(|| {
+                let mut world = World::new(2, |_| {});
+                let publisher = world.rtmp(0, Publish, "live", "x", 1);
+                world.publish(publisher, "V A K0 a5");
+                let head = format!(
+                    "PUT /live/x HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n",
+                    piece.len()
+                );
+                let mut client = world.connect(1, Listener::Http, 2);
+                for number in 0..70 {
+                    if !same_connection || world.clients[client].is_shut_down {
+                        client = world.connect(1, Listener::Http, 2);
+                    }
+                    world.send(client, &[head.as_bytes(), &piece].concat());
+                    assert!(
+                        world.status(client).starts_with("HTTP/1.1 4"),
+                        "{}",
+                        world.status(client)
+                    );
+                    world.pass(Duration::from_millis(14));
+                    world.publish(publisher, &format!("P{}", number * 14));
+                }
+                assert!(world.is_publishing(publisher));
+            });
+            let count = |what| lines.iter().filter(|line| line.contains(what)).count();
+            assert_eq!(count("publish refused"), 1, "{lines:#?}");
+            assert_eq!(lines.len(), 2, "{lines:#?}");
+        }
+    }
 }
 
 #[test]
