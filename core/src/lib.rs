@@ -229,6 +229,7 @@ pub mod stream_key;
 pub mod time;
 pub mod timers;
 pub mod timestamp;
+mod work;
 
 pub use end_cause::EndCause;
 pub use limits::Limits;

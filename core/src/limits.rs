@@ -26,6 +26,11 @@ pub struct Limits {
     /// Requests to publish or play, refused ones included, that a connection may make in a second. 100: a person who
     /// switches streams makes one, and each is worth a line or two in the log.
     pub max_requests_per_second: u32,
+    /// Work that the input of a connection may make in a second before the connection yields to the others: it is read when
+    /// there is nothing else to do, a little at a time. The unit is a byte that is parsed; a message or tag counts 16 of them,
+    /// a chunk 2, the payload of sound and pictures nothing. 256 Ki: about 6 ms at the dearest. A stream of 100 Mb/s in chunks
+    /// of 128 bytes makes 200 Ki, one of 6 Mb/s as OBS sends it 3 Ki.
+    pub max_work_per_second: u64,
     /// Depth of nested AMF values. 16, as ffmpeg.
     pub max_amf_depth: u8,
     /// AMF values per message. 4,096: real metadata stays below 100.
@@ -71,6 +76,7 @@ impl Default for Limits {
             output_high_water: 64 << 10,
             max_output: 12 << 20,
             max_requests_per_second: 100,
+            max_work_per_second: 256 << 10,
             max_amf_depth: 16,
             max_amf_values: 4_096,
             max_string_len: 4 << 10,

@@ -7,6 +7,7 @@ use headwater_core::server::{Action, ConnectionId, Listener, Refused, Server, Sh
 use headwater_core::{Output, Time};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
+use std::time::Duration;
 
 /// A socket that never blocks, as the driver's runtime lends it.
 ///
@@ -79,6 +80,12 @@ pub struct Shard<S> {
     run_queue: VecDeque<ConnectionId>,
     /// Connections to read whether or not they have reported something, each at most once.
     read_queue: VecDeque<ConnectionId>,
+    /// Connections that [yield](Server::yields) to all others, each at most once.
+    yield_queue: VecDeque<ConnectionId>,
+    /// When one of them is read though there is other work.
+    yields_until: Time,
+    /// Whether anything was reported since the last turn.
+    is_busy: bool,
     scratch: Box<[u8]>,
     is_shut_down: bool,
 }
@@ -91,12 +98,19 @@ struct Connection<S> {
     low_water: usize,
     is_queued: bool,
     is_read_queued: bool,
+    is_yielding: bool,
     is_blocked: bool,
     has_hung_up: bool,
 }
 
 /// Bytes read at a time. 64 KiB: a keyframe in a few reads, and it stays in the second-level cache.
 const SCRATCH: usize = 64 << 10;
+/// Bytes read at a time of a connection that yields. 4 KiB: 0.1 ms at the dearest, and a bulk upload that has the thread for
+/// itself still comes in at 100 MB/s.
+const YIELDING_READ: usize = 4 << 10;
+/// How long connections that yield wait for a turn without other work at the most: one of them is read then. 10 ms: all
+/// of them together get a hundredth of a busy thread, and none starves.
+const MAX_YIELD: Duration = Duration::from_millis(10);
 /// Slices offered to one write. 64: as tokio and rustls do; with a header and a payload per frame that is 32 frames.
 const MAX_SLICES: usize = 64;
 /// Slices that a frame to a player at the live edge usually needs, so that a write need not prepare more.
@@ -121,6 +135,9 @@ impl<S: Socket> Shard<S> {
             connections: Vec::new(),
             run_queue: VecDeque::new(),
             read_queue: VecDeque::new(),
+            yield_queue: VecDeque::new(),
+            yields_until: Time::ZERO,
+            is_busy: false,
             scratch: vec![0; SCRATCH].into(),
             is_shut_down: false,
         }
@@ -145,6 +162,7 @@ impl<S: Socket> Shard<S> {
             low_water: 1,
             is_queued: false,
             is_read_queued: false,
+            is_yielding: false,
             is_blocked: false,
             has_hung_up: false,
         };
@@ -166,11 +184,20 @@ impl<S: Socket> Shard<S> {
     /// The socket of `id` has something to read: reads once. Returns whether more may be there; other work should then
     /// come first.
     pub fn readable(&mut self, now: Time, id: ConnectionId) -> bool {
-        self.read(now, id) == self.scratch.len()
+        self.is_busy = true;
+        if self.server.yields(now, id) {
+            self.enqueue_yielding(now, id);
+        }
+        if self.is_yielding(id) {
+            return false;
+        }
+        let len = self.read(now, id);
+        self.has_more(id, len)
     }
 
     /// The socket of `id` takes bytes again.
     pub fn writable(&mut self, id: ConnectionId) {
+        self.is_busy = true;
         if let Some(connection) = find(&mut self.connections, id) {
             connection.is_blocked = false;
             self.enqueue(id);
@@ -191,6 +218,7 @@ impl<S: Socket> Shard<S> {
 
     /// Another shard has sent `message`. Messages of one shard must arrive in the order in which it sent them.
     pub fn handle_shard(&mut self, now: Time, from: ShardId, message: ShardMessage) {
+        self.is_busy = true;
         self.server.handle_shard(now, from, message);
     }
 
@@ -221,14 +249,22 @@ impl<S: Socket> Shard<S> {
     ///
     /// Returns whether work is left. A turn ends after about half a millisecond, so that one burst cannot keep the
     /// thread from its other sockets; what comes in meanwhile joins the queue, and frames that wait leave together.
+    ///
+    /// Connections whose input makes too much work [yield](Server::yields): one of them is read, and only a little, by each
+    /// turn that finds nothing else to do, because nothing has happened since the turn before. So a stream waits for them
+    /// no longer than for one such read, however many there are.
     pub fn turn(&mut self, now: Time, mut send: impl FnMut(ShardId, ShardMessage)) -> bool {
+        let is_idle = !mem::take(&mut self.is_busy) && self.read_queue.is_empty() && self.run_queue.is_empty();
+        if is_idle || self.yields_until <= now {
+            self.read_yielding(now);
+        }
         let mut budget = TURN;
         loop {
             while let Some(action) = self.server.poll_action() {
                 budget = budget.saturating_sub(self.perform(now, action, &mut send));
             }
             if budget == 0 {
-                return !(self.read_queue.is_empty() && self.run_queue.is_empty());
+                break;
             }
             // One of these for one of those, so that neither waits for all of the other.
             let (to_read, to_write) = (self.read_queue.pop_front(), self.run_queue.pop_front());
@@ -239,9 +275,10 @@ impl<S: Socket> Shard<S> {
                 budget = budget.saturating_sub(CALL_COST + self.flush(now, id));
             }
             if (to_read, to_write) == (None, None) {
-                return false;
+                break;
             }
         }
+        !(self.read_queue.is_empty() && self.run_queue.is_empty() && self.yield_queue.is_empty())
     }
 
     /// Does what the server asks for, or queues it, and returns what that cost, in bytes.
@@ -301,6 +338,18 @@ impl<S: Socket> Shard<S> {
         }
     }
 
+    /// Reads a little of the connection that has yielded longest.
+    fn read_yielding(&mut self, now: Time) {
+        while let Some(id) = self.yield_queue.pop_front() {
+            if let Some(connection) = find(&mut self.connections, id) {
+                connection.is_yielding = false;
+                self.yields_until = now + MAX_YIELD;
+                self.read_at_most(now, id, YIELDING_READ);
+                return;
+            }
+        }
+    }
+
     /// Reads a connection of the read queue once, and returns how much there was.
     fn read_queued(&mut self, now: Time, id: ConnectionId) -> usize {
         if let Some(connection) = find(&mut self.connections, id) {
@@ -312,18 +361,34 @@ impl<S: Socket> Shard<S> {
     /// Reads once, comes back for what is left, and returns how much there was.
     fn read_on(&mut self, now: Time, id: ConnectionId) -> usize {
         let len = self.read(now, id);
-        if len == self.scratch.len() {
+        if self.has_more(id, len) {
             self.enqueue_read(id);
         }
         len
     }
 
+    /// Whether a read of `len` bytes has left some, for which others wait that are to be served first.
+    fn has_more(&self, id: ConnectionId, len: usize) -> bool {
+        len == SCRATCH && !self.is_yielding(id)
+    }
+
+    fn is_yielding(&self, id: ConnectionId) -> bool {
+        let connection = self.connections.get(id.index()).and_then(Option::as_ref);
+        connection.is_some_and(|connection| connection.id == id && connection.is_yielding)
+    }
+
     /// Reads once, if the server wants it, and returns how much there was.
     fn read(&mut self, now: Time, id: ConnectionId) -> usize {
-        let Some(connection) = find(&mut self.connections, id).filter(|connection| connection.interest.read) else {
+        let is_yielding = self.is_yielding(id);
+        self.read_at_most(now, id, if is_yielding { YIELDING_READ } else { SCRATCH })
+    }
+
+    fn read_at_most(&mut self, now: Time, id: ConnectionId, max: usize) -> usize {
+        let Some(connection) = find(&mut self.connections, id).filter(|_| self.server.wants_input(id)) else {
             return 0;
         };
-        let len = match connection.socket.read(&mut self.scratch) {
+        let scratch = self.scratch.get_mut(..max).unwrap_or_default();
+        let len = match connection.socket.read(scratch) {
             Ok(0) => {
                 self.server.handle_eof(now, id);
                 0
@@ -339,9 +404,25 @@ impl<S: Socket> Shard<S> {
                 0
             }
         };
+        // Who yields goes on with that until it has caught up, in the seconds that follow too.
+        if len == max
+            && (max == YIELDING_READ || self.server.yields(now, id))
+            && !mem::replace(&mut connection.is_yielding, true)
+        {
+            self.yield_queue.push_back(id);
+        }
         connection.update_interest(now, &mut self.server);
         connection.update_low_water(&self.server);
         len
+    }
+
+    fn enqueue_yielding(&mut self, now: Time, id: ConnectionId) {
+        if let Some(connection) = find(&mut self.connections, id) {
+            if !mem::replace(&mut connection.is_yielding, true) {
+                self.yield_queue.push_back(id);
+            }
+            connection.update_interest(now, &mut self.server);
+        }
     }
 
     /// Writes what `id` has, up to a burst, and returns how much the kernel took.
@@ -392,15 +473,16 @@ impl<S: Socket> Connection<S> {
     }
 
     fn update_interest(&mut self, now: Time, server: &mut Server) {
+        let wants_input = server.wants_input(self.id);
         let interest = Interest {
-            read: server.wants_input(self.id),
+            read: wants_input && !self.is_yielding,
             write: self.is_blocked,
         };
         if self.interest != interest {
             self.interest = interest;
             self.socket.set_interest(interest);
         }
-        if self.has_hung_up && !interest.read {
+        if self.has_hung_up && !wants_input {
             server.handle_reset(now, self.id);
         }
     }
@@ -431,327 +513,4 @@ fn is_temporary(error: &io::Error) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use headwater_core::server;
-    use quickcheck::quickcheck;
-    use std::cell::RefCell;
-    use std::rc::Rc;
-    use std::sync::Arc;
-
-    /// A socket that is made up.
-    #[derive(Debug, Default)]
-    struct Fake {
-        incoming: VecDeque<io::Result<Vec<u8>>>,
-        written: Vec<u8>,
-        /// How many bytes it takes until it refuses, each time it is asked; then it takes all.
-        rooms: VecDeque<usize>,
-        interest: Option<Interest>,
-        low_water: Option<usize>,
-        is_closed: bool,
-    }
-
-    impl Socket for Rc<RefCell<Fake>> {
-        fn read(&self, scratch: &mut [u8]) -> io::Result<usize> {
-            let bytes = self
-                .borrow_mut()
-                .incoming
-                .pop_front()
-                .unwrap_or_else(|| Err(ErrorKind::WouldBlock.into()))?;
-            scratch[..bytes.len()].copy_from_slice(&bytes);
-            Ok(bytes.len())
-        }
-
-        fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-            let mut fake = self.borrow_mut();
-            let room = fake.rooms.pop_front().unwrap_or(usize::MAX);
-            if room == 0 {
-                return Err(ErrorKind::WouldBlock.into());
-            }
-            let before = fake.written.len();
-            for byte in slices.iter().flat_map(|slice| slice.iter()).take(room) {
-                fake.written.push(*byte);
-            }
-            Ok(fake.written.len() - before)
-        }
-
-        fn shutdown_write(&self) {}
-
-        fn set_interest(&self, interest: Interest) {
-            self.borrow_mut().interest = Some(interest);
-        }
-
-        fn set_low_water(&self, bytes: usize) {
-            self.borrow_mut().low_water = Some(bytes);
-        }
-
-        fn close(self) {
-            self.borrow_mut().is_closed = true;
-        }
-    }
-
-    type TestShard = Shard<Rc<RefCell<Fake>>>;
-
-    /// A request that is answered at once and leaves the connection open.
-    fn request() -> Vec<u8> {
-        b"OPTIONS /live/stream HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n\r\n".to_vec()
-    }
-
-    fn new_shard() -> TestShard {
-        Shard::new(Server::new(Arc::new(server::Config::default()), ShardId(0), 1, 7))
-    }
-
-    fn connect(shard: &mut TestShard, rooms: &[usize]) -> (ConnectionId, Rc<RefCell<Fake>>) {
-        let fake = Rc::new(RefCell::new(Fake {
-            rooms: rooms.iter().copied().collect(),
-            ..Fake::default()
-        }));
-        let peer = ([192, 0, 2, 1], 5).into();
-        let id = shard.accept(Time::ZERO, Listener::Http, peer, fake.clone()).unwrap();
-        (id, fake)
-    }
-
-    fn finish_turn(shard: &mut TestShard) {
-        while shard.turn(Time::ZERO, |_, _| ()) {}
-    }
-
-    fn receive(shard: &mut TestShard, id: ConnectionId, fake: &Rc<RefCell<Fake>>, what: io::Result<Vec<u8>>) {
-        fake.borrow_mut().incoming.push_back(what);
-        shard.readable(Time::ZERO, id);
-        finish_turn(shard);
-    }
-
-    /// What is written to a socket that takes so many bytes at a time, and becomes writable again whenever it was waited
-    /// for.
-    fn answer(rooms: &[usize]) -> Vec<u8> {
-        let mut shard = new_shard();
-        let (id, fake) = connect(&mut shard, rooms);
-        receive(&mut shard, id, &fake, Ok(request()));
-        while fake.borrow().interest.is_some_and(|interest| interest.write) {
-            shard.writable(id);
-            finish_turn(&mut shard);
-        }
-        fake.borrow().written.clone()
-    }
-
-    quickcheck! {
-        fn how_much_a_socket_takes_changes_nothing(rooms: Vec<u8>) -> bool {
-            let rooms: Vec<_> = rooms.into_iter().map(|room| usize::from(room % 16)).collect();
-            let whole = answer(&[]);
-            whole.starts_with(b"HTTP/1.1 204") && whole.ends_with(b"\r\n\r\n") && answer(&rooms) == whole
-        }
-    }
-
-    #[test]
-    fn a_socket_is_waited_for_only_while_it_refuses() {
-        let mut shard = new_shard();
-        let (id, fake) = connect(&mut shard, &[10, 0]);
-        assert_eq!(fake.borrow().interest, None, "reading is what a connection begins with");
-        receive(&mut shard, id, &fake, Ok(request()));
-        assert_eq!(
-            fake.borrow().interest,
-            Some(Interest {
-                read: true,
-                write: true
-            })
-        );
-        assert_eq!(fake.borrow().written.len(), 10);
-        shard.writable(id);
-        finish_turn(&mut shard);
-        assert_eq!(fake.borrow().interest, Some(Interest::READ));
-        assert_eq!(fake.borrow().written, answer(&[]));
-    }
-
-    #[test]
-    fn a_socket_that_takes_nothing_is_read_again_when_the_answer_comes() {
-        // The name's home is the other shard, so that the first tag waits for its answer.
-        let config = Arc::new(server::Config::default());
-        let [mut shard, mut home] = [0, 1].map(|number| {
-            let server = Server::new(config.clone(), ShardId(number), 2, 7);
-            Shard::<Rc<RefCell<Fake>>>::new(server)
-        });
-        let content = b"FLV\x01\x05\0\0\0\x09\0\0\0\0\x08\0\0\x03\0\0\0\0\0\0\0\xAF\x01\x21\0\0\0\x0E";
-        let (fake, mut mail) = (0..9)
-            .find_map(|number| {
-                let (id, fake) = connect(&mut shard, &[0]);
-                let push = format!("POST /live/{number} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n");
-                let input = [&request(), push.as_bytes(), content].concat();
-                fake.borrow_mut().incoming.push_back(Ok(input));
-                shard.readable(Time::ZERO, id);
-                let mut mail = Vec::new();
-                while shard.turn(Time::ZERO, |to, message| mail.push((to, message))) {}
-                (!mail.is_empty()).then_some((fake, mail))
-            })
-            .unwrap();
-        let interest = |read| Some(Interest { read, write: true });
-        assert_eq!(
-            fake.borrow().interest,
-            interest(false),
-            "it waits for its answer, with input"
-        );
-
-        let (_, claim) = mail.pop().unwrap();
-        home.handle_shard(Time::ZERO, ShardId(0), claim);
-        while home.turn(Time::ZERO, |to, message| mail.push((to, message))) {}
-        for (_, granted) in mail {
-            shard.handle_shard(Time::ZERO, ShardId(1), granted);
-        }
-        finish_turn(&mut shard);
-        assert_eq!(fake.borrow().interest, interest(true));
-    }
-
-    #[test]
-    fn what_nobody_watches_is_read_without_being_reported_and_at_once_when_somebody_does() {
-        let frames = b"\x08\0\0\x03\0\0\0\0\0\0\0\xAF\x01\x21\0\0\0\x0E".repeat(3);
-        let mut shard = new_shard();
-        let (id, fake) = connect(&mut shard, &[]);
-        let head = b"POST /live/stream HTTP/1.0\r\n\r\nFLV\x01\x05\0\0\0\x09\0\0\0\0".to_vec();
-        receive(&mut shard, id, &fake, Ok([head, frames.clone()].concat()));
-        assert!(fake.borrow().low_water.is_some_and(|bytes| bytes > 1));
-
-        fake.borrow_mut().incoming.push_back(Ok(frames.clone()));
-        shard.handle_timeout(shard.poll_timeout().unwrap());
-        finish_turn(&mut shard);
-        assert!(fake.borrow().incoming.is_empty(), "its turn had come");
-
-        fake.borrow_mut().incoming.push_back(Ok(frames));
-        let (player, player_fake) = connect(&mut shard, &[]);
-        let request = b"GET /live/stream HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec();
-        receive(&mut shard, player, &player_fake, Ok(request));
-        assert!(fake.borrow().incoming.is_empty(), "a player has come");
-        assert_eq!(fake.borrow().low_water, Some(1));
-    }
-
-    #[test]
-    fn who_joins_has_the_publisher_read_before_those_whose_turn_it_is() {
-        let tag = |kind, body: &[u8]| {
-            let len = u8::try_from(body.len()).unwrap();
-            [&[kind, 0, 0, len, 0, 0, 0, 0, 0, 0, 0][..], body, &[0, 0, 0, 11 + len]].concat()
-        };
-        let sound = [0xAF, 1, 0x21];
-        let headers = [tag(8, &[0xAF, 0, 0x12, 0x10]), tag(9, &[0x17, 0, 0, 0, 0, 1])].concat();
-        let picture = tag(9, &[0x17, 1, 0, 0, 0, 0, 0, 0, 2, 0x65, 0]);
-        let mut shard = new_shard();
-        let fakes = ["x", "y", "z"].map(|name| {
-            let (id, fake) = connect(&mut shard, &[]);
-            let head = format!("POST /live/{name} HTTP/1.0\r\n\r\nFLV\x01\x05\0\0\0\x09\0\0\0\0");
-            receive(
-                &mut shard,
-                id,
-                &fake,
-                Ok([head.as_bytes(), &headers, &picture].concat()),
-            );
-            fake.borrow_mut().incoming.push_back(Ok(tag(8, &sound)));
-            fake
-        });
-
-        // The request comes when all of them are about to be read, and the player takes no second write.
-        shard.handle_timeout(shard.poll_timeout().unwrap());
-        let (player, player_fake) = connect(&mut shard, &[usize::MAX, 0]);
-        let request = b"GET /live/z HTTP/1.0\r\n\r\n".to_vec();
-        receive(&mut shard, player, &player_fake, Ok(request));
-        assert!(fakes.iter().all(|fake| fake.borrow().incoming.is_empty()));
-        let first_write = &player_fake.borrow().written;
-        assert!(
-            first_write.windows(sound.len()).any(|bytes| bytes == sound),
-            "{}",
-            first_write.escape_ascii()
-        );
-    }
-
-    #[test]
-    fn a_failed_socket_is_closed_and_no_other() {
-        let mut shard = new_shard();
-        let (id, fake) = connect(&mut shard, &[]);
-        let (other, other_fake) = connect(&mut shard, &[]);
-        receive(&mut shard, id, &fake, Err(ErrorKind::ConnectionReset.into()));
-        assert!(fake.borrow().is_closed);
-        receive(&mut shard, other, &other_fake, Ok(request()));
-        assert_eq!(other_fake.borrow().written, answer(&[]));
-        assert!(!other_fake.borrow().is_closed);
-    }
-
-    #[test]
-    fn a_hang_up_ends_a_connection_that_is_not_read() {
-        let mut shard = new_shard();
-        let (id, fake) = connect(&mut shard, &[]);
-        receive(
-            &mut shard,
-            id,
-            &fake,
-            Ok(b"GET /live/x?wait=60 HTTP/1.0\r\n\r\n".to_vec()),
-        );
-        receive(&mut shard, id, &fake, Ok(Vec::new()));
-        assert_eq!(fake.borrow().interest, Some(Interest::NONE), "it has only half closed");
-        assert!(!fake.borrow().is_closed);
-        shard.hung_up(Time::ZERO, id);
-        finish_turn(&mut shard);
-        assert!(fake.borrow().is_closed);
-    }
-
-    #[test]
-    fn what_came_before_a_hang_up_is_read() {
-        let mut shard = new_shard();
-        let (id, fake) = connect(&mut shard, &[]);
-        shard.hung_up(Time::ZERO, id);
-        receive(&mut shard, id, &fake, Ok(request()));
-        assert_eq!(fake.borrow().written, answer(&[]));
-        assert!(!fake.borrow().is_closed);
-        receive(&mut shard, id, &fake, Err(ErrorKind::ConnectionReset.into()));
-        assert!(fake.borrow().is_closed);
-    }
-
-    #[test]
-    fn a_hang_up_is_not_forgotten_when_reading_stops() {
-        let mut shard = new_shard();
-        let (id, fake) = connect(&mut shard, &[]);
-        shard.hung_up(Time::ZERO, id);
-        receive(
-            &mut shard,
-            id,
-            &fake,
-            Ok(b"GET /live/x?wait=60 HTTP/1.0\r\n\r\n".to_vec()),
-        );
-        assert!(!fake.borrow().is_closed);
-        receive(&mut shard, id, &fake, Ok(Vec::new()));
-        assert!(fake.borrow().is_closed);
-    }
-
-    #[test]
-    fn a_late_word_about_a_closed_socket_is_not_taken_for_its_successor() {
-        let mut shard = new_shard();
-        let (id, fake) = connect(&mut shard, &[]);
-        receive(&mut shard, id, &fake, Err(ErrorKind::ConnectionReset.into()));
-        let (successor, successor_fake) = connect(&mut shard, &[]);
-        assert_eq!(successor.index(), id.index());
-        successor_fake.borrow_mut().incoming.push_back(Ok(request()));
-        assert!(!shard.readable(Time::ZERO, id));
-        shard.writable(id);
-        finish_turn(&mut shard);
-        assert_eq!(
-            successor_fake.borrow().incoming.len(),
-            1,
-            "it was read for its predecessor"
-        );
-    }
-
-    #[test]
-    fn a_shard_that_is_shut_down_takes_no_more_and_drains() {
-        let mut shard = new_shard();
-        let (_, fake) = connect(&mut shard, &[]);
-        shard.shutdown(Time::ZERO);
-        finish_turn(&mut shard);
-        while let Some(due) = shard.poll_timeout() {
-            shard.handle_timeout(due);
-            while shard.turn(due, |_, _| ()) {}
-        }
-        assert!(fake.borrow().is_closed);
-        assert!(shard.is_drained());
-        let late = Rc::new(RefCell::new(Fake::default()));
-        assert!(
-            shard
-                .accept(Time::ZERO, Listener::Http, ([192, 0, 2, 1], 5).into(), late)
-                .is_err()
-        );
-    }
-}
+mod tests;

@@ -12,7 +12,7 @@ use crate::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
 use crate::session::target::{Target, stream_key};
 use crate::session::{RequestId, StateError};
 use crate::timers::{StallWatch, Timers};
-use crate::{EndCause, Frame, FrameAt, FrameClass, Output, Time, Timer, TrackId};
+use crate::{EndCause, Frame, FrameAt, FrameClass, FrameKind, Output, Time, Timer, TrackId, work};
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -53,6 +53,8 @@ pub struct HttpSession {
     last_request: u32,
     /// What the request under way may do.
     access: Access,
+    /// The [work] that the input has made.
+    work: u64,
     output: Output,
 }
 
@@ -118,6 +120,7 @@ impl HttpSession {
             failure: None,
             last_request: 0,
             access: Access::default(),
+            work: 0,
             output: Output::new(),
         };
         session.read_request();
@@ -257,6 +260,12 @@ impl HttpSession {
     /// Bytes to write to the socket.
     pub fn output(&mut self) -> &mut Output {
         &mut self.output
+    }
+
+    /// Work that the input has made so far, as [`Limits::max_work_per_second`](crate::Limits::max_work_per_second) counts it.
+    #[must_use]
+    pub const fn work(&self) -> u64 {
+        self.work
     }
 
     /// The same, to look at.
@@ -476,13 +485,27 @@ enum Step {
     NeedInput,
 }
 
+/// The [work] that is behind an item.
+fn work_of(item: &FlvItem) -> u64 {
+    work::MESSAGE
+        + match item {
+            FlvItem::Frame(frame) if frame.kind == FrameKind::Data => frame.payload.len() as u64,
+            _ => 0,
+        }
+}
+
 impl HttpSession {
     fn step(&mut self, input: &mut &[u8]) -> Result<Step, HttpError> {
+        let offered = input.len();
         match &mut self.state {
-            State::Reading(head) => match head.read(input, &self.config)? {
-                Some(request) => Ok(self.handle_request(Box::new(request))),
-                None => Ok(Step::NeedInput),
-            },
+            State::Reading(head) => {
+                let request = head.read(input, &self.config)?;
+                self.work += (offered - input.len()) as u64;
+                Ok(match request {
+                    Some(request) => self.handle_request(Box::new(request)),
+                    None => Step::NeedInput,
+                })
+            }
             State::Requested { .. } => Ok(Step::NeedInput),
             State::Playing(player) if player.envelope == Envelope::Message => self.read_websocket(input),
             State::Playing(player) => {
@@ -555,7 +578,10 @@ impl HttpSession {
         let State::Playing(player) = &mut self.state else {
             return Ok(Step::Again);
         };
-        match player.websocket.read(input)? {
+        let offered = input.len();
+        let received = player.websocket.read(input)?;
+        self.work += (offered - input.len()) as u64;
+        match received {
             None => Ok(Step::NeedInput),
             Some(Received::Ping(payload)) => {
                 // Who sends pings and reads nothing gets no pong; RFC 6455 §5.5.3 asks for the latest one only.
@@ -581,12 +607,16 @@ impl HttpSession {
         let State::Publishing(publisher) = &mut self.state else {
             return Ok(Step::Again);
         };
-        match publisher.body.peek(input)? {
+        let offered = input.len();
+        let content = publisher.body.peek(input)?;
+        self.work += (offered - input.len()) as u64;
+        match content {
             Content::NeedMore => Ok(Step::NeedInput),
             Content::Data(data) => {
                 let mut rest = data;
                 let item = publisher.flv.handle_input(&mut rest)?;
                 publisher.body.consume(data.len() - rest.len(), input);
+                self.work += item.as_ref().map_or(0, work_of);
                 Ok(match item {
                     Some(FlvItem::Frame(frame)) => {
                         publisher.has_frames = true;

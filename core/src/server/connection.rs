@@ -3,6 +3,7 @@
 use super::Listener;
 use super::half_closed::HalfClosed;
 use super::shard::Epoch;
+use super::work::WorkMeter;
 use crate::flv::TagFlags;
 use crate::http::{HttpConfig, HttpError, HttpEvent, HttpSession, StatusCode as HttpStatus};
 use crate::hub::{ChannelConfig, ChannelId, SubscriberId, Tracks};
@@ -48,6 +49,8 @@ pub(super) struct Connection {
     pub(super) may_have_more: bool,
     /// Its requests to publish or play.
     pub(super) requests: PerSecond,
+    /// What its input makes us do.
+    pub(super) work: WorkMeter,
     /// Whether its machine has given up; it says so again at every call.
     pub(super) has_failed: bool,
 }
@@ -362,6 +365,11 @@ impl Protocol {
             Protocol::Rtmp(session) => Some(session.ack_every()),
             Protocol::Http(_) => None,
         }
+    }
+
+    /// The [work](crate::work) that the input has made.
+    pub(super) fn work(&self) -> u64 {
+        either!(self, session => session.work())
     }
 
     pub(super) fn is_paused(&self) -> bool {

@@ -12,7 +12,7 @@
 //! | The world did | Call |
 //! |--|--|
 //! | a connection came | [`accept`](Server::accept) |
-//! | bytes came | [`handle_input`](Server::handle_input); read only while [`wants_input`](Server::wants_input) |
+//! | bytes came | [`handle_input`](Server::handle_input); read only while [`wants_input`](Server::wants_input), and after all else while [`yields`](Server::yields) |
 //! | `Action::Read` | as if bytes had come; [`low_water`](Server::low_water) may have changed |
 //! | the peer closed its side | [`handle_eof`](Server::handle_eof) |
 //! | the socket failed | [`handle_reset`](Server::handle_reset) |
@@ -40,6 +40,7 @@ mod replica;
 mod shard;
 mod stats;
 mod stream;
+mod work;
 
 #[cfg(test)]
 mod tests;
@@ -71,6 +72,7 @@ use shard::{Body, Subscription, home_of};
 use slab::Slab;
 use stream::Stream;
 use tracing::{debug, info, warn};
+use work::WorkMeter;
 
 /// How long a connection that we have ended may go on sending before its socket is dropped.
 const LINGER: Duration = Duration::from_secs(1);
@@ -185,6 +187,7 @@ impl Server {
             is_waking: false,
             may_have_more: false,
             requests: PerSecond::default(),
+            work: WorkMeter::default(),
             has_failed: false,
         });
         // At most `max_connections`, which cannot be more than the sockets of a process.
@@ -219,6 +222,16 @@ impl Server {
     #[must_use]
     pub fn wants_input(&self, id: ConnectionId) -> bool {
         self.peek(id).is_some_and(Connection::wants_input)
+    }
+
+    /// Whether the input of the connection has made more work in this second than
+    /// [`Limits::max_work_per_second`](crate::Limits::max_work_per_second). What comes behind it is to be read when there is
+    /// nothing else to do, and a little at a time, until all of it has been.
+    #[must_use]
+    pub fn yields(&self, now: Time, id: ConnectionId) -> bool {
+        let max = self.config.limits.max_work_per_second;
+        self.peek(id)
+            .is_some_and(|connection| connection.work.present(now) > max)
     }
 
     /// The peer closed its side: there is nothing more to read.
@@ -412,6 +425,7 @@ impl Server {
             && connection.phase == Phase::Open
             && !connection.protocol.is_closing()
         {
+            connection.work.note(now, connection.protocol.work());
             connection.is_held = connection.is_paused();
             self.keep(now, id, input);
             self.end_input(now, id);

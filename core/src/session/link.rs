@@ -6,7 +6,7 @@ use crate::message::aggregate::Parts;
 use crate::message::{Control, UserControl};
 use crate::time::PerSecond;
 use crate::timers::{StallWatch, Timers};
-use crate::{FrameAt, FrameKind, Output, Time, Timer, Timestamp};
+use crate::{FrameAt, FrameKind, Output, Time, Timer, Timestamp, work};
 use alloc::boxed::Box;
 use bytes::Bytes;
 use core::ops::Range;
@@ -40,6 +40,8 @@ pub(super) struct Link {
     pinged: Option<Time>,
     pings: PerSecond,
     messages: PerSecond,
+    /// Bytes of messages that are read one by one, and what all messages count as [work](crate::work).
+    work: u64,
     /// The count of received bytes after the first of those messages.
     messages_from: u64,
     stall: StallWatch,
@@ -107,6 +109,7 @@ impl Link {
             pinged: None,
             pings: PerSecond::default(),
             messages: PerSecond::default(),
+            work: 0,
             messages_from: 0,
             stall: StallWatch::default(),
             stall_interval: StallWatch::interval(&config.limits),
@@ -136,6 +139,11 @@ impl Link {
         self.aggregate.is_some()
     }
 
+    /// The [work](crate::work) that the input has made.
+    pub(super) const fn work(&self) -> u64 {
+        self.work + work::CHUNK * self.decoder.chunks_received()
+    }
+
     /// Bytes of memory that belong to this, but for itself and the output.
     pub(super) fn held_memory(&self) -> usize {
         self.decoder.held_memory() + self.aggregate.as_ref().map_or(0, |_| size_of::<Parts>())
@@ -157,6 +165,7 @@ impl Link {
     pub(super) fn receive(&mut self, input: &mut &[u8]) -> Result<Option<Received>, ProtocolError> {
         loop {
             if let Some(part) = self.aggregate.as_mut().and_then(|parts| parts.next()) {
+                self.work += work::MESSAGE;
                 return Ok(Some(Received::Message(part)));
             }
             self.aggregate = None;
@@ -170,7 +179,8 @@ impl Link {
             if self.decoder.bytes_received() >= self.ack_at {
                 self.acknowledge();
             }
-            if message.is_some() {
+            if let Some(message) = &message {
+                self.work += work::MESSAGE + parsed_len(message);
                 self.check_flood()?;
             }
             match message {
@@ -391,6 +401,14 @@ impl Link {
             });
         }
         Ok(())
+    }
+}
+
+/// Bytes of a message that are read one by one: all, but for media.
+const fn parsed_len(message: &Message) -> u64 {
+    match message.type_id {
+        MessageTypeId::AUDIO | MessageTypeId::VIDEO | MessageTypeId::AGGREGATE => 0,
+        _ => message.payload.len() as u64,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::world::{World, drain, frames};
 use crate::Output;
 use crate::amf::AmfLimits;
-use crate::chunk::{ChunkDecoder, ChunkEncoder, ChunkStreamId, Message, MessageStreamId, MessageTypeId};
+use crate::chunk::{ChunkDecoder, ChunkEncoder, ChunkSize, ChunkStreamId, Message, MessageStreamId, MessageTypeId};
 use crate::message::{Command, Control, UserControl, command};
 use crate::server::{Config, Listener};
 use crate::session::Purpose::{Play, Publish};
@@ -475,4 +475,43 @@ fn who_asks_and_does_not_read_is_ended_though_it_publishes() {
         publish_and_ping(&mut world, &mut caller, millis);
     }
     assert!(!world.is_publishing(caller.client));
+}
+
+/// A connection that publishes `x`, and has sent `count` times `repeated`, behind `first`, within a second.
+fn publishes_at_once(chunk_size: u32, first: &[u8], repeated: &[u8], count: usize) -> (World, usize) {
+    let mut world = World::new(1, |_| {});
+    let mut caller = Caller::new(&mut world, 1, 1);
+    let size = Control::SetChunkSize(ChunkSize::new(chunk_size).unwrap()).to_message();
+    caller.call(&mut world, 1, "publish", "x");
+    caller.publish(&mut world, 1, "V K0");
+    caller.send(&mut world, 0, size.type_id, 0, size.payload);
+    world.send(caller.client, &[first, &repeated.repeat(count)].concat());
+    (world, caller.client)
+}
+
+#[test]
+fn dear_input_yields_for_the_rest_of_its_second() {
+    // The header of a picture of 1 MB, of a call, and of metadata.
+    let picture = [0x04, 0, 0, 0, 0x0F, 0x42, 0x40, 9, 1, 0, 0, 0, 0x27];
+    let call = b"\x04\0\0\0\0\0\x10\x14\0\0\0\0\x02\0\x04call\0\0\0\0\0\0\0\0\0";
+    let metadata = b"\x04\0\0\0\0\0\x15\x12\x01\0\0\0\x02\0\x0AonMetaData\x03\0\0\x09\x05\x05\x05\x05";
+    for (chunk_size, first, repeated, count) in [
+        (1, &picture[..], &b"\xC4\0"[..], 200_000),
+        (4_096, b"", call, 9_000),
+        (4_096, b"", metadata, 9_000),
+    ] {
+        let (mut world, client) = publishes_at_once(chunk_size, first, repeated, count);
+        assert!(world.yields(client), "{}", repeated.escape_ascii());
+        assert!(world.is_publishing(client), "it is read on");
+        world.pass(Duration::from_secs(1));
+        assert!(!world.yields(client));
+    }
+}
+
+#[test]
+fn a_stream_of_100_megabits_in_small_chunks_does_not_yield() {
+    let picture = [&[0xC4][..], &[0; 128]].concat().repeat(1_000);
+    let picture = [&[0x04, 0, 0, 0, 0x01, 0xF4, 0x00, 9, 1, 0, 0, 0][..], &picture[1..]].concat();
+    let (world, client) = publishes_at_once(128, b"", &picture, 98);
+    assert!(!world.yields(client));
 }

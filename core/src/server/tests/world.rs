@@ -176,6 +176,12 @@ impl World {
         self.servers[shard].output(self.now, id).len()
     }
 
+    /// Whether its shard would read all others first.
+    pub(super) fn yields(&self, client: usize) -> bool {
+        let Client { shard, id, .. } = self.clients[client];
+        self.servers[shard].yields(self.now, id)
+    }
+
     /// Whether its shard would read from the client.
     pub(super) fn wants_input(&self, client: usize) -> bool {
         let Client { shard, id, .. } = self.clients[client];

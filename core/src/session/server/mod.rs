@@ -362,6 +362,12 @@ impl ServerSession {
             + events
     }
 
+    /// Work that the input has made so far, as [`Limits::max_work_per_second`](crate::Limits::max_work_per_second) counts it.
+    #[must_use]
+    pub const fn work(&self) -> u64 {
+        self.link.work()
+    }
+
     /// What has been done so far. O(1).
     #[must_use]
     pub const fn stats(&self) -> SessionStats {
