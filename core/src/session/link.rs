@@ -40,7 +40,7 @@ pub(super) struct Link {
     pinged: Option<Time>,
     pings: PerSecond,
     messages: PerSecond,
-    /// Bytes of messages that are read one by one, and what all messages count as [work](crate::work).
+    /// Bytes of messages that are read one by one, and what all messages count as [work].
     work: u64,
     /// The count of received bytes after the first of those messages.
     messages_from: u64,
@@ -139,7 +139,7 @@ impl Link {
         self.aggregate.is_some()
     }
 
-    /// The [work](crate::work) that the input has made.
+    /// The [work] that the input has made.
     pub(super) const fn work(&self) -> u64 {
         self.work + work::CHUNK * self.decoder.chunks_received()
     }
