@@ -28,9 +28,10 @@
 //! config.listen = vec![Listen::rtmp(([127, 0, 0, 1], 0)), Listen::http(([127, 0, 0, 1], 0))];
 //! for server in [Server::bind(config.clone())?, Server::bind(config)?] {
 //!     let addresses = server.addresses().clone();
+//!     # let http = addresses.http().unwrap();
 //!     let (stop, stopped) = oneshot::channel::<()>();
 //!     let running = tokio::spawn(server.run(async { drop(stopped.await) }));
-//!     # tokio::task::spawn_blocking(move || answers(addresses.http().unwrap())).await?;
+//!     # tokio::task::spawn_blocking(move || answers(http)).await?;
 //!     println!("publish to {}/live/stream1", addresses.listen[0]);
 //!     stop.send(()).unwrap();
 //!     running.await??;
