@@ -138,7 +138,7 @@ fn an_absent_stream_is_not_found(runtime: Runtime) {
 /// Whoever cannot connect asks the operator why, and the log knows: which peer, which stream, what was wrong.
 fn what_goes_wrong_is_in_the_log(runtime: Runtime) {
     let server = runtime.start(&[]);
-    assert_eq!(server.get("/live").status, 404);
+    assert_eq!(server.get("/").status, 404);
     server.wait_for_line("reason=stream name needs an app and a name");
     assert_eq!(server.get("/live/%E2%80%AEx").status, 404);
     server.wait_for_line(r#"protocol="http" stream="live/\u{202e}x" reason="no such stream""#);
