@@ -1,4 +1,4 @@
-//! The brain alone: shards in memory and in virtual time, driven as their documentation says.
+//! Core alone: shards in memory and in virtual time, driven as their documentation says.
 
 use crate::target::{Received, Target};
 use bytes::Buf;
