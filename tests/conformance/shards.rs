@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long the server may leave alone what a publisher sends that nobody watches.
-const LEISURE: Duration = Duration::from_millis(100);
+const DEFERRED_READS: Duration = Duration::from_millis(100);
 
 /// How long what is expected may take: a publisher that is to be replaced is heard for about a second.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -60,7 +60,7 @@ impl Shards {
 
     /// For who does not know what will come: waits only for what comes soon.
     pub fn in_haste(self) -> Shards {
-        let patience = LEISURE;
+        let patience = DEFERRED_READS;
         Shards { patience, ..self }
     }
 
@@ -227,7 +227,7 @@ impl Target for Shards {
             connection.received.is_empty() && !connection.has_ended
         };
         while is_awaited && self.now < end && is_silent(self) {
-            self.pass(self.now + LEISURE);
+            self.pass(self.now + DEFERRED_READS);
         }
         let connection = &mut self.connections[connection];
         if !connection.received.is_empty() {

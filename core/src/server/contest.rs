@@ -42,7 +42,7 @@ struct Contest {
     home: ShardId,
     newcomer: Newcomer,
     /// The silence after which the publisher may be replaced.
-    patience: Duration,
+    max_silence: Duration,
     opened: Time,
     /// When the publisher's socket was last looked into.
     looked: Time,
@@ -66,14 +66,14 @@ impl Contest {
     fn is_lost(&self, publisher: &Connection) -> bool {
         let heard = publisher.last_input;
         let has_spoken = heard > self.opened + LOOK;
-        let would_wait_too_long = self.opened.since(heard) + WAIT < self.patience;
+        let would_wait_too_long = self.opened.since(heard) + WAIT < self.max_silence;
         // While we do not read a publisher, its silence is ours.
         has_spoken || would_wait_too_long || publisher.is_paused()
     }
 
     /// Whether the publisher was silent for long enough when its socket was last looked into.
     fn is_won(&self, publisher: &Connection) -> bool {
-        self.looked.since(publisher.last_input) >= self.patience
+        self.looked.since(publisher.last_input) >= self.max_silence
     }
 }
 
@@ -99,7 +99,7 @@ impl Server {
                     epoch,
                     home,
                     newcomer,
-                    patience: if is_same_address {
+                    max_silence: if is_same_address {
                         Takeover::SILENCE_SAME_ADDRESS
                     } else {
                         Takeover::SILENCE
@@ -148,7 +148,7 @@ impl Server {
 
     /// Reads the socket of a publisher, whether or not it has reported anything.
     fn look_into(&mut self, id: ConnectionId) {
-        if !self.attend(id) {
+        if !self.read_now(id) {
             self.actions.push_back(Action::Read(id));
         }
     }

@@ -31,7 +31,7 @@ const STARTS_PER_ADDRESS: Rate = Rate {
 /// are set up alike; the next one is refused.
 const MAX_CONTENDERS: usize = 8;
 
-/// Those among them from one address. 2: an encoder that has lost its patience with the first attempt; others keep it from
+/// Those among them from one address. 2: an encoder that has given its first attempt up; others keep it from
 /// no place.
 const MAX_CONTENDERS_PER_ADDRESS: usize = 2;
 

@@ -28,11 +28,11 @@ mod config;
 mod connection;
 mod contest;
 mod deadlines;
+mod deferred;
 mod directory;
 mod grace;
 mod half_closed;
 mod journal;
-mod leisure;
 mod play;
 mod publish;
 mod refusals;
@@ -65,9 +65,9 @@ use core::mem;
 use core::net::SocketAddr;
 use core::time::Duration;
 use deadlines::Deadlines;
+use deferred::DeferredReads;
 use directory::Directory;
 use journal::Journal;
-use leisure::Leisure;
 use shard::{Body, Subscription, home_of};
 use slab::Slab;
 use stream::Stream;
@@ -92,7 +92,7 @@ pub struct Server {
     tickets: u64,
     connections: Slab<Connection>,
     deadlines: Deadlines,
-    leisure: Leisure,
+    deferred: DeferredReads,
     contests: Contests,
     journal: Journal,
     hub: Hub,
@@ -132,7 +132,7 @@ impl Server {
             tickets: 0,
             connections: Slab::new(),
             deadlines: Deadlines::default(),
-            leisure: Leisure::default(),
+            deferred: DeferredReads::default(),
             contests: Contests::default(),
             journal: Journal::new(),
             hub: Hub::new(),
@@ -266,7 +266,7 @@ impl Server {
         let now = self.advance(now);
         self.hub.handle_timeout(now);
         self.directory.handle_timeout(now);
-        self.read_leisurely(now);
+        self.read_deferred(now);
         self.review_contests(now);
         self.journal.handle_timeout(now);
         self.deliver(now);
@@ -357,7 +357,7 @@ impl Server {
             self.deadlines.poll_timeout(),
             self.hub.poll_timeout(),
             self.directory.poll_timeout(),
-            self.leisure.poll_timeout(),
+            self.deferred.poll_timeout(),
             self.contests.poll_timeout(),
             self.journal.poll_timeout(),
         ]
@@ -431,7 +431,7 @@ impl Server {
             self.end_input(now, id);
         }
         self.announce_published(now, id);
-        self.relax(now, id);
+        self.defer(now, id);
         self.settle(now, id);
     }
 

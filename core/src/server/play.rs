@@ -31,7 +31,7 @@ impl Server {
             .and_then(|millis| millis.parse().ok())
             .map(Duration::from_millis);
         let ask = PlayAsk { merge, ..ask };
-        self.attend(id);
+        self.read_now(id);
         let channel = self.seek(id, stream, &target.key);
         let undecoded = play.undecoded.as_ref().map(|key| self.seek(id, stream, key));
         let activity = Activity::Seeking {
@@ -54,7 +54,7 @@ impl Server {
     /// One more player wants the stream of `key`, and is told about it if its home has to be asked.
     fn seek(&mut self, id: ConnectionId, stream: MessageStreamId, key: &StreamKey) -> ChannelId {
         let channel = self.open_stream(key);
-        self.attend_publisher(channel);
+        self.read_publisher_now(channel);
         let ticket = self.next_ticket();
         let waiter = self.waiter(id, stream);
         if let Some(entry) = self.streams.get_mut(&channel) {
@@ -417,7 +417,7 @@ impl Server {
         let was_player = match activity {
             Activity::Requesting { .. } | Activity::Admitted | Activity::Claiming { .. } => false,
             Activity::Publishing { epoch } => {
-                self.attend(id);
+                self.read_now(id);
                 self.end_publish(channel, epoch);
                 if let (Some(key), Some(stats)) = (&key, self.hub.channel(channel).map(Channel::stats))
                     && self.journal.admits(self.now, peer, key.as_str())

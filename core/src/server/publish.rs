@@ -33,7 +33,7 @@ impl Server {
             connection.protocol.reject(now, request, Refusal::ShuttingDown);
             return;
         }
-        self.attend(id);
+        self.read_now(id);
         let channel = self.open_stream(&target.key);
         let Some(connection) = self.connection(id) else { return };
         let activity = if waits {
@@ -374,7 +374,7 @@ impl Server {
         if shard == own || stream.epoch != epoch || stream.publisher.is_none() {
             return;
         }
-        self.attend_publisher(channel);
+        self.read_publisher_now(channel);
         self.flush_outgoing(channel);
         let (past, frames) = self.hub.channel(channel).map_or_else(Default::default, |channel| {
             let frames = channel.headers().chain(channel.gop()).cloned();

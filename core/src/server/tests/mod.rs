@@ -1,9 +1,9 @@
 //! The rules of the server, seen from its clients.
 
 mod connections;
+mod deferred;
 mod half_closed;
 mod journal;
-mod leisure;
 mod names;
 mod pages;
 mod rtmp;

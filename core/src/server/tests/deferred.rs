@@ -58,7 +58,7 @@ fn whoever_waits_is_a_watcher() {
 }
 
 #[test]
-fn once_the_last_player_has_left_there_is_leisure_again() {
+fn once_the_last_player_has_left_reads_are_deferred_again() {
     let mut world = World::new(2, |_| {});
     let publisher = publisher(&mut world, 0);
     for shard in 0..2 {

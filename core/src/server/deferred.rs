@@ -1,4 +1,4 @@
-//! Publishers that nobody watches are read at leisure: seldom, and much at a time.
+//! Publishers that nobody watches are read seldom, and much at a time: their reads are deferred.
 //!
 //! An encoder sends each frame in a segment of its own. To be woken for each and to read it at once is most of what a
 //! publisher costs, and lets players have it early; where there are none, what comes may as well wait in the kernel.
@@ -27,15 +27,15 @@ const SILENCE: Duration = Duration::from_millis(200);
 /// at once, so that a publisher of 5 Mb/s and more, or a whole file pushed at full speed, sets the pace itself.
 const LOW_WATER: usize = 64 << 10;
 
-/// The connections that are read at leisure, and when they are looked at next.
+/// The connections whose reads are deferred, and when they are looked at next.
 #[derive(Debug, Default)]
-pub(super) struct Leisure {
+pub(super) struct DeferredReads {
     connections: BTreeSet<ConnectionId>,
     /// Set while there are any.
     due: Option<Time>,
 }
 
-impl Leisure {
+impl DeferredReads {
     pub(super) fn poll_timeout(&self) -> Option<Time> {
         self.due
     }
@@ -62,7 +62,7 @@ impl Server {
     /// A socket that cannot be told so may go on saying it for every byte: that costs more and changes nothing else.
     #[must_use]
     pub fn low_water(&self, id: ConnectionId) -> usize {
-        if self.leisure.connections.contains(&id) {
+        if self.deferred.connections.contains(&id) {
             LOW_WATER
         } else {
             1
@@ -71,44 +71,44 @@ impl Server {
 
     /// After a read of a connection: takes it easy from now on if all that it does is to publish what nobody watches,
     /// and not if it has just said that it is in a hurry.
-    pub(super) fn relax(&mut self, now: Time, id: ConnectionId) {
+    pub(super) fn defer(&mut self, now: Time, id: ConnectionId) {
         let Some(connection) = self.peek(id) else { return };
         let is_unwatched = |role: &Role| self.is_unwatched(role.channel);
-        if connection.is_patient() && connection.roles.iter().all(is_unwatched) {
-            self.leisure.insert(now, id);
+        if connection.may_be_deferred() && connection.roles.iter().all(is_unwatched) {
+            self.deferred.insert(now, id);
         } else {
-            self.leisure.remove(id);
+            self.deferred.remove(id);
         }
     }
 
     /// Somebody waits for what a connection sends, or will not do nothing but publish any more: reads it, now and
     /// eagerly from now on. Returns whether it was read seldom until now.
-    pub(super) fn attend(&mut self, id: ConnectionId) -> bool {
-        let was_patient = self.leisure.remove(id);
-        if was_patient {
+    pub(super) fn read_now(&mut self, id: ConnectionId) -> bool {
+        let was_deferred = self.deferred.remove(id);
+        if was_deferred {
             self.actions.push_back(Action::Read(id));
         }
-        was_patient
+        was_deferred
     }
 
-    /// As [`attend`](Self::attend), for the publisher of `channel` if it is one of ours.
-    pub(super) fn attend_publisher(&mut self, channel: ChannelId) {
+    /// As [`read_now`](Self::read_now), for the publisher of `channel` if it is one of ours.
+    pub(super) fn read_publisher_now(&mut self, channel: ChannelId) {
         let publisher = self.streams.get(&channel).and_then(|stream| stream.publisher.as_ref());
         if let Some(id) = publisher.map(|publisher| publisher.connection) {
-            self.attend(id);
+            self.read_now(id);
         }
     }
 
-    /// Has all connections read whose turn has come. O(those that are read at leisure).
-    pub(super) fn read_leisurely(&mut self, now: Time) {
-        if self.leisure.due.is_none_or(|due| now < due) {
+    /// Has all connections read whose turn has come. O(those whose reads are deferred).
+    pub(super) fn read_deferred(&mut self, now: Time) {
+        if self.deferred.due.is_none_or(|due| now < due) {
             return;
         }
-        self.leisure.due = Some(now + INTERVAL);
-        for id in self.leisure.connections.clone() {
+        self.deferred.due = Some(now + INTERVAL);
+        for id in self.deferred.connections.clone() {
             let is_silent = self.peek(id).is_none_or(|it| now.since(it.last_input) >= SILENCE);
             if is_silent {
-                self.attend(id);
+                self.read_now(id);
             } else {
                 self.actions.push_back(Action::Read(id));
             }
@@ -126,7 +126,7 @@ impl Server {
 impl Connection {
     /// Whether its peer waits for nothing that reading late would delay: it publishes, does nothing else, and wants
     /// acknowledgements seldom.
-    fn is_patient(&self) -> bool {
+    fn may_be_deferred(&self) -> bool {
         self.phase == Phase::Open
             && !self.roles.is_empty()
             && self
