@@ -2,11 +2,11 @@
 
 use super::ChannelConfig;
 use super::headers::Stored;
-use super::lobby::Lobby;
 use super::subscriber::{AwaitsKeyframe, LagLimit, SkipStep, Subscriber, SubscriberStats};
 use super::timeline::TimelineStats;
 use super::tracks::{Tracks, Watch};
 use super::view::{Ended, View};
+use super::wait_queue::WaitQueue;
 use crate::Time;
 use crate::media::adts::{self, Adts};
 use crate::media::{self, Codec, Frame, FrameAt, FrameClass, FrameKind};
@@ -27,7 +27,7 @@ pub struct Channel {
     header_changes: PerSecond,
     is_unsteady: bool,
     subscribers: Slab<Subscriber>,
-    lobby: Lobby,
+    wait_queue: WaitQueue,
     /// Players that get nothing before the tracks are known.
     awaiting_tracks: usize,
     stats: ChannelStats,
@@ -103,14 +103,14 @@ impl Channel {
     /// An empty channel.
     #[must_use]
     pub fn new(config: Arc<ChannelConfig>) -> Self {
-        let lobby = Lobby::new(config.merge);
+        let wait_queue = WaitQueue::new(config.merge);
         Channel {
             view: View::new(config),
             adts: None,
             header_changes: PerSecond::default(),
             is_unsteady: false,
             subscribers: Slab::new(),
-            lobby,
+            wait_queue,
             awaiting_tracks: 0,
             stats: ChannelStats::default(),
         }
@@ -211,12 +211,12 @@ impl Channel {
         let cursor = self.view.ring.gop_start().unwrap_or(self.view.ring.end());
         let awaits = self.view.ring.gop_start().is_none();
         self.awaiting_tracks += usize::from(join.needs_tracks);
-        let lane = self
-            .lobby
-            .lane(join.merge.map(|asked| asked.min(self.view.config.max_merge)));
+        let group = self
+            .wait_queue
+            .group(join.merge.map(|asked| asked.min(self.view.config.max_merge)));
         let index = self.subscribers.insert(Subscriber {
             token: join.token,
-            lane,
+            group,
             life: self.view.life,
             cursor,
             anchor: self.view.ring.end(),
@@ -245,7 +245,7 @@ impl Channel {
         let subscriber = self.subscribers.try_remove(id.0 as usize)?;
         self.awaiting_tracks -= usize::from(subscriber.needs_tracks);
         if subscriber.is_parked {
-            self.lobby.remove(subscriber.lane, id);
+            self.wait_queue.remove(subscriber.group, id);
         }
         Some(subscriber.stats)
     }
@@ -269,7 +269,7 @@ impl Channel {
         }
         let next = self.view.next(subscriber);
         if matches!(next, Next::Pending) && !mem::replace(&mut subscriber.is_parked, true) {
-            self.lobby.park(subscriber.lane, id);
+            self.wait_queue.park(subscriber.group, id);
         }
         next
     }
@@ -380,12 +380,12 @@ impl Channel {
         (self.view.ring.bytes(), self.view.ring.len())
     }
 
-    pub(super) fn lobby(&mut self) -> &mut Lobby {
-        &mut self.lobby
+    pub(super) fn wait_queue(&mut self) -> &mut WaitQueue {
+        &mut self.wait_queue
     }
 
     pub(super) fn poll_wake(&mut self) -> Option<u64> {
-        let id = self.lobby.pop()?;
+        let id = self.wait_queue.pop()?;
         let subscriber = self.subscribers.get_mut(id.0 as usize)?;
         subscriber.is_parked = false;
         Some(subscriber.token)
@@ -393,7 +393,7 @@ impl Channel {
 
     /// Lets go of frames that nobody waits for any more.
     fn trim(&mut self, now: Time) {
-        let (parked, unannounced_from) = self.lobby.before_push(self.view.ring.end());
+        let (parked, unannounced_from) = self.wait_queue.before_push(self.view.ring.end());
         // Who still waits for the tracks to be known is parked as well, but has not taken what was there.
         let is_all_parked = parked == self.subscribers.len() && self.awaiting_tracks == 0;
         let needed_from = is_all_parked.then_some(unannounced_from);

@@ -16,12 +16,12 @@
 mod channel;
 mod config;
 mod headers;
-mod lobby;
 mod ring;
 mod subscriber;
 mod timeline;
 mod tracks;
 mod view;
+mod wait_queue;
 
 #[cfg(test)]
 mod tests;
@@ -35,8 +35,8 @@ pub use tracks::Tracks;
 
 use crate::{StreamKey, Time};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
-use lobby::LaneId;
 use slab::Slab;
+use wait_queue::GroupId;
 
 /// All channels of one thread, by key, and who is to be woken.
 #[derive(Debug, Default)]
@@ -46,7 +46,7 @@ pub struct Hub {
     /// Channels with players to wake now.
     ready: VecDeque<ChannelId>,
     /// Which players' merging delay runs, and until when.
-    merging: BTreeSet<(Time, ChannelId, LaneId)>,
+    merging: BTreeSet<(Time, ChannelId, GroupId)>,
 }
 
 /// A channel of one [`Hub`].
@@ -110,8 +110,8 @@ impl Hub {
             return;
         };
         let merging = &mut self.merging;
-        let wakes = channel.lobby().announce(|lane, delay| {
-            merging.insert((now + delay, id, lane));
+        let wakes = channel.wait_queue().announce(|group, delay| {
+            merging.insert((now + delay, id, group));
         });
         if wakes {
             self.ready.push_back(id);
@@ -138,11 +138,11 @@ impl Hub {
     /// Wakes the players of every channel whose merging delay is over.
     pub fn handle_timeout(&mut self, now: Time) {
         while self.merging.first().is_some_and(|(due, _, _)| *due <= now) {
-            let Some((_, id, lane)) = self.merging.pop_first() else {
+            let Some((_, id, group)) = self.merging.pop_first() else {
                 return;
             };
             if let Some(channel) = self.channels.get_mut(id.0)
-                && channel.lobby().end_delay(lane)
+                && channel.wait_queue().end_delay(group)
             {
                 self.ready.push_back(id);
             }

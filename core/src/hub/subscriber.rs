@@ -1,8 +1,8 @@
 //! One player's place in a channel.
 
-use super::lobby::LaneId;
 use super::ring::Sequence;
 use super::tracks::Tracks;
+use super::wait_queue::GroupId;
 use crate::{FrameKind, Time};
 
 /// What a channel remembers of one player.
@@ -11,7 +11,7 @@ pub(super) struct Subscriber {
     /// The caller's name for it.
     pub(super) token: u64,
     /// Where it is parked.
-    pub(super) lane: LaneId,
+    pub(super) group: GroupId,
     /// The life of the channel that it belongs to.
     pub(super) life: u32,
     /// The next frame to look at.

@@ -6,21 +6,21 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-/// Merging delays that players may choose from; what they ask for is rounded down. Few, so that players share lanes.
+/// Merging delays that players may choose from; what they ask for is rounded down. Few, so that players share groups.
 const STEPS_MILLIS: [u64; 8] = [0, 10, 20, 50, 100, 200, 500, 1_000];
 
 /// The parked players of a channel.
 #[derive(Debug)]
-pub(super) struct Lobby {
+pub(super) struct WaitQueue {
     /// The first is for players that asked for nothing.
-    lanes: Vec<Lane>,
+    groups: Vec<MergeGroup>,
     /// Players that were announced something and that `pop` has not handed out yet.
     waking: Vec<SubscriberId>,
 }
 
 /// Parked players with one merging delay.
 #[derive(Debug)]
-struct Lane {
+struct MergeGroup {
     delay: Duration,
     parked: Vec<SubscriberId>,
     is_merging: bool,
@@ -28,21 +28,21 @@ struct Lane {
     unannounced_from: Option<Sequence>,
 }
 
-/// A lane of a [`Lobby`].
+/// A group of a [`WaitQueue`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct LaneId(u8);
+pub(super) struct GroupId(u8);
 
-impl Lobby {
+impl WaitQueue {
     pub(super) fn new(delay: Duration) -> Self {
-        Lobby {
-            lanes: vec![Lane::new(delay)],
+        WaitQueue {
+            groups: vec![MergeGroup::new(delay)],
             waking: Vec::new(),
         }
     }
 
-    /// The lane for a player that wants frames to wait no longer than `delay`, made if it is new.
-    pub(super) fn lane(&mut self, delay: Option<Duration>) -> LaneId {
-        let Some(delay) = delay else { return LaneId(0) };
+    /// The group for a player that wants frames to wait no longer than `delay`, made if it is new.
+    pub(super) fn group(&mut self, delay: Option<Duration>) -> GroupId {
+        let Some(delay) = delay else { return GroupId(0) };
         let rounded = STEPS_MILLIS
             .map(Duration::from_millis)
             .into_iter()
@@ -50,27 +50,27 @@ impl Lobby {
             .find(|step| *step <= delay);
         let wanted = [delay, rounded.unwrap_or_default()];
         let index = self
-            .lanes
+            .groups
             .iter()
-            .position(|lane| wanted.contains(&lane.delay))
+            .position(|group| wanted.contains(&group.delay))
             .unwrap_or_else(|| {
-                self.lanes.push(Lane::new(rounded.unwrap_or_default()));
-                self.lanes.len() - 1
+                self.groups.push(MergeGroup::new(rounded.unwrap_or_default()));
+                self.groups.len() - 1
             });
-        // One lane per step and one more at most.
-        LaneId(u8::try_from(index).unwrap_or(0))
+        // One group per step and one more at most.
+        GroupId(u8::try_from(index).unwrap_or(0))
     }
 
-    pub(super) fn park(&mut self, lane: LaneId, id: SubscriberId) {
-        if let Some(lane) = self.lanes.get_mut(usize::from(lane.0)) {
-            lane.parked.push(id);
+    pub(super) fn park(&mut self, group: GroupId, id: SubscriberId) {
+        if let Some(group) = self.groups.get_mut(usize::from(group.0)) {
+            group.parked.push(id);
         }
     }
 
     /// Forgets a player. O(parked players).
-    pub(super) fn remove(&mut self, lane: LaneId, id: SubscriberId) {
-        if let Some(lane) = self.lanes.get_mut(usize::from(lane.0)) {
-            lane.parked.retain(|parked| *parked != id);
+    pub(super) fn remove(&mut self, group: GroupId, id: SubscriberId) {
+        if let Some(group) = self.groups.get_mut(usize::from(group.0)) {
+            group.parked.retain(|parked| *parked != id);
         }
         self.waking.retain(|waking| *waking != id);
     }
@@ -78,38 +78,38 @@ impl Lobby {
     /// How many players are parked, and the first frame that one of them has not been woken for if frame `end` comes
     /// now.
     pub(super) fn before_push(&mut self, end: Sequence) -> (usize, Sequence) {
-        self.lanes.iter_mut().fold((0, end), |(parked, needed_from), lane| {
-            if lane.parked.is_empty() {
+        self.groups.iter_mut().fold((0, end), |(parked, needed_from), group| {
+            if group.parked.is_empty() {
                 return (parked, needed_from);
             }
-            let unannounced_from = *lane.unannounced_from.get_or_insert(end);
-            (parked + lane.parked.len(), needed_from.min(unannounced_from))
+            let unannounced_from = *group.unannounced_from.get_or_insert(end);
+            (parked + group.parked.len(), needed_from.min(unannounced_from))
         })
     }
 
-    /// There is something new: wakes the lanes without a delay, and names those whose delay begins now. Returns whether
+    /// There is something new: wakes the groups without a delay, and names those whose delay begins now. Returns whether
     /// anybody is to be handed out who was not before.
-    pub(super) fn announce(&mut self, mut begin_delay: impl FnMut(LaneId, Duration)) -> bool {
+    pub(super) fn announce(&mut self, mut begin_delay: impl FnMut(GroupId, Duration)) -> bool {
         let was_idle = self.waking.is_empty();
-        for (index, lane) in (0..).zip(&mut self.lanes) {
-            if lane.parked.is_empty() {
+        for (index, group) in (0..).zip(&mut self.groups) {
+            if group.parked.is_empty() {
                 continue;
             }
-            if lane.delay.is_zero() {
-                lane.wake(&mut self.waking);
-            } else if !lane.is_merging {
-                lane.is_merging = true;
-                begin_delay(LaneId(index), lane.delay);
+            if group.delay.is_zero() {
+                group.wake(&mut self.waking);
+            } else if !group.is_merging {
+                group.is_merging = true;
+                begin_delay(GroupId(index), group.delay);
             }
         }
         was_idle && !self.waking.is_empty()
     }
 
-    /// The delay of a lane is over. Returns as `announce` does.
-    pub(super) fn end_delay(&mut self, lane: LaneId) -> bool {
+    /// The delay of a group is over. Returns as `announce` does.
+    pub(super) fn end_delay(&mut self, group: GroupId) -> bool {
         let was_idle = self.waking.is_empty();
-        if let Some(lane) = self.lanes.get_mut(usize::from(lane.0)) {
-            lane.wake(&mut self.waking);
+        if let Some(group) = self.groups.get_mut(usize::from(group.0)) {
+            group.wake(&mut self.waking);
         }
         was_idle && !self.waking.is_empty()
     }
@@ -120,9 +120,9 @@ impl Lobby {
     }
 }
 
-impl Lane {
+impl MergeGroup {
     fn new(delay: Duration) -> Self {
-        Lane {
+        MergeGroup {
             delay,
             parked: Vec::new(),
             is_merging: false,
