@@ -166,7 +166,7 @@
 //! | nothing happens | | 0 |
 //!
 //! In a [`server::Server`] a connection that plays and keeps up owns less than 2 KiB, one that has said nothing yet less
-//! than 1 KiB, since their outputs use their memory in turns ([`output::SpareRooms`]); a session of your own keeps what its
+//! than 1 KiB, since their outputs use their memory in turns ([`output::BufferPool`]); a session of your own keeps what its
 //! longest burst took, up to 24 KiB. The frames that wait for a slow player are shared with the others.
 //! `tests/allocations.rs` holds all of this.
 //!

@@ -18,9 +18,9 @@ const KEPT_SEGMENTS: usize = 256;
 /// Sent bytes at the front of the arena from which on they are worth a move of what is behind them.
 const RECLAIMED_ARENA: usize = 1 << 10;
 
-/// Rooms that [`SpareRooms`] keeps. 64: as many connections as a driver serves between two looks for input; with what
+/// Buffers that [`BufferPool`] keeps. 64: as many connections as a driver serves between two looks for input; with what
 /// a room may keep that is 1.5 MiB.
-const MAX_SPARE_ROOMS: usize = 64;
+const MAX_POOLED: usize = 64;
 
 /// Bytes to write: small pieces in one arena, large payloads by reference.
 ///
@@ -29,7 +29,7 @@ const MAX_SPARE_ROOMS: usize = 64;
 /// [`write_shared`](Self::write_shared) (bumps a reference count for [`INLINE_BELOW`] bytes and more).
 ///
 /// Cost: no allocation once arena and segment list have grown to what bursts need. A drained output keeps them up to
-/// 24 KiB, or leaves them to others: see [`SpareRooms`].
+/// 24 KiB, or leaves them to others: see [`BufferPool`].
 #[derive(Debug, Default)]
 pub struct Output {
     /// Some if there are bytes to send, and perhaps afterwards.
@@ -53,9 +53,9 @@ struct Room {
 /// and a player that keeps up own none, and what is written to next is still in the processor's cache.
 ///
 /// Cost: a few dozen instructions for each of the two calls; no allocation while no more than 64 outputs that hold
-/// something were [lent](Self::lend) room.
+/// something were given room by [`acquire`](Self::acquire).
 #[derive(Debug, Default)]
-pub struct SpareRooms {
+pub struct BufferPool {
     #[expect(clippy::vec_box, reason = "a room moves between here and an output by its pointer")]
     rooms: Vec<Box<Room>>,
 }
@@ -196,25 +196,25 @@ impl Room {
     }
 }
 
-impl SpareRooms {
+impl BufferPool {
     /// No memory yet.
     #[must_use]
     pub const fn new() -> Self {
-        SpareRooms { rooms: Vec::new() }
+        BufferPool { rooms: Vec::new() }
     }
 
-    /// Lends room to `output`, which is about to be written to, if it has none and some is there.
-    pub fn lend(&mut self, output: &mut Output) {
+    /// Gives room to `output`, which is about to be written to, if it has none and some is there.
+    pub fn acquire(&mut self, output: &mut Output) {
         if output.room.is_none() {
             output.room = self.rooms.pop();
         }
     }
 
     /// Takes the room of `output`, if nothing is in it.
-    pub fn take_back(&mut self, output: &mut Output) {
+    pub fn release(&mut self, output: &mut Output) {
         if output.is_empty()
             && let Some(room) = output.room.take()
-            && self.rooms.len() < MAX_SPARE_ROOMS
+            && self.rooms.len() < MAX_POOLED
         {
             self.rooms.push(room);
         }
@@ -382,37 +382,37 @@ mod tests {
 
     #[test]
     fn outputs_use_the_same_room_in_turns() {
-        let mut spares = SpareRooms::new();
+        let mut pool = BufferPool::new();
         let mut outputs = [Output::new(), Output::new()];
         fill(&mut outputs[0], 3);
-        spares.take_back(&mut outputs[0]);
+        pool.release(&mut outputs[0]);
         assert_eq!(
             drain(&mut outputs[0], 100).len(),
             3 * 312,
             "what is still to be sent stays"
         );
-        spares.take_back(&mut outputs[0]);
+        pool.release(&mut outputs[0]);
         for turn in 1..10 {
             let sender = &mut outputs[turn % 2];
-            spares.lend(sender);
+            pool.acquire(sender);
             fill(sender, 3);
             assert_eq!(drain(sender, 100).len(), 3 * 312);
-            spares.take_back(sender);
+            pool.release(sender);
             assert_eq!(sender.held_memory(), 0);
         }
-        assert_eq!(spares.rooms.len(), 1);
+        assert_eq!(pool.rooms.len(), 1);
     }
 
     #[test]
-    fn spare_rooms_are_few() {
-        let mut spares = SpareRooms::new();
+    fn a_pool_keeps_few_buffers() {
+        let mut pool = BufferPool::new();
         for _ in 0..1_000 {
             let mut output = Output::new();
             fill(&mut output, 1);
             output.clear();
-            spares.take_back(&mut output);
+            pool.release(&mut output);
         }
-        assert_eq!(spares.rooms.len(), MAX_SPARE_ROOMS);
+        assert_eq!(pool.rooms.len(), MAX_POOLED);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
 use std::time::Duration;
 
-/// A socket that never blocks, as the driver's runtime lends it.
+/// A socket that never blocks, as the driver's runtime gives it.
 ///
 /// Each method takes `&self`: a driver's own handle on the same socket waits for its readiness meanwhile.
 pub trait Socket {

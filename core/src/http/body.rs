@@ -7,7 +7,7 @@ const MAX_SIZE_LINE: u16 = 1 << 10;
 /// Bytes of the trailer section. 8 KiB: nobody sends trailers either.
 const MAX_TRAILERS: u16 = 8 << 10;
 
-/// Reads the content of one request off the connection. It holds no content: pieces are lent from the input.
+/// Reads the content of one request off the connection. It holds no content: pieces are borrowed from the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Body {
     /// So many bytes are left.
@@ -65,7 +65,7 @@ impl Body {
     /// A request without content.
     pub(super) const EMPTY: Body = Body::Length(0);
 
-    /// Takes framing bytes off `input` and lends the content that follows; [`consume`](Self::consume) takes that.
+    /// Takes framing bytes off `input` and returns the content that follows; [`consume`](Self::consume) takes that.
     pub(super) fn peek<'a>(&mut self, input: &mut &'a [u8]) -> Result<Content<'a>, BodyError> {
         let left = match self {
             Body::Length(left) => *left,
@@ -86,7 +86,7 @@ impl Body {
         })
     }
 
-    /// Takes `count` bytes of content off `input`: at most as many as [`peek`](Self::peek) has lent.
+    /// Takes `count` bytes of content off `input`: at most as many as [`peek`](Self::peek) has returned.
     pub(super) fn consume(&mut self, count: usize, input: &mut &[u8]) {
         *input = input.get(count..).unwrap_or_default();
         let count = count as u64;
@@ -180,7 +180,7 @@ mod tests {
             loop {
                 match body.peek(&mut input)? {
                     Content::Data(data) => {
-                        // One byte less than lent, where possible: taking a part must work.
+                        // One byte less than returned, where possible: taking a part must work.
                         let count = (data.len() - 1).max(1);
                         content.extend_from_slice(&data[..count]);
                         body.consume(count, &mut input);

@@ -252,7 +252,7 @@ impl Channel {
 
     /// What the player gets next. [`Next::Pending`] parks it until there is more.
     ///
-    /// Cost: no allocation; the frame is lent. Frames that the player is to miss are passed over in one go.
+    /// Cost: no allocation; the frame is borrowed. Frames that the player is to miss are passed over in one go.
     pub fn next(&mut self, id: SubscriberId) -> Next<'_> {
         let Some(subscriber) = self.subscribers.get_mut(id.0 as usize) else {
             return Next::Ended;

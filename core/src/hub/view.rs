@@ -24,7 +24,7 @@ const BASE_LOOKAHEAD: usize = 64;
 
 /// Everything that a player's next step depends on, apart from the player.
 ///
-/// The channel changes it as frames come in, and lends it to each player as it is, so that a step begins with nothing to
+/// The channel changes it as frames come in, and each player borrows it as it is, so that a step begins with nothing to
 /// look up or put together.
 #[derive(Debug)]
 pub(super) struct View {

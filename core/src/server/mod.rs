@@ -52,7 +52,7 @@ pub use stats::ServerStats;
 
 use crate::http::HttpConfig;
 use crate::hub::{ChannelId, Hub};
-use crate::output::SpareRooms;
+use crate::output::BufferPool;
 use crate::session::SessionConfig;
 use crate::time::PerSecond;
 use crate::{EndCause, Output, Time};
@@ -108,7 +108,7 @@ pub struct Server {
     /// What `output` returns for a connection that is gone.
     nothing: Output,
     /// What the outputs of all connections use in turns.
-    spare_rooms: SpareRooms,
+    buffer_pool: BufferPool,
 }
 
 impl Server {
@@ -143,7 +143,7 @@ impl Server {
             is_shutting_down: false,
             stats: ServerStats::default(),
             nothing: Output::new(),
-            spare_rooms: SpareRooms::new(),
+            buffer_pool: BufferPool::new(),
             config,
         }
     }
@@ -331,7 +331,7 @@ impl Server {
         if let Some(half_closed) = &mut connection.half_closed {
             half_closed.note_progress(now, output.sent(), self.config.limits.half_closed_timeout);
         }
-        self.spare_rooms.take_back(output);
+        self.buffer_pool.release(output);
         output
     }
 
@@ -457,7 +457,7 @@ impl Server {
             let Some(connection) = find(&mut self.connections, id) else {
                 return;
             };
-            self.spare_rooms.lend(connection.protocol.output());
+            self.buffer_pool.acquire(connection.protocol.output());
             match step(&mut connection.protocol) {
                 Ok(Some(happened)) => {
                     self.act_on(now, id, happened);
@@ -560,7 +560,7 @@ impl Server {
             self.feed(now, id, &stash);
             return;
         }
-        self.spare_rooms.take_back(connection.protocol.output());
+        self.buffer_pool.release(connection.protocol.output());
         self.conclude(now, id);
     }
 
@@ -631,7 +631,7 @@ impl Server {
     /// The driver has been told to drop the socket: the identifier is dead.
     fn forget(&mut self, id: ConnectionId) {
         if let Some(connection) = find(&mut self.connections, id) {
-            self.spare_rooms.take_back(connection.protocol.output());
+            self.buffer_pool.release(connection.protocol.output());
             self.connections.remove(id.index());
         }
     }

@@ -353,7 +353,7 @@ impl Server {
         };
         let mut ended = None;
         connection.may_have_more = false;
-        self.spare_rooms.lend(connection.protocol.output());
+        self.buffer_pool.acquire(connection.protocol.output());
         for role in &mut connection.roles {
             let Activity::Playing {
                 subscriber,
