@@ -5,7 +5,7 @@ use crate::session::{RequestId, Target};
 use crate::{EndCause, Frame, StreamKey};
 use alloc::boxed::Box;
 
-/// What happened on a connection.
+/// What a session reports.
 ///
 /// An event owns what it carries, so the session is free while one is held. Every [`PublishRequested`] that is not
 /// answered by a reject is followed by exactly one [`PublishEnded`], every [`PlayRequested`] by exactly one

@@ -146,9 +146,9 @@ pub(super) enum Protocol {
     Http(Box<HttpSession>),
 }
 
-/// What happened on a connection.
+/// What a session reports.
 #[derive(Debug)]
-pub(super) enum Happened {
+pub(super) enum ProtocolEvent {
     PublishRequested {
         request: RequestId,
         stream: MessageStreamId,
@@ -180,18 +180,21 @@ pub(super) enum Happened {
     Answered,
     /// The protocol machine has turned the peer away on its own.
     Refused(Box<dyn core::error::Error>),
-    /// Something odd, for the debug log.
-    Odd(Box<dyn core::fmt::Debug>),
+    /// An anomaly, for the debug log.
+    Anomaly(Box<dyn core::fmt::Debug>),
     /// Nothing that the server acts on.
     Nothing,
 }
 
-impl Happened {
+impl ProtocolEvent {
     /// Whether the peer has asked for something that is answered.
     pub(super) const fn is_request(&self) -> bool {
         matches!(
             self,
-            Happened::PublishRequested { .. } | Happened::PlayRequested(_) | Happened::Answered | Happened::Refused(_)
+            ProtocolEvent::PublishRequested { .. }
+                | ProtocolEvent::PlayRequested(_)
+                | ProtocolEvent::Answered
+                | ProtocolEvent::Refused(_)
         )
     }
 }
@@ -332,7 +335,7 @@ impl Protocol {
         }
     }
 
-    pub(super) fn handle_input(&mut self, now: Time, input: &mut &[u8]) -> Result<Option<Happened>, Failure> {
+    pub(super) fn handle_input(&mut self, now: Time, input: &mut &[u8]) -> Result<Option<ProtocolEvent>, Failure> {
         Ok(match self {
             Protocol::Rtmp(session) => session
                 .handle_input(now, input)?
@@ -341,14 +344,14 @@ impl Protocol {
         })
     }
 
-    pub(super) fn handle_eof(&mut self, now: Time) -> Result<Option<Happened>, Failure> {
+    pub(super) fn handle_eof(&mut self, now: Time) -> Result<Option<ProtocolEvent>, Failure> {
         Ok(match self {
             Protocol::Rtmp(session) => session.handle_eof(now)?.map(|event| from_rtmp(session, now, event)),
             Protocol::Http(session) => session.handle_eof(now)?.map(from_http),
         })
     }
 
-    pub(super) fn handle_timeout(&mut self, now: Time) -> Result<Option<Happened>, Failure> {
+    pub(super) fn handle_timeout(&mut self, now: Time) -> Result<Option<ProtocolEvent>, Failure> {
         Ok(match self {
             Protocol::Rtmp(session) => session.handle_timeout(now)?.map(|event| from_rtmp(session, now, event)),
             Protocol::Http(session) => session.handle_timeout(now)?.map(from_http),
@@ -506,19 +509,19 @@ fn http_status(refusal: Refusal) -> HttpStatus {
     }
 }
 
-fn from_rtmp(session: &mut ServerSession, now: Time, event: Event) -> Happened {
+fn from_rtmp(session: &mut ServerSession, now: Time, event: Event) -> ProtocolEvent {
     match event {
         Event::ConnectRequested { id, .. } => {
             // Every application is welcome; who may publish and play is asked per stream.
             let _ = session.accept(now, id);
-            Happened::Nothing
+            ProtocolEvent::Nothing
         }
         Event::PublishRequested {
             id: request,
             stream,
             target,
             ..
-        } => Happened::PublishRequested {
+        } => ProtocolEvent::PublishRequested {
             request,
             stream,
             target,
@@ -536,7 +539,7 @@ fn from_rtmp(session: &mut ServerSession, now: Time, event: Event) -> Happened {
                 waits_accepted: true,
                 merge: None,
             };
-            Happened::PlayRequested(PlayRequest {
+            ProtocolEvent::PlayRequested(PlayRequest {
                 request,
                 stream,
                 target,
@@ -544,23 +547,23 @@ fn from_rtmp(session: &mut ServerSession, now: Time, event: Event) -> Happened {
                 ask,
             })
         }
-        Event::Frame { stream, frame } => Happened::Frame { stream, frame },
-        Event::MetadataCleared { stream } => Happened::MetadataCleared { stream },
-        Event::PlayControl { stream, control } => Happened::PlayControl { stream, control },
-        Event::PublishEnded { stream, cause } => Happened::PublishEnded { stream, cause },
-        Event::PlayEnded { stream, cause } => Happened::PlayEnded { stream, cause },
-        Event::PongReceived { .. } => Happened::Nothing,
-        Event::Anomaly(Anomaly::InvalidName(reason)) => Happened::Refused(Box::new(reason)),
-        Event::Anomaly(anomaly) => Happened::Odd(Box::new(anomaly)),
+        Event::Frame { stream, frame } => ProtocolEvent::Frame { stream, frame },
+        Event::MetadataCleared { stream } => ProtocolEvent::MetadataCleared { stream },
+        Event::PlayControl { stream, control } => ProtocolEvent::PlayControl { stream, control },
+        Event::PublishEnded { stream, cause } => ProtocolEvent::PublishEnded { stream, cause },
+        Event::PlayEnded { stream, cause } => ProtocolEvent::PlayEnded { stream, cause },
+        Event::PongReceived { .. } => ProtocolEvent::Nothing,
+        Event::Anomaly(Anomaly::InvalidName(reason)) => ProtocolEvent::Refused(Box::new(reason)),
+        Event::Anomaly(anomaly) => ProtocolEvent::Anomaly(Box::new(anomaly)),
     }
 }
 
-fn from_http(event: HttpEvent) -> Happened {
+fn from_http(event: HttpEvent) -> ProtocolEvent {
     let stream = HTTP_STREAM;
     match event {
         HttpEvent::PublishRequested {
             id: request, target, ..
-        } => Happened::PublishRequested {
+        } => ProtocolEvent::PublishRequested {
             request,
             stream,
             target,
@@ -579,7 +582,7 @@ fn from_http(event: HttpEvent) -> Happened {
                 waits_accepted: false,
                 merge: None,
             };
-            Happened::PlayRequested(PlayRequest {
+            ProtocolEvent::PlayRequested(PlayRequest {
                 request,
                 stream,
                 target,
@@ -587,12 +590,12 @@ fn from_http(event: HttpEvent) -> Happened {
                 ask,
             })
         }
-        HttpEvent::Frame(frame) => Happened::Frame { stream, frame },
-        HttpEvent::PublishEnded { cause } => Happened::PublishEnded { stream, cause },
-        HttpEvent::PlayEnded { cause } => Happened::PlayEnded { stream, cause },
-        HttpEvent::MetadataCleared => Happened::MetadataCleared { stream },
-        HttpEvent::TagSkipped { .. } => Happened::Odd(Box::new(event)),
-        HttpEvent::Answered => Happened::Answered,
-        HttpEvent::Refused(reason) => Happened::Refused(Box::new(reason)),
+        HttpEvent::Frame(frame) => ProtocolEvent::Frame { stream, frame },
+        HttpEvent::PublishEnded { cause } => ProtocolEvent::PublishEnded { stream, cause },
+        HttpEvent::PlayEnded { cause } => ProtocolEvent::PlayEnded { stream, cause },
+        HttpEvent::MetadataCleared => ProtocolEvent::MetadataCleared { stream },
+        HttpEvent::TagSkipped { .. } => ProtocolEvent::Anomaly(Box::new(event)),
+        HttpEvent::Answered => ProtocolEvent::Answered,
+        HttpEvent::Refused(reason) => ProtocolEvent::Refused(Box::new(reason)),
     }
 }

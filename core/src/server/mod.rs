@@ -59,7 +59,7 @@ use crate::{EndCause, Output, Time};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use connection::{Connection, Failure, Happened, Phase, Protocol, Shared};
+use connection::{Connection, Failure, Phase, Protocol, ProtocolEvent, Shared};
 use contest::Contests;
 use core::mem;
 use core::net::SocketAddr;
@@ -451,7 +451,7 @@ impl Server {
         &mut self,
         now: Time,
         id: ConnectionId,
-        mut step: impl FnMut(&mut Protocol) -> Result<Option<Happened>, Failure>,
+        mut step: impl FnMut(&mut Protocol) -> Result<Option<ProtocolEvent>, Failure>,
     ) {
         loop {
             let Some(connection) = find(&mut self.connections, id) else {
@@ -459,8 +459,8 @@ impl Server {
             };
             self.buffer_pool.acquire(connection.protocol.output());
             match step(&mut connection.protocol) {
-                Ok(Some(happened)) => {
-                    self.act_on(now, id, happened);
+                Ok(Some(event)) => {
+                    self.act_on(now, id, event);
                     // What comes after its first frame waits with that.
                     if let Some(connection) = self.connection(id).filter(|connection| connection.is_claiming()) {
                         connection.is_held = true;
@@ -476,14 +476,14 @@ impl Server {
         }
     }
 
-    fn act_on(&mut self, now: Time, id: ConnectionId, happened: Happened) {
-        if happened.is_request() && !self.admit_request(now, id) {
+    fn act_on(&mut self, now: Time, id: ConnectionId, event: ProtocolEvent) {
+        if event.is_request() && !self.admit_request(now, id) {
             return;
         }
-        match happened {
-            Happened::Frame { stream, frame } => self.publish_frame(now, id, stream, frame),
-            Happened::MetadataCleared { stream } => self.clear_metadata(now, id, stream),
-            Happened::PublishRequested {
+        match event {
+            ProtocolEvent::Frame { stream, frame } => self.publish_frame(now, id, stream, frame),
+            ProtocolEvent::MetadataCleared { stream } => self.clear_metadata(now, id, stream),
+            ProtocolEvent::PublishRequested {
                 request,
                 stream,
                 target,
@@ -491,13 +491,13 @@ impl Server {
             } => {
                 self.request_publish(now, id, request, stream, &target, waits);
             }
-            Happened::PlayRequested(request) => self.request_play(now, id, &request),
-            Happened::PlayControl { stream, control } => self.control_play(now, id, stream, control),
-            Happened::PublishEnded { stream, cause } | Happened::PlayEnded { stream, cause } => {
+            ProtocolEvent::PlayRequested(request) => self.request_play(now, id, &request),
+            ProtocolEvent::PlayControl { stream, control } => self.control_play(now, id, stream, control),
+            ProtocolEvent::PublishEnded { stream, cause } | ProtocolEvent::PlayEnded { stream, cause } => {
                 self.end_role(id, stream, cause);
             }
-            Happened::Refused(reason) if self.note_refused_push(now, id, &reason) => {}
-            Happened::Refused(reason) => {
+            ProtocolEvent::Refused(reason) if self.note_refused_push(now, id, &reason) => {}
+            ProtocolEvent::Refused(reason) => {
                 if let Some(connection) = find(&mut self.connections, id)
                     && self.journal.admits(now, connection.peer, "")
                 {
@@ -505,11 +505,11 @@ impl Server {
                         "request refused");
                 }
             }
-            Happened::Odd(what) => {
+            ProtocolEvent::Anomaly(what) => {
                 self.stats.oddities += 1;
-                debug!(conn = %id, ?what, "odd input");
+                debug!(conn = %id, ?what, "anomaly");
             }
-            Happened::Answered | Happened::Nothing => {}
+            ProtocolEvent::Answered | ProtocolEvent::Nothing => {}
         }
         self.deliver(now);
     }

@@ -14,7 +14,7 @@ pub struct ServerStats {
     pub refused: u64,
     /// Connections that broke the protocol, fell silent or took nothing.
     pub failed: u64,
-    /// Oddities read past.
+    /// Anomalies.
     pub oddities: u64,
     /// Publishes begun.
     pub publishes: u64,

@@ -55,7 +55,7 @@ pub enum Purpose {
     Play,
 }
 
-/// What happened on a client's connection.
+/// What a client's session reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientEvent {
@@ -79,7 +79,7 @@ pub enum ClientEvent {
         /// The time since it was queued.
         round_trip: Duration,
     },
-    /// Something odd that changes nothing.
+    /// An anomaly: it changes nothing.
     Anomaly(Anomaly),
 }
 
@@ -218,12 +218,12 @@ impl ClientSession {
 
     fn handle_media(&mut self, message: Message) -> ClientEvent {
         if self.request.purpose != Purpose::Play || self.state != ClientState::Started {
-            return self.odd(Anomaly::UnexpectedMedia);
+            return self.note_anomaly(Anomaly::UnexpectedMedia);
         }
         match Content::read(message.type_id, message.timestamp, message.payload, &self.config.limits) {
             Content::Frame(frame) => ClientEvent::Frame(frame),
             Content::MetadataCleared => ClientEvent::MetadataCleared,
-            Content::Nothing => self.odd(Anomaly::UnusableMedia),
+            Content::Nothing => self.note_anomaly(Anomaly::UnusableMedia),
         }
     }
 
@@ -388,10 +388,10 @@ impl Machine for ClientSession {
                         self.handle_command(command);
                         return Ok(None);
                     }
-                    Err(_) => self.odd(Anomaly::MalformedCommand),
+                    Err(_) => self.note_anomaly(Anomaly::MalformedCommand),
                 }
             }
-            type_id => self.odd(Anomaly::UnknownMessage(type_id)),
+            type_id => self.note_anomaly(Anomaly::UnknownMessage(type_id)),
         }))
     }
 

@@ -6,7 +6,7 @@ use crate::{EndCause, Frame, StreamKeyError};
 use alloc::boxed::Box;
 use core::time::Duration;
 
-/// What happened on a connection.
+/// What a session reports.
 ///
 /// An event owns what it carries, so the session is free while one is held. Every [`PublishRequested`] that is not
 /// answered by a reject is followed by exactly one [`PublishEnded`], every [`PlayRequested`] by exactly one
@@ -86,7 +86,7 @@ pub enum Event {
         /// The time since it was queued.
         round_trip: Duration,
     },
-    /// Something odd that changes nothing.
+    /// An anomaly: it changes nothing.
     Anomaly(Anomaly),
 }
 
@@ -130,7 +130,7 @@ pub enum PlayControl {
     ReceiveVideo(bool),
 }
 
-/// Something odd that a peer did and that the session read past. For counters and debug logs.
+/// What a peer did wrong and the session read over. For counters and debug logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Anomaly {

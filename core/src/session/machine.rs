@@ -93,21 +93,21 @@ pub(super) trait Machine {
         match self.link().receive(input)? {
             Some(Received::Message(message)) => self.handle_message(message),
             Some(Received::Pong(round_trip)) => Ok(Some(Self::pong(round_trip))),
-            Some(Received::PingFlood) => Ok(Some(self.odd(Anomaly::PingFlood))),
+            Some(Received::PingFlood) => Ok(Some(self.note_anomaly(Anomaly::PingFlood))),
             None => Ok(None),
         }
     }
 
     /// Counts an oddity. The event is for callers that have reported nothing else yet: it costs no place in the queue,
     /// so a peer that sends many such messages makes us allocate nothing.
-    fn odd(&mut self, anomaly: Anomaly) -> Self::Event {
+    fn note_anomaly(&mut self, anomaly: Anomaly) -> Self::Event {
         self.reports().anomalies += 1;
         Self::anomaly(anomaly)
     }
 
     /// Reports an oddity after what was reported before it.
     fn note(&mut self, anomaly: Anomaly) {
-        let event = self.odd(anomaly);
+        let event = self.note_anomaly(anomaly);
         self.reports().events.push_back(event);
     }
 

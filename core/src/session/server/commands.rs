@@ -21,7 +21,7 @@ impl ServerSession {
     /// Arguments that are absent, `null` or of another type are taken alike, and what follows them is not read.
     pub(super) fn handle_command(&mut self, message: Message) -> Result<Option<Event>, ProtocolError> {
         let Ok(command) = Command::parse(&message, AmfLimits::from(&self.config.limits)) else {
-            return Ok(Some(self.odd(Anomaly::MalformedCommand)));
+            return Ok(Some(self.note_anomaly(Anomaly::MalformedCommand)));
         };
         if command.name == b"connect" {
             self.handle_connect(&command)?;
@@ -34,8 +34,8 @@ impl ServerSession {
             b"@setDataFrame" | b"@clearDataFrame" => return self.handle_media(message),
             _ => match self.handle_call(message.msid, &command) {
                 Ok(None) => {}
-                Ok(Some(anomaly)) => return Ok(Some(self.odd(anomaly))),
-                Err(_) => return Ok(Some(self.odd(Anomaly::MalformedCommand))),
+                Ok(Some(anomaly)) => return Ok(Some(self.note_anomaly(anomaly))),
+                Err(_) => return Ok(Some(self.note_anomaly(Anomaly::MalformedCommand))),
             },
         }
         Ok(None)
@@ -87,7 +87,7 @@ impl ServerSession {
         }
     }
 
-    /// Does what a call asks for; gives back what is odd about it.
+    /// Does what a call asks for; gives back the anomaly in it, if any.
     fn handle_call(&mut self, id: MessageStreamId, command: &Command<'_>) -> Result<Option<Anomaly>, AmfError> {
         let transaction_id = command.transaction_id;
         let mut arguments = command.arguments.clone();

@@ -60,7 +60,7 @@ pub struct SessionStats {
     pub bytes_received: u64,
     /// Bytes that left for the peer.
     pub bytes_sent: u64,
-    /// Oddities read past.
+    /// Anomalies.
     pub anomalies: u64,
 }
 
@@ -381,7 +381,7 @@ impl ServerSession {
     fn handle_media(&mut self, message: Message) -> Result<Option<Event>, ProtocolError> {
         // What comes from somebody that nobody knows is not worth a look.
         if self.state != ConnectionState::Connected {
-            return Ok(Some(self.odd(Anomaly::UnexpectedMedia)));
+            return Ok(Some(self.note_anomaly(Anomaly::UnexpectedMedia)));
         }
         let msid = message.msid;
         let publishing = self.streams.resolve_if(msid, StreamState::Publishing);
@@ -395,12 +395,12 @@ impl ServerSession {
                 match self.early.offer(&frame, is_early, &self.config.limits) {
                     Ok(true) => return Ok(None),
                     Err(error) if !self.is_busy() => return Err(error),
-                    Ok(false) | Err(_) => self.odd(Anomaly::UnexpectedMedia),
+                    Ok(false) | Err(_) => self.note_anomaly(Anomaly::UnexpectedMedia),
                 }
             }
             (Content::MetadataCleared, Some(stream)) => Event::MetadataCleared { stream },
-            (Content::MetadataCleared, None) => self.odd(Anomaly::UnexpectedMedia),
-            (Content::Nothing, _) => self.odd(Anomaly::UnusableMedia),
+            (Content::MetadataCleared, None) => self.note_anomaly(Anomaly::UnexpectedMedia),
+            (Content::Nothing, _) => self.note_anomaly(Anomaly::UnusableMedia),
         }))
     }
 
@@ -528,7 +528,7 @@ impl Machine for ServerSession {
                 self.handle_media(message)
             }
             MessageTypeId::COMMAND_AMF0 | MessageTypeId::COMMAND_AMF3 => self.handle_command(message),
-            type_id => Ok(Some(self.odd(Anomaly::UnknownMessage(type_id)))),
+            type_id => Ok(Some(self.note_anomaly(Anomaly::UnknownMessage(type_id)))),
         }
     }
 
