@@ -117,7 +117,7 @@ fn publish(mut socket: TcpStream, request: ClientRequest, mut media: Media) -> R
         };
     }
 
-    // Dropping a socket with unread input resets the connection, which could cost the server our last words.
+    // Dropping a socket with unread input resets the connection, which could cost the server our final reply.
     socket.shutdown(Shutdown::Write)?;
     socket.set_read_timeout(Some(Duration::from_secs(1)))?;
     match io::copy(&mut socket, &mut io::sink()) {

@@ -131,7 +131,7 @@
 //! holds and the rest of the input stays with you; leave what follows in the kernel, and the peer slows down. The other
 //! way round, [`can_send`](session::ServerSession::can_send) says when to send no more frames because the peer is slow.
 //!
-//! An error of a machine is the peer's fault. The machine has closed itself, and its output may still hold a last word.
+//! An error of a machine is the peer's fault. The machine has closed itself, and its output may still hold a final reply.
 //! A [`StateError`](session::StateError) is yours, and has changed nothing.
 //!
 //! # The states of a session

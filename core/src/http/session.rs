@@ -241,7 +241,7 @@ impl HttpSession {
     /// Whether the connection can go: the output has left, or had its time.
     ///
     /// Whoever owns the socket shuts down its sending side and reads on for a moment: a peer that still sends may lose
-    /// the last words otherwise.
+    /// the final reply otherwise.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         match &self.state {

@@ -16,7 +16,7 @@ pub enum Action {
     /// waits for what is there: read before other sockets are written to.
     Read(ConnectionId),
     /// Shut the writing side of the socket down and go on reading: what the peer still sends is thrown away here, so
-    /// that the kernel does not answer it with a reset that would cost the peer our last words.
+    /// that the kernel does not answer it with a reset that would cost the peer our final reply.
     Shutdown(ConnectionId),
     /// Drop the socket. The identifier is dead from here on.
     Close(ConnectionId),

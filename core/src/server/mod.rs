@@ -524,7 +524,7 @@ impl Server {
         count <= max
     }
 
-    /// A connection broke down: what it did ends, its last words leave, nothing else changes.
+    /// A connection broke down: what it did ends, its final reply leaves, nothing else changes.
     fn fail(&mut self, now: Time, id: ConnectionId, failure: &Failure) {
         let Some(connection) = find(&mut self.connections, id) else {
             return;
@@ -588,7 +588,7 @@ impl Server {
         });
     }
 
-    /// Once the last words of a closing connection have left, or had their time: shuts it down.
+    /// Once the final reply of a closing connection has left, or had its time: shuts it down.
     fn settle_drained(&mut self, now: Time, id: ConnectionId) {
         let Some(connection) = self.connection(id) else { return };
         if connection.protocol.output().is_empty() {
@@ -604,7 +604,7 @@ impl Server {
             }
         } else if connection.protocol.is_closed() {
             self.end_roles(now, id, EndCause::Closed);
-            self.drop_connection(id, &"did not take its last words");
+            self.drop_connection(id, &"did not take its final reply");
         }
     }
 

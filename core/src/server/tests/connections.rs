@@ -1,4 +1,4 @@
-//! What becomes of connections: requests one after the other, ends and last words.
+//! What becomes of connections: requests one after the other, ends and final replies.
 
 use super::world::World;
 use crate::server::Listener;
@@ -75,7 +75,7 @@ fn a_connection_can_play_again_when_its_stream_has_ended() {
 }
 
 #[test]
-fn last_words_survive_the_end_of_input_however_often_it_is_told() {
+fn a_final_reply_survives_the_end_of_input_however_often_it_is_told() {
     let mut world = World::new(1, |_| {});
     let client = world.connect(0, Listener::Http, 9);
     world.clients[client].window = 0;
@@ -90,7 +90,7 @@ fn last_words_survive_the_end_of_input_however_often_it_is_told() {
 }
 
 #[test]
-fn last_words_that_nobody_takes_are_given_up() {
+fn a_final_reply_that_nobody_takes_is_given_up() {
     let mut world = World::new(1, |_| {});
     let client = world.connect(0, Listener::Http, 9);
     world.clients[client].window = 0;
