@@ -25,7 +25,7 @@ pub struct Channel {
     /// The sequence header that was made for its sound in ADTS.
     adts: Option<adts::Config>,
     header_changes: PerSecond,
-    is_unsteady: bool,
+    is_flapping: bool,
     subscribers: Slab<Subscriber>,
     wait_queue: WaitQueue,
     /// Players that get nothing before the tracks are known.
@@ -108,7 +108,7 @@ impl Channel {
             view: View::new(config),
             adts: None,
             header_changes: PerSecond::default(),
-            is_unsteady: false,
+            is_flapping: false,
             subscribers: Slab::new(),
             wait_queue,
             awaiting_tracks: 0,
@@ -321,8 +321,8 @@ impl Channel {
     /// Whether the publisher has changed its sequence headers more often than
     /// [`ChannelConfig::max_header_changes`] allow: nothing that a player could show.
     #[must_use]
-    pub fn is_unsteady(&self) -> bool {
-        self.is_unsteady
+    pub fn is_flapping(&self) -> bool {
+        self.is_flapping
     }
 
     /// Which kinds of media a player that joins now can rely on, as soon as that can be said: at once in a stream that is
@@ -413,7 +413,7 @@ impl Channel {
             }
             Stored::Changed if frame.class == FrameClass::SequenceHeader => {
                 self.view.ring.end_gop();
-                self.is_unsteady |= self.header_changes.count(now) > self.view.config.max_header_changes;
+                self.is_flapping |= self.header_changes.count(now) > self.view.config.max_header_changes;
             }
             Stored::Changed | Stored::First => {}
         }
@@ -442,7 +442,7 @@ impl Channel {
         self.stats = ChannelStats::default();
         self.view.timeline.restart();
         self.view.headers.mark_stale();
-        self.is_unsteady = false;
+        self.is_flapping = false;
         self.forget_media();
         self.view.watch = past.watch.moved_to(now);
         self.adts = past.adts;

@@ -27,7 +27,7 @@ pub struct ChannelConfig {
     /// Frames that a player may lag behind, with the same steps. 8,192, as in the GOP cache: a frame takes memory even if
     /// it is empty.
     pub lag_max_frames: usize,
-    /// Changes of sequence headers in a second above which a publisher is [unsteady](super::Channel::is_unsteady). 10:
+    /// Changes of sequence headers in a second above which a publisher is [flapping](super::Channel::is_flapping). 10:
     /// every player starts its decoder anew for each, and real encoders change once in a while.
     pub max_header_changes: u32,
     /// The longest that a frame waits for others, so that many leave in one write. 0: every frame leaves at once.

@@ -245,7 +245,7 @@ pub(super) enum Refusal {
     /// Too many wait for it.
     Crowded,
     /// The publisher changes its sequence headers all the time.
-    Unsteady,
+    Flapping,
     ShuttingDown,
 }
 
@@ -423,7 +423,7 @@ impl Protocol {
             Protocol::Http(session) => {
                 let retry_after = match refusal {
                     Refusal::Absent | Refusal::Crowded | Refusal::TooOften | Refusal::ShuttingDown => Some(RETRY_AFTER),
-                    Refusal::Taken | Refusal::Contested | Refusal::Replaced | Refusal::Unsteady => None,
+                    Refusal::Taken | Refusal::Contested | Refusal::Replaced | Refusal::Flapping => None,
                 };
                 session.reject(now, request, http_status(refusal), refusal.reason(), retry_after)
             }
@@ -482,7 +482,7 @@ impl Refusal {
             Refusal::Replaced => "another publisher has taken over",
             Refusal::Absent => "no such stream",
             Refusal::Crowded => "too many players wait for the stream",
-            Refusal::Unsteady => "the sequence headers change all the time",
+            Refusal::Flapping => "the sequence headers change all the time",
             Refusal::ShuttingDown => "the server is shutting down",
         }
     }
@@ -493,7 +493,7 @@ fn rtmp_status(refusal: Refusal) -> Status {
         Refusal::Taken | Refusal::Contested | Refusal::Replaced => StatusCode::PublishBadName,
         Refusal::Absent => StatusCode::PlayStreamNotFound,
         Refusal::Crowded => StatusCode::PlayFailed,
-        Refusal::TooOften | Refusal::Unsteady => StatusCode::PublishFailed,
+        Refusal::TooOften | Refusal::Flapping => StatusCode::PublishFailed,
         Refusal::ShuttingDown => StatusCode::ConnectAppShutdown,
     };
     Status::new(code, refusal.reason())
@@ -504,7 +504,7 @@ fn http_status(refusal: Refusal) -> HttpStatus {
         Refusal::Taken | Refusal::Contested | Refusal::Replaced => HttpStatus::Conflict,
         Refusal::Absent => HttpStatus::NotFound,
         Refusal::TooOften => HttpStatus::TooManyRequests,
-        Refusal::Unsteady => HttpStatus::BadRequest,
+        Refusal::Flapping => HttpStatus::BadRequest,
         Refusal::Crowded | Refusal::ShuttingDown => HttpStatus::ServiceUnavailable,
     }
 }

@@ -241,20 +241,20 @@ impl Server {
             return;
         };
         channel.push(now, frame);
-        if channel.is_unsteady() {
-            self.end_unsteady(now, id, stream);
+        if channel.is_flapping() {
+            self.end_flapping(now, id, stream);
         }
     }
 
-    fn end_unsteady(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId) {
+    fn end_flapping(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId) {
         let Some(connection) = find(&mut self.connections, id) else {
             return;
         };
         if self.journal.admits(now, connection.peer, "") {
-            warn!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), "{}", Refusal::Unsteady.reason());
+            warn!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), "{}", Refusal::Flapping.reason());
         }
         let cause = EndCause::ProtocolError;
-        connection.protocol.end_publish(now, stream, Refusal::Unsteady, cause);
+        connection.protocol.end_publish(now, stream, Refusal::Flapping, cause);
         self.stats.failed += 1;
         self.end_role(id, stream, cause);
     }

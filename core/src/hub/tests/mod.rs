@@ -420,12 +420,12 @@ fn headers_that_change_at_frame_rate_are_told_from_those_that_change_now_and_the
     for second in 0..10 {
         stage.push(&format!("V{0} V{0}' V{0} A{0}", second * 1_000));
     }
-    assert!(!stage.channel().is_unsteady());
+    assert!(!stage.channel().is_flapping());
     stage.push("V10000' V10000 V10000' V10000");
-    assert!(stage.channel().is_unsteady());
+    assert!(stage.channel().is_flapping());
     let now = stage.now;
     stage.channel().begin(now);
-    assert!(!stage.channel().is_unsteady());
+    assert!(!stage.channel().is_flapping());
 }
 
 #[test]
