@@ -179,8 +179,8 @@ impl Channel {
             self.push(now, frame);
         }
         self.view.watch = watch;
-        let (end, life) = (self.view.ring.end(), self.view.life);
-        let had_all = |it: &Subscriber| it.life == life && it.cursor >= start;
+        let (end, generation) = (self.view.ring.end(), self.view.generation);
+        let had_all = |it: &Subscriber| it.generation == generation && it.cursor >= start;
         for (_, subscriber) in self.subscribers.iter_mut().filter(|(_, it)| had_all(it)) {
             subscriber.anchor = end;
         }
@@ -194,7 +194,7 @@ impl Channel {
     /// The stream is over: its players get what there is, then [`Next::Ended`]. Who subscribes from now on waits for
     /// the next publisher and sees nothing of this one.
     pub fn end(&mut self) {
-        self.view.life += 1;
+        self.view.generation += 1;
         self.view.ended = Ended {
             at: self.view.ring.end(),
             headers: mem::take(&mut self.view.headers),
@@ -217,7 +217,7 @@ impl Channel {
         let index = self.subscribers.insert(Subscriber {
             token: join.token,
             group,
-            life: self.view.life,
+            generation: self.view.generation,
             cursor,
             anchor: self.view.ring.end(),
             base: None,
@@ -259,7 +259,7 @@ impl Channel {
         };
         if subscriber.needs_tracks
             && !subscriber.is_paused
-            && let Some(promise) = self.view.promise(subscriber.life)
+            && let Some(promise) = self.view.promise(subscriber.generation)
         {
             subscriber.needs_tracks = false;
             subscriber.promised = Some(promise);
@@ -337,7 +337,7 @@ impl Channel {
     #[must_use]
     pub fn tracks_of(&self, id: SubscriberId) -> Option<Tracks> {
         let subscriber = self.subscribers.get(id.0 as usize)?;
-        subscriber.promised.or_else(|| self.view.promise(subscriber.life))
+        subscriber.promised.or_else(|| self.view.promise(subscriber.generation))
     }
 
     /// The metadata and sequence headers that a joining player would get, in that order.
@@ -448,8 +448,12 @@ impl Channel {
         self.adts = past.adts;
         // A keyframe may have come just before.
         self.view.last_keyframe = self.view.watch.seen().video.then_some(now);
-        let life = self.view.life;
-        for (_, subscriber) in self.subscribers.iter_mut().filter(|(_, it)| it.life == life) {
+        let generation = self.view.generation;
+        for (_, subscriber) in self
+            .subscribers
+            .iter_mut()
+            .filter(|(_, it)| it.generation == generation)
+        {
             // Who is there from the beginning gets all of it, also the sound before the first picture.
             subscriber.awaits = Some(AwaitsKeyframe {
                 since: now,

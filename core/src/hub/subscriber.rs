@@ -12,8 +12,8 @@ pub(super) struct Subscriber {
     pub(super) token: u64,
     /// Where it is parked.
     pub(super) group: GroupId,
-    /// The life of the channel that it belongs to.
-    pub(super) life: u32,
+    /// The generation of the channel that it belongs to.
+    pub(super) generation: u32,
     /// The next frame to look at.
     pub(super) cursor: Sequence,
     /// Where the channel's end was when the player joined or skipped: what lies before it is the burst that we chose to

@@ -36,8 +36,8 @@ pub(super) struct View {
     pub(super) watch: Watch,
     /// When its last keyframe came, or may have come.
     pub(super) last_keyframe: Option<Time>,
-    /// How often the stream has ended. Players of an earlier life get what is left of the last one, no more.
-    pub(super) life: u32,
+    /// How often the stream has ended. Players of an earlier generation get what is left of the last one, no more.
+    pub(super) generation: u32,
     pub(super) ended: Ended,
 }
 
@@ -59,14 +59,14 @@ impl View {
             ring: Ring::default(),
             watch: Watch::default(),
             last_keyframe: None,
-            life: 0,
+            generation: 0,
             ended: Ended::default(),
         }
     }
 
-    /// What a player of `life` is promised; `None` until that can be said.
-    pub(super) fn promise(&self, life: u32) -> Option<Tracks> {
-        if life == self.life {
+    /// What a player of `generation` is promised; `None` until that can be said.
+    pub(super) fn promise(&self, generation: u32) -> Option<Tracks> {
+        if generation == self.generation {
             self.watch.promise()
         } else {
             Some(self.ended.tracks)
@@ -75,9 +75,9 @@ impl View {
 
     /// What the player gets next, or [`Next::Pending`] at the live edge.
     pub(super) fn next(&self, subscriber: &mut Subscriber) -> Next<'_> {
-        let is_over = subscriber.life != self.life;
+        let is_over = subscriber.generation != self.generation;
         let end = if is_over {
-            self.last_end(subscriber.life)
+            self.last_end(subscriber.generation)
         } else {
             self.ring.end()
         };
@@ -129,23 +129,27 @@ impl View {
         nothing
     }
 
-    /// The first frame that was not for players of `life`, which is over.
-    fn last_end(&self, life: u32) -> Sequence {
-        if life + 1 == self.life { self.ended.at } else { 0 }
+    /// The first frame that was not for players of `generation`, which is over.
+    fn last_end(&self, generation: u32) -> Sequence {
+        if generation + 1 == self.generation {
+            self.ended.at
+        } else {
+            0
+        }
     }
 
-    /// The headers for players of `life`.
-    fn headers(&self, life: u32) -> &Headers {
-        if life == self.life {
+    /// The headers for players of `generation`.
+    fn headers(&self, generation: u32) -> &Headers {
+        if generation == self.generation {
             &self.headers
         } else {
             &self.ended.headers
         }
     }
 
-    /// Whether players of `life` have had pictures to see.
-    fn has_video(&self, life: u32) -> bool {
-        if life == self.life {
+    /// Whether players of `generation` have had pictures to see.
+    fn has_video(&self, generation: u32) -> bool {
+        if generation == self.generation {
             self.watch.seen().video
         } else {
             self.ended.tracks.video
@@ -163,7 +167,7 @@ impl View {
         };
         let now = self.ring.now();
         let end = self.ring.end();
-        let (target, anchor) = if self.has_video(subscriber.life) {
+        let (target, anchor) = if self.has_video(subscriber.generation) {
             let keyframe = self.ring.newest_keyframe();
             (keyframe.filter(|&it| it > subscriber.cursor).unwrap_or(end), end)
         } else {
@@ -195,7 +199,7 @@ impl View {
             subscriber.headers_until = self.ring.end();
         }
         let header = loop {
-            let header = self.headers(subscriber.life).get(usize::from(index));
+            let header = self.headers(subscriber.generation).get(usize::from(index));
             index += 1;
             match header {
                 Some(header) if subscriber.wants(header.kind) && subscriber.knows(header.kind) => break header,
@@ -222,7 +226,7 @@ impl View {
     fn as_promised<'a>(&'a self, subscriber: &Subscriber, frame: &'a Frame) -> Option<&'a Frame> {
         match subscriber.promised {
             Some(promised) if frame.class == FrameClass::Metadata => {
-                self.headers(subscriber.life).metadata_for(frame, promised)
+                self.headers(subscriber.generation).metadata_for(frame, promised)
             }
             _ => Some(frame),
         }
@@ -235,8 +239,10 @@ impl View {
             return Verdict::PassOver;
         }
         if !subscriber.knows(frame.kind) {
-            let is_news =
-                is_coded && frame.track.0 == 0 && subscriber.life == self.life && self.watch.has_now(frame.kind);
+            let is_news = is_coded
+                && frame.track.0 == 0
+                && subscriber.generation == self.generation
+                && self.watch.has_now(frame.kind);
             return if is_news { Verdict::Change } else { Verdict::PassOver };
         }
         if is_coded && let Some(awaits) = subscriber.awaits {

@@ -53,7 +53,7 @@ pub(super) struct Directory {
 /// The names that were given to publishers so far.
 #[derive(Debug)]
 struct Starts {
-    /// The epoch that was given out last, for any stream: what is left of an earlier life of a name stays behind it.
+    /// The epoch that was given out last, for any stream: what is left of an earlier generation of a name stays behind it.
     epoch: Epoch,
     /// By the hash of the name: who makes two names share a bucket shares it with itself.
     by_name: Buckets<(Address, u64)>,

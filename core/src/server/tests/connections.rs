@@ -63,12 +63,12 @@ fn a_request_behind_one_that_waited_in_vain_is_answered() {
 fn a_connection_can_play_again_when_its_stream_has_ended() {
     let mut world = World::new(1, |_| {});
     let client = http(&mut world, &["GET /live/x?wait=1"]);
-    for life in 1..3 {
+    for count in 1..3 {
         let publisher = world.http_push(0, "/live/x", 1);
         world.push(publisher, "V A K0 a5");
         world.finish(publisher);
         world.pass(Duration::from_secs(11));
-        assert_eq!(codes(&world, client).len(), life);
+        assert_eq!(codes(&world, client).len(), count);
         assert!(world.clients[client].received.ends_with(b"0\r\n\r\n"));
         world.send(client, b"GET /live/x?wait=1 HTTP/1.1\r\nHost: x\r\n\r\n");
     }
