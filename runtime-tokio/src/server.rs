@@ -103,7 +103,7 @@ pub fn prepare(config: Config) -> io::Result<(Addresses, impl FnOnce() -> io::Re
     Ok((server.addresses().clone(), move || runtime.block_on(server.run(stop))))
 }
 
-/// Tells all workers to shut down when dropped, also if [`Server::run`] is dropped midway.
+/// Tells all workers to shut down when dropped, also if [`Server::run`] is dropped before it is done.
 struct StopOnDrop(Vec<UnboundedSender<Mail>>);
 
 impl Drop for StopOnDrop {

@@ -76,7 +76,7 @@ pub enum Next<'a> {
 
 /// What a publisher has sent before it comes to a channel: which kinds of media, when, and what follows from that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Past {
+pub struct Position {
     pub(super) watch: Watch,
     pub(super) adts: Option<adts::Config>,
 }
@@ -119,19 +119,19 @@ impl Channel {
     /// A publisher begins, the first one or another. Its times continue the time line, and players that are there get
     /// its pictures from its first keyframe on.
     pub fn begin(&mut self, now: Time) {
-        self.restart(now, Past::default(), false);
+        self.restart(now, Position::default(), false);
     }
 
-    /// As [`begin`](Self::begin), for a publisher that has sent the `past` elsewhere. If that was anything, its sound waits
+    /// As [`begin`](Self::begin), for a publisher that is at `position` elsewhere. If that was anything, its sound waits
     /// for its pictures, as for everybody who joins in the middle.
-    pub fn begin_midway(&mut self, now: Time, past: Past) {
-        self.restart(now, past, past.watch.frames() > 0);
+    pub fn begin_at(&mut self, now: Time, position: Position) {
+        self.restart(now, position, position.watch.frames() > 0);
     }
 
-    /// As [`begin_midway`](Self::begin_midway), for a publisher of which some frames were lost on the way: players that
+    /// As [`begin_at`](Self::begin_at), for a publisher of which some frames were lost on the way: players that
     /// are there wait for its pictures, but their sound goes on.
-    pub fn resume(&mut self, now: Time, past: Past) {
-        self.restart(now, past, false);
+    pub fn resume(&mut self, now: Time, position: Position) {
+        self.restart(now, position, false);
     }
 
     /// Takes a frame in.
@@ -171,7 +171,7 @@ impl Channel {
         adts.frames().for_each(|frame| self.store(now, frame));
     }
 
-    /// Takes in frames of the publisher's [`Past`], which come in one go: for players that had everything they are the burst
+    /// Takes in frames of the publisher's [`Position`], which come as a batch: for players that had everything they are the burst
     /// with which they begin, and no lag. O(frames and players).
     pub fn push_burst(&mut self, now: Time, frames: impl IntoIterator<Item = Frame>) {
         let (start, watch) = (self.view.ring.end(), self.view.watch);
@@ -252,7 +252,7 @@ impl Channel {
 
     /// What the player gets next. [`Next::Pending`] parks it until there is more.
     ///
-    /// Cost: no allocation; the frame is borrowed. Frames that the player is to miss are passed over in one go.
+    /// Cost: no allocation; the frame is borrowed. Frames that the player is to miss are passed over together.
     pub fn next(&mut self, id: SubscriberId) -> Next<'_> {
         let Some(subscriber) = self.subscribers.get_mut(id.0 as usize) else {
             return Next::Ended;
@@ -309,10 +309,10 @@ impl Channel {
         subscriber.headers_due = Some(0);
     }
 
-    /// What the present publisher has sent so far, for another channel that it is to [begin](Self::begin_midway) in.
+    /// What the present publisher has sent so far, for another channel that it is to [begin](Self::begin_at) in.
     #[must_use]
-    pub fn past(&self) -> Past {
-        Past {
+    pub fn position(&self) -> Position {
+        Position {
             watch: self.view.watch,
             adts: self.adts,
         }
@@ -438,14 +438,14 @@ impl Channel {
         self.view.ring.push(frame, time, now);
     }
 
-    fn restart(&mut self, now: Time, past: Past, audio_waits: bool) {
+    fn restart(&mut self, now: Time, position: Position, audio_waits: bool) {
         self.stats = ChannelStats::default();
         self.view.timeline.restart();
         self.view.headers.mark_stale();
         self.is_flapping = false;
         self.forget_media();
-        self.view.watch = past.watch.moved_to(now);
-        self.adts = past.adts;
+        self.view.watch = position.watch.moved_to(now);
+        self.adts = position.adts;
         // A keyframe may have come just before.
         self.view.last_keyframe = self.view.watch.seen().video.then_some(now);
         let generation = self.view.generation;

@@ -26,7 +26,7 @@ mod wait_queue;
 #[cfg(test)]
 mod tests;
 
-pub use channel::{Channel, ChannelStats, Join, Next, Past, SubscriberId};
+pub use channel::{Channel, ChannelStats, Join, Next, Position, SubscriberId};
 pub use config::ChannelConfig;
 pub use headers::{MAX_HEADER_LEN, MAX_HEADERS};
 pub use subscriber::{LagLimit, SkipStep, SubscriberStats};

@@ -704,10 +704,10 @@ impl Server {
                 epoch,
                 ticket,
                 is_again,
-                past,
+                position,
                 frames,
             } => {
-                if self.follow(now, &key, epoch, ticket, is_again, *past) {
+                if self.follow(now, &key, epoch, ticket, is_again, *position) {
                     self.relay(now, from, &key, epoch, true, frames);
                 }
             }

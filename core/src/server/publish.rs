@@ -5,7 +5,7 @@ use super::replica::Replica;
 use super::shard::{Body, ClaimId, Epoch, Newcomer, ShardId, Subscription};
 use super::stream::{Presence, Publisher};
 use super::{ConnectionId, Server, find};
-use crate::hub::Past;
+use crate::hub::Position;
 use crate::session::{MessageStreamId, RequestId, Target};
 use crate::{EndCause, Frame, StreamKey, Time};
 use alloc::boxed::Box;
@@ -145,7 +145,7 @@ impl Server {
                 epoch,
                 ticket,
                 is_again: false,
-                past: Box::default(),
+                position: Box::default(),
                 frames: Vec::new(),
             };
             self.send(shard, key, snapshot);
@@ -331,7 +331,7 @@ impl Server {
                 epoch,
                 ticket: subscription.ticket,
                 is_again: true,
-                past: Box::new(channel.past()),
+                position: Box::new(channel.position()),
                 frames,
             };
             self.send(subscription.shard, key, snapshot);
@@ -376,9 +376,9 @@ impl Server {
         }
         self.read_publisher_now(channel);
         self.flush_outgoing(channel);
-        let (past, frames) = self.hub.channel(channel).map_or_else(Default::default, |channel| {
+        let (position, frames) = self.hub.channel(channel).map_or_else(Default::default, |channel| {
             let frames = channel.headers().chain(channel.gop()).cloned();
-            (channel.past(), frames.collect::<Vec<_>>())
+            (channel.position(), frames.collect::<Vec<_>>())
         });
         if let Some(publisher) = self
             .streams
@@ -394,7 +394,7 @@ impl Server {
             epoch,
             ticket,
             is_again: false,
-            past: Box::new(past),
+            position: Box::new(position),
             frames,
         };
         self.send(shard, key, snapshot);
@@ -432,7 +432,7 @@ impl Server {
         epoch: Epoch,
         ticket: u64,
         is_again: bool,
-        past: Past,
+        position: Position,
     ) -> bool {
         let Some((channel, stream)) = self.find_stream(key) else {
             return false;
@@ -444,9 +444,9 @@ impl Server {
         stream.intake.start(epoch, ticket);
         if let Some(channel) = self.hub.channel_mut(channel) {
             if is_again {
-                channel.resume(now, past);
+                channel.resume(now, position);
             } else {
-                channel.begin_midway(now, past);
+                channel.begin_at(now, position);
             }
         }
         self.set_presence(now, channel, Presence::Present);

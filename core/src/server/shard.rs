@@ -36,7 +36,7 @@
 //! frames until it has caught up, then a `Snapshot` to start again.
 
 use super::connection::Refusal;
-use crate::hub::Past;
+use crate::hub::Position;
 use crate::{Frame, StreamKey};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -128,7 +128,7 @@ pub(super) enum Body {
         ticket: u64,
         is_again: bool,
         /// What the publisher has sent so far.
-        past: Box<Past>,
+        position: Box<Position>,
         frames: Vec<Frame>,
     },
     /// The next frames.

@@ -60,13 +60,13 @@ fn adts_with_a_header_of_its_own_keeps_that() {
 fn adts_goes_on_in_another_channel() {
     let mut stage = Stage::new(|_| {});
     stage.push_adts(0, &adts(&[1]));
-    let (past, headers) = (
-        stage.channel().past(),
+    let (position, headers) = (
+        stage.channel().position(),
         stage.channel().headers().cloned().collect::<Vec<_>>(),
     );
     let mut replica = Stage::new(|_| {});
     let now = replica.now;
-    replica.channel().begin_midway(now, past);
+    replica.channel().begin_at(now, position);
     replica.channel().push_burst(now, headers);
     let player = replica.join();
     let mut other = adts(&[2]);

@@ -2,7 +2,7 @@
 
 mod adts;
 mod keyframes;
-mod midway;
+mod position;
 mod slow;
 mod sound;
 mod timeline;

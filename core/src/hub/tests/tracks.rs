@@ -287,11 +287,11 @@ fn metadata_says_the_same_as_the_flags() {
 fn another_channel_goes_on_with_what_is_known() {
     let mut stage = Stage::new(|_| {});
     stage.push(&format!("V A K0 a5 {}", every_40_ms("P", 40..7_000)));
-    let past = stage.channel().past();
+    let position = stage.channel().position();
     let mut replica = Stage::new(|_| {});
     replica.now = Time::from_millis(500_000);
     let now = replica.now;
-    replica.channel().begin_midway(now, past);
+    replica.channel().begin_at(now, position);
     let channel = stage.channel();
     let frames: Vec<_> = channel.headers().chain(channel.gop()).cloned().collect();
     replica.channel().push_burst(now, frames);

@@ -4,23 +4,23 @@ use super::*;
 use crate::hub::tracks::Watch;
 
 /// As a publisher that has sent five pictures, and sounds if `audio`.
-fn past(audio: bool, video: bool, media_frames: u64) -> Past {
-    Past {
+fn position(audio: bool, video: bool, media_frames: u64) -> Position {
+    Position {
         watch: Watch::of(Time::from_millis(1_000), Tracks { audio, video }, media_frames),
         adts: None,
     }
 }
 
-fn begin_midway(stage: &mut Stage, past: Past) {
+fn begin_at(stage: &mut Stage, position: Position) {
     let now = stage.now;
-    stage.channel().begin_midway(now, past);
+    stage.channel().begin_at(now, position);
 }
 
 #[test]
 fn who_joins_in_the_middle_hears_nothing_before_the_first_picture() {
     let mut stage = Stage::new(|_| {});
     let before = stage.join();
-    begin_midway(&mut stage, past(true, true, 5));
+    begin_at(&mut stage, position(true, true, 5));
     let after = stage.join();
     stage.push("A V a5 P40 K80 a85");
     for player in [before, after] {
@@ -32,7 +32,7 @@ fn who_joins_in_the_middle_hears_nothing_before_the_first_picture() {
 fn where_there_are_no_pictures_nothing_waits() {
     let mut stage = Stage::new(|_| {});
     let before = stage.join();
-    begin_midway(&mut stage, past(true, false, 5));
+    begin_at(&mut stage, position(true, false, 5));
     let after = stage.join();
     stage.push("A a5 a28");
     assert_eq!(stage.take(before), "A0 a0 a23");
@@ -42,17 +42,17 @@ fn where_there_are_no_pictures_nothing_waits() {
 #[test]
 fn the_tracks_are_known_that_the_publisher_is_known_to_have() {
     let mut stage = Stage::new(|_| {});
-    begin_midway(&mut stage, past(true, false, 9));
+    begin_at(&mut stage, position(true, false, 9));
     assert_eq!(stage.channel().tracks(), None);
-    begin_midway(&mut stage, past(true, false, 10));
+    begin_at(&mut stage, position(true, false, 10));
     assert_eq!(stage.channel().tracks().map(|tracks| tracks.video), Some(false));
-    assert_eq!(stage.channel().past(), past(true, false, 10));
+    assert_eq!(stage.channel().position(), position(true, false, 10));
 }
 
 #[test]
 fn a_keyframe_may_have_come_just_before() {
     let mut stage = Stage::new(|config| config.lag_max_age = Duration::from_secs(60));
-    begin_midway(&mut stage, past(false, true, 50));
+    begin_at(&mut stage, position(false, true, 50));
     let player = stage.join();
     stage.push("V P5000 P10100 P19900");
     assert_eq!(stage.take(player), "V0");
@@ -67,7 +67,7 @@ fn after_a_gap_the_sound_goes_on_for_those_who_were_there() {
     let there = stage.join();
     stage.take(there);
     let now = stage.now;
-    stage.channel().resume(now, past(true, true, 500));
+    stage.channel().resume(now, position(true, true, 500));
     let newcomer = stage.join();
     stage.push("V A a45 P50 K80 a85");
     let seen = stage.take(there);
@@ -84,7 +84,7 @@ fn what_comes_in_one_go_is_no_lag_but_for_those_who_lagged_before() {
     let there = stage.join();
     stage.take(there);
     let now = stage.now;
-    stage.channel().resume(now, past(false, true, 2));
+    stage.channel().resume(now, position(false, true, 2));
     let burst = [0, 40, 80, 120, 160, 200].map(|millis| frame(if millis == 0 { "K" } else { "P" }, millis, 20, 0));
     stage.channel().push_burst(now, burst);
     assert!(stage.take(slow).starts_with("(ToKeyframe Bytes)"));
