@@ -60,7 +60,7 @@ struct Pair {
     up: Wire,
     down: Wire,
     /// What the server has not taken, because it is paused.
-    stash: Vec<u8>,
+    pending: Vec<u8>,
     /// What requests to publish or play are answered with, unless they are granted.
     refusal: Option<Status>,
     client_events: Vec<ClientEvent>,
@@ -84,7 +84,7 @@ impl Pair {
             now: Time::ZERO,
             up: Wire::new(latency, buffer),
             down: Wire::new(latency, buffer),
-            stash: Vec::new(),
+            pending: Vec::new(),
             refusal: None,
             client_events: Vec::new(),
             server_events: Vec::new(),
@@ -137,7 +137,7 @@ impl Pair {
             self.client_events.push(event);
         }
         while let Some(piece) = self.up.receive(now) {
-            self.stash.extend(piece);
+            self.pending.extend(piece);
         }
         self.serve();
         self.up.send(now, self.client.output());
@@ -145,8 +145,8 @@ impl Pair {
     }
 
     fn serve(&mut self) {
-        let stash = std::mem::take(&mut self.stash);
-        let mut input = stash.as_slice();
+        let pending = std::mem::take(&mut self.pending);
+        let mut input = pending.as_slice();
         while let Some(event) = keep(self.server.handle_input(self.now, &mut input), &mut self.server_error) {
             match &event {
                 Event::ConnectRequested { id, .. } => self.server.accept(self.now, *id).unwrap(),
@@ -158,7 +158,7 @@ impl Pair {
             }
             self.server_events.push(event);
         }
-        self.stash = input.to_vec();
+        self.pending = input.to_vec();
     }
 
     fn has_started(&self) -> bool {

@@ -98,7 +98,7 @@ struct Observer {
     now: Time,
     /// The size of the pieces that input comes in.
     piece: usize,
-    stash: Vec<u8>,
+    pending: Vec<u8>,
     request: Option<RequestId>,
     /// The stream that it is about, unless it is `connect`.
     asked: Option<MessageStreamId>,
@@ -117,7 +117,7 @@ impl Observer {
             encoder: ChunkEncoder::new(),
             now: Time::ZERO,
             piece,
-            stash: Vec::new(),
+            pending: Vec::new(),
             request: None,
             asked: None,
             open: BTreeMap::new(),
@@ -214,12 +214,12 @@ impl Observer {
     }
 
     fn feed_piece(&mut self, piece: &[u8]) {
-        self.stash.extend_from_slice(piece);
-        let stash = std::mem::take(&mut self.stash);
-        let mut input = stash.as_slice();
+        self.pending.extend_from_slice(piece);
+        let pending = std::mem::take(&mut self.pending);
+        let mut input = pending.as_slice();
         for calls in 0.. {
             assert!(
-                calls <= stash.len() + 100,
+                calls <= pending.len() + 100,
                 "each call takes something or gives something"
             );
             match self.session.handle_input(self.now, &mut input) {
@@ -238,7 +238,7 @@ impl Observer {
         }
         assert!(input.is_empty() || self.session.is_paused() || self.error.is_some());
         assert_eq!(self.session.is_paused(), self.request.is_some());
-        self.stash = if self.session.is_closing() {
+        self.pending = if self.session.is_closing() {
             Vec::new()
         } else {
             input.to_vec()

@@ -33,7 +33,7 @@ struct Player<'a> {
     is_cut: &'a dyn Fn(usize) -> bool,
     position: usize,
     /// Input that the session has not taken, because it is paused.
-    stash: Vec<u8>,
+    pending: Vec<u8>,
     encoder: ChunkEncoder,
     decoder: ChunkDecoder,
     handshake_left: usize,
@@ -50,7 +50,7 @@ impl<'a> Player<'a> {
             session: ServerSession::new(Arc::new(SessionConfig::default()), Time::ZERO, 7),
             is_cut,
             position: 0,
-            stash: Vec::new(),
+            pending: Vec::new(),
             encoder: ChunkEncoder::new(),
             decoder: ChunkDecoder::new(&Limits::default()),
             handshake_left: HANDSHAKE_LEN,
@@ -163,9 +163,9 @@ impl<'a> Player<'a> {
     }
 
     fn feed_piece(&mut self, piece: &[u8]) {
-        self.stash.extend_from_slice(piece);
-        let stash = std::mem::take(&mut self.stash);
-        let mut input = stash.as_slice();
+        self.pending.extend_from_slice(piece);
+        let pending = std::mem::take(&mut self.pending);
+        let mut input = pending.as_slice();
         loop {
             match self.session.handle_input(self.time(), &mut input) {
                 Ok(Some(event)) => self.report(&event),
@@ -173,7 +173,7 @@ impl<'a> Player<'a> {
                 Err(error) => break self.settle(Some(error)),
             }
         }
-        self.stash = input.to_vec();
+        self.pending = input.to_vec();
     }
 
     fn report(&mut self, event: &Event) {

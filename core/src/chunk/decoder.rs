@@ -190,7 +190,7 @@ impl ChunkDecoder {
                 let (scratch, len) = (self.scratch, mem::take(&mut self.scratch_len));
                 let mut looked_at = scratch.get(..len).unwrap_or_default();
                 self.take_payload(&mut looked_at)?;
-                self.stash(looked_at);
+                self.keep(looked_at);
             }
             self.take_payload(input)?;
             if self.chunk_left > 0 {
@@ -207,7 +207,7 @@ impl ChunkDecoder {
         let carried = self.scratch_len;
         if carried == 0 {
             let Some(header) = self.parse_header(input)? else {
-                self.stash(mem::take(input));
+                self.keep(mem::take(input));
                 return Ok(false);
             };
             skip(input, header.len);
@@ -217,7 +217,7 @@ impl ChunkDecoder {
         let fresh = input
             .get(..input.len().min(MAX_HEADER_LEN - carried))
             .unwrap_or_default();
-        self.stash(fresh);
+        self.keep(fresh);
         let known = self.scratch_len;
         let scratch = self.scratch;
         let Some(header) = self.parse_header(scratch.get(..known).unwrap_or_default())? else {
@@ -227,7 +227,7 @@ impl ChunkDecoder {
         // The header ends within the fresh bytes, or before them where carried bytes turned out to be payload.
         skip(input, header.len.saturating_sub(carried));
         self.scratch_len = 0;
-        self.stash(scratch.get(header.len..carried).unwrap_or_default());
+        self.keep(scratch.get(header.len..carried).unwrap_or_default());
         self.apply(&header)?;
         Ok(true)
     }
@@ -409,7 +409,7 @@ impl ChunkDecoder {
         }
     }
 
-    fn stash(&mut self, bytes: &[u8]) {
+    fn keep(&mut self, bytes: &[u8]) {
         let end = self.scratch_len + bytes.len();
         if let Some(free) = self.scratch.get_mut(self.scratch_len..end) {
             free.copy_from_slice(bytes);

@@ -19,7 +19,7 @@ use bytes::{Buf, Bytes};
 /// A session, the input that it left with its caller, and a clock.
 struct Server {
     session: HttpSession,
-    stash: Vec<u8>,
+    pending: Vec<u8>,
     now: Time,
 }
 
@@ -39,20 +39,20 @@ impl Server {
         };
         Server {
             session: HttpSession::new(Arc::new(config), Time::ZERO),
-            stash: Vec::new(),
+            pending: Vec::new(),
             now: Time::ZERO,
         }
     }
 
     /// The next event, after `bytes` have arrived.
     fn next(&mut self, bytes: &[u8]) -> Result<Option<HttpEvent>, HttpError> {
-        self.stash.extend_from_slice(bytes);
-        let mut input = &*self.stash;
+        self.pending.extend_from_slice(bytes);
+        let mut input = &*self.pending;
         let result = self.session.handle_input(self.now, &mut input);
-        let taken = self.stash.len() - input.len();
-        self.stash.drain(..taken);
+        let taken = self.pending.len() - input.len();
+        self.pending.drain(..taken);
         if result == Ok(None) && !self.session.is_paused() {
-            assert!(self.stash.is_empty(), "left over, but not paused");
+            assert!(self.pending.is_empty(), "left over, but not paused");
         }
         result
     }

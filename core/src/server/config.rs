@@ -41,7 +41,7 @@ pub struct Config {
 /// smallest frames that are queued by reference.
 const PER_CONNECTION: u64 = 24 << 10;
 /// Bytes of input that wait for an answer: one read of the driver.
-const STASH: u64 = 64 << 10;
+const PENDING_INPUT: u64 = 64 << 10;
 /// Bytes that a frame takes beside its payload: its slot in a ring that has grown by doubling, and its reference count.
 const PER_FRAME: u64 = 256;
 /// Bytes that a worker holds whoever is there: the buffer pool of outputs, what its driver reads into (2 MiB), and what it
@@ -62,7 +62,7 @@ impl Config {
     pub const fn max_memory(&self, connections: u64, streams: u64) -> u64 {
         let (limits, channel) = (&self.limits, &self.channel);
         let message = limits.max_message_len as u64;
-        let connection = (PER_CONNECTION + STASH + message)
+        let connection = (PER_CONNECTION + PENDING_INPUT + message)
             .saturating_add(limits.max_buffered_bytes as u64)
             .saturating_add(limits.max_output as u64);
         let headers = (MAX_HEADERS * MAX_HEADER_LEN) as u64;

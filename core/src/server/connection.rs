@@ -34,9 +34,9 @@ pub(super) struct Connection {
     /// One per publish or play; nearly always one.
     pub(super) roles: Vec<Role>,
     /// Whether input waits until a request is answered.
-    pub(super) is_held: bool,
+    pub(super) is_input_paused: bool,
     /// Input that came meanwhile. At most one read of the driver, or [`max_pipelined`](crate::Limits::max_pipelined).
-    pub(super) stash: Vec<u8>,
+    pub(super) pending_input: Vec<u8>,
     /// Some once the peer will send no more.
     pub(super) half_closed: Option<HalfClosed>,
     /// When its next deadline is armed for.
@@ -275,8 +275,8 @@ impl Connection {
     pub(super) fn wants_input(&self) -> bool {
         match self.phase {
             Phase::Open => {
-                let has_room = self.stash.is_empty() || self.reads_on();
-                self.half_closed.is_none() && has_room && !(self.is_held && self.is_claiming())
+                let has_room = self.pending_input.is_empty() || self.reads_on();
+                self.half_closed.is_none() && has_room && !(self.is_input_paused && self.is_claiming())
             }
             Phase::Lingering { .. } => true,
             Phase::Closed => false,

@@ -65,7 +65,7 @@ impl Server {
         if connection.half_closed.is_none_or(|it| now < it.until) {
             return;
         }
-        connection.stash = Vec::new();
+        connection.pending_input = Vec::new();
         while let Some(stream) = self.connection(id).and_then(|it| it.seeking()) {
             self.refuse_play(now, id, stream, Refusal::Absent);
         }
@@ -79,7 +79,7 @@ impl Server {
 impl Connection {
     /// Whether the peer has sent all that it will, and nothing of it waits.
     fn has_input_ended(&self) -> bool {
-        self.phase == Phase::Open && self.half_closed.is_some() && self.stash.is_empty() && !self.is_claiming()
+        self.phase == Phase::Open && self.half_closed.is_some() && self.pending_input.is_empty() && !self.is_claiming()
     }
 
     /// A stream that it wants to play and has no answer for.

@@ -178,8 +178,8 @@ impl Server {
             peer,
             protocol: Protocol::new(listener, &self.shared, now, self.seed),
             roles: Vec::new(),
-            is_held: false,
-            stash: Vec::new(),
+            is_input_paused: false,
+            pending_input: Vec::new(),
             half_closed: None,
             armed: Time::NEVER,
             last_input: now,
@@ -210,7 +210,7 @@ impl Server {
         if connection.phase != Phase::Open {
             return;
         }
-        if connection.stash.is_empty() {
+        if connection.pending_input.is_empty() {
             self.feed(now, id, input);
         } else {
             self.keep(now, id, input);
@@ -314,7 +314,7 @@ impl Server {
         {
             // Asked again after a write, most players have nothing more.
             let is_waking = mem::take(&mut connection.is_waking);
-            let was_full = connection.is_held && !connection.protocol.is_paused();
+            let was_full = connection.is_input_paused && !connection.protocol.is_paused();
             if is_waking || connection.may_have_more || connection.protocol.is_closing() {
                 self.refill(now, id);
                 self.conclude(now, id);
@@ -426,7 +426,7 @@ impl Server {
             && !connection.protocol.is_closing()
         {
             connection.work.note(now, connection.protocol.work());
-            connection.is_held = connection.is_paused();
+            connection.is_input_paused = connection.is_paused();
             self.keep(now, id, input);
             self.end_input(now, id);
         }
@@ -439,10 +439,10 @@ impl Server {
     fn keep(&mut self, now: Time, id: ConnectionId, input: &[u8]) {
         let max = self.config.limits.max_pipelined;
         let Some(connection) = self.connection(id) else { return };
-        if connection.reads_on() && connection.stash.len() + input.len() > max {
+        if connection.reads_on() && connection.pending_input.len() + input.len() > max {
             self.fail(now, id, &Failure::TooMuchPipelined { max });
         } else {
-            connection.stash.extend_from_slice(input);
+            connection.pending_input.extend_from_slice(input);
         }
     }
 
@@ -463,7 +463,7 @@ impl Server {
                     self.act_on(now, id, event);
                     // What comes after its first frame waits with that.
                     if let Some(connection) = self.connection(id).filter(|connection| connection.is_claiming()) {
-                        connection.is_held = true;
+                        connection.is_input_paused = true;
                         return;
                     }
                 }
@@ -536,7 +536,7 @@ impl Server {
             info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), reason = %failure,
                 "connection failed");
         }
-        connection.stash = Vec::new();
+        connection.pending_input = Vec::new();
         connection.protocol.close(now);
         self.stats.failed += 1;
         self.end_roles(now, id, failure.cause());
@@ -548,16 +548,16 @@ impl Server {
         let Some(connection) = find(&mut self.connections, id) else {
             return;
         };
-        let resumes = !connection.is_paused() && mem::take(&mut connection.is_held);
-        let stash = resumes.then(|| mem::take(&mut connection.stash));
+        let resumes = !connection.is_paused() && mem::take(&mut connection.is_input_paused);
+        let pending_input = resumes.then(|| mem::take(&mut connection.pending_input));
         let has_output = !connection.protocol.output().is_empty();
         // Whose socket takes nothing has been woken long since, but is to be read again.
         if resumes || (has_output && !connection.is_waking) {
             connection.is_waking = true;
             self.actions.push_back(Action::Wake(id));
         }
-        if let Some(stash) = stash {
-            self.feed(now, id, &stash);
+        if let Some(pending_input) = pending_input {
+            self.feed(now, id, &pending_input);
             return;
         }
         self.buffer_pool.release(connection.protocol.output());
@@ -594,7 +594,7 @@ impl Server {
         if connection.protocol.output().is_empty() {
             let is_half_closed = connection.half_closed.is_some();
             connection.phase = Phase::Lingering { until: now + LINGER };
-            connection.stash = Vec::new();
+            connection.pending_input = Vec::new();
             self.end_roles(now, id, EndCause::Closed);
             if is_half_closed {
                 self.drop_connection(id, &"closed by peer");

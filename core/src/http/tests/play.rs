@@ -128,7 +128,7 @@ fn pipelined_requests_stay_with_the_caller() {
     let mut server = Server::new();
     let get = "GET /live/x HTTP/1.1\r\nHost: h\r\n\r\n";
     let id = server.request(&get.repeat(2));
-    assert_eq!(server.stash, get.as_bytes());
+    assert_eq!(server.pending, get.as_bytes());
     server.session.accept_play(server.now, id).unwrap();
     server.expect(b"", &[]);
     assert!(server.session.is_paused());

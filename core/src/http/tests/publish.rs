@@ -116,7 +116,7 @@ fn content_waits_with_the_caller_until_the_push_is_accepted() {
     let (events, content) = stream();
     let id = server.request(FFMPEG);
     server.expect(&chunk(&content), &[]);
-    assert_eq!(server.stash, chunk(&content));
+    assert_eq!(server.pending, chunk(&content));
     server.session.accept_publish(server.now, id).unwrap();
     server.expect(b"", &events);
 }
