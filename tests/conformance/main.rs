@@ -310,7 +310,7 @@ play! {
         too_many_streams
     ]
     sessions_in_memory: [
-        oddities
+        anomalies
         publish_half_open
         slow_loris
     ]

@@ -1,4 +1,4 @@
-//! The wire: recorded bytes, oddities of real peers, hostile input.
+//! The wire: recorded bytes, quirks of real peers, hostile input.
 
 use super::*;
 use crate::{Limits, Output};

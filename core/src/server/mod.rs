@@ -506,7 +506,7 @@ impl Server {
                 }
             }
             ProtocolEvent::Anomaly(what) => {
-                self.stats.oddities += 1;
+                self.stats.anomalies += 1;
                 debug!(conn = %id, ?what, "anomaly");
             }
             ProtocolEvent::Answered | ProtocolEvent::Nothing => {}

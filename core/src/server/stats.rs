@@ -15,7 +15,7 @@ pub struct ServerStats {
     /// Connections that broke the protocol, fell silent or took nothing.
     pub failed: u64,
     /// Anomalies.
-    pub oddities: u64,
+    pub anomalies: u64,
     /// Publishes begun.
     pub publishes: u64,
     /// Publishes refused because the name was taken, and pushes that ended before they had one.

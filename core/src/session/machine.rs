@@ -98,14 +98,14 @@ pub(super) trait Machine {
         }
     }
 
-    /// Counts an oddity. The event is for callers that have reported nothing else yet: it costs no place in the queue,
+    /// Counts an anomaly. The event is for callers that have reported nothing else yet: it costs no place in the queue,
     /// so a peer that sends many such messages makes us allocate nothing.
     fn note_anomaly(&mut self, anomaly: Anomaly) -> Self::Event {
         self.reports().anomalies += 1;
         Self::anomaly(anomaly)
     }
 
-    /// Reports an oddity after what was reported before it.
+    /// Reports an anomaly after what was reported before it.
     fn note(&mut self, anomaly: Anomaly) {
         let event = self.note_anomaly(anomaly);
         self.reports().events.push_back(event);

@@ -355,7 +355,7 @@ fn what_comes_behind_a_request_waits_for_its_answer() {
         let heard = caller.hear(&mut world);
         assert_eq!(heard, ["NetStream.Publish.Start@1", "NetStream.Unpublish.Success@1"]);
         let stats = world.servers[0].stats();
-        assert_eq!((stats.streams, stats.oddities), (0, 0));
+        assert_eq!((stats.streams, stats.anomalies), (0, 0));
     }
     assert_eq!(world.servers[0].stats().publishes, 4);
 }
