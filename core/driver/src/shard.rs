@@ -185,10 +185,12 @@ impl<S: Socket> Shard<S> {
     /// come first.
     pub fn readable(&mut self, now: Time, id: ConnectionId) -> bool {
         self.is_busy = true;
-        if self.server.yields(now, id) {
-            self.enqueue_yielding(now, id);
-        }
-        if self.is_yielding(id) {
+        let Some(connection) = find(&mut self.connections, id) else {
+            return false;
+        };
+        if connection.is_yielding || self.server.yields(now, id) {
+            connection.join(&mut self.yield_queue);
+            connection.update_interest(now, &mut self.server);
             return false;
         }
         let len = self.read(now, id);
@@ -405,24 +407,12 @@ impl<S: Socket> Shard<S> {
             }
         };
         // Who yields goes on with that until it has caught up, in the seconds that follow too.
-        if len == max
-            && (max == YIELDING_READ || self.server.yields(now, id))
-            && !mem::replace(&mut connection.is_yielding, true)
-        {
-            self.yield_queue.push_back(id);
+        if len == max && (max == YIELDING_READ || self.server.yields(now, id)) {
+            connection.join(&mut self.yield_queue);
         }
         connection.update_interest(now, &mut self.server);
         connection.update_low_water(&self.server);
         len
-    }
-
-    fn enqueue_yielding(&mut self, now: Time, id: ConnectionId) {
-        if let Some(connection) = find(&mut self.connections, id) {
-            if !mem::replace(&mut connection.is_yielding, true) {
-                self.yield_queue.push_back(id);
-            }
-            connection.update_interest(now, &mut self.server);
-        }
     }
 
     /// Writes what `id` has, up to a burst, and returns how much the kernel took.
@@ -464,6 +454,13 @@ impl<S: Socket> Shard<S> {
 }
 
 impl<S: Socket> Connection<S> {
+    /// Yields to all others, if it does not yet.
+    fn join(&mut self, yield_queue: &mut VecDeque<ConnectionId>) {
+        if !mem::replace(&mut self.is_yielding, true) {
+            yield_queue.push_back(self.id);
+        }
+    }
+
     fn update_low_water(&mut self, server: &Server) {
         let low_water = server.low_water(self.id);
         if self.low_water != low_water {
