@@ -6,7 +6,7 @@ use async_io::{Async, Timer};
 use headwater_core::Time;
 use headwater_core::server::{self, ShardId, ShardMessage};
 use headwater_driver::sockets::Listeners;
-use headwater_driver::{Clock, DRAIN_TIMEOUT, MAIL_PER_TURN, Mail, Shard, random_seed};
+use headwater_driver::{Clock, MAIL_PER_TURN, Mail, Shard, random_seed};
 use smol::channel::{Receiver, Sender};
 use smol::{LocalExecutor, Task, future};
 use std::cell::{Cell, RefCell};
@@ -16,7 +16,6 @@ use std::iter;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::Poll;
-use tracing::warn;
 
 /// What the tasks of one thread share.
 pub(crate) struct Worker {
@@ -121,20 +120,10 @@ impl Worker {
         for (kind, listener) in listeners {
             accepting.push(self.spawn(listener::accept(self.clone(), Async::new(listener)?, kind)));
         }
-        let mut drain_until = Time::NEVER;
         let mut timer = Timer::never();
         while !self.shard.borrow().is_drained() {
             let now = self.clock.now();
-            if now >= drain_until {
-                warn!("connections are cut off at the end of the drain time");
-                break;
-            }
-            let deadline = self
-                .shard
-                .borrow()
-                .poll_timeout()
-                .unwrap_or(Time::NEVER)
-                .min(drain_until);
+            let deadline = self.shard.borrow().poll_timeout().unwrap_or(Time::NEVER);
             // A timer that fires too early costs less than one that is moved whenever a deadline is.
             if deadline < self.deadline.get() || self.deadline.get() <= now {
                 self.deadline.set(deadline);
@@ -156,7 +145,6 @@ impl Worker {
                         Mail::Shutdown => {
                             accepting.clear();
                             shard.shutdown(now);
-                            drain_until = now + DRAIN_TIMEOUT;
                         }
                     }
                 }

@@ -5,7 +5,7 @@ use crate::listener;
 use headwater_core::Time;
 use headwater_core::server::{self, ShardId, ShardMessage};
 use headwater_driver::sockets::Listeners;
-use headwater_driver::{Clock, DRAIN_TIMEOUT, MAIL_PER_TURN, Mail, Shard, random_seed};
+use headwater_driver::{Clock, MAIL_PER_TURN, Mail, Shard, random_seed};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
@@ -13,10 +13,10 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::AbortHandle;
-use tracing::warn;
 
 /// What the tasks of one thread share.
 #[derive(Debug)]
@@ -117,22 +117,12 @@ impl Worker {
             accepting.push(self.spawn(listener::accept(self.clone(), listener, kind)));
         }
         let mut mails = Vec::with_capacity(MAIL_PER_TURN);
-        let mut drain_until = Time::NEVER;
-        let mut sleep = pin!(tokio::time::sleep(DRAIN_TIMEOUT));
+        let mut sleep = pin!(tokio::time::sleep(Duration::ZERO));
         while !self.shard.borrow().is_drained() {
             if self.has_panicked.get() {
                 return Err(io::Error::other("a task has panicked"));
             }
-            if self.clock.now() >= drain_until {
-                warn!("connections are cut off at the end of the drain time");
-                break;
-            }
-            let deadline = self
-                .shard
-                .borrow()
-                .poll_timeout()
-                .unwrap_or(Time::NEVER)
-                .min(drain_until);
+            let deadline = self.shard.borrow().poll_timeout().unwrap_or(Time::NEVER);
             self.deadline.set(deadline);
             let instant = self.clock.instant(deadline).map(Into::into);
             if let Some(instant) = instant.filter(|instant| *instant != sleep.deadline()) {
@@ -152,7 +142,6 @@ impl Worker {
                             Mail::Shutdown => {
                                 accepting.iter().for_each(AbortHandle::abort);
                                 shard.shutdown(now);
-                                drain_until = now + DRAIN_TIMEOUT;
                             }
                         }
                     }

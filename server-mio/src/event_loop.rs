@@ -6,7 +6,7 @@ use crate::mailbox::{Inbox, Mailbox};
 use headwater_core::Time;
 use headwater_core::server::{self, ShardId};
 use headwater_driver::sockets;
-use headwater_driver::{Clock, DRAIN_TIMEOUT, Mail, Shard};
+use headwater_driver::{Clock, Mail, Shard};
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
@@ -45,7 +45,6 @@ pub(crate) struct EventLoop {
     mailboxes: Arc<[Mailbox]>,
     /// Whether the shard has work left from its last turn.
     has_more: bool,
-    drain_until: Time,
 }
 
 impl EventLoop {
@@ -76,7 +75,6 @@ impl EventLoop {
             inbox,
             mailboxes,
             has_more: false,
-            drain_until: Time::NEVER,
         })
     }
 
@@ -85,10 +83,6 @@ impl EventLoop {
         let mut events = Events::with_capacity(EVENTS);
         while !self.shard.is_drained() {
             let now = self.clock.now();
-            if now >= self.drain_until {
-                warn!("connections are cut off at the end of the drain time");
-                break;
-            }
             let due = self.due();
             match self.poll.poll(&mut events, (due < Time::NEVER).then(|| due.since(now))) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
@@ -119,7 +113,7 @@ impl EventLoop {
             .iter()
             .map(|(_, listener)| listener.due())
             .chain(self.shard.poll_timeout())
-            .fold(self.drain_until, Time::min)
+            .fold(Time::NEVER, Time::min)
     }
 
     /// Remembers what an event says: the kernel says it only once.
@@ -195,13 +189,10 @@ impl EventLoop {
         for _ in 0..PER_ROUND {
             match self.inbox.take() {
                 Some(Mail::Shard(from, message)) => self.shard.handle_shard(now, from, message),
-                Some(Mail::Shutdown) if self.drain_until == Time::NEVER => {
+                Some(Mail::Shutdown) => {
                     self.listeners.clear();
                     self.shard.shutdown(now);
-                    self.drain_until = now + DRAIN_TIMEOUT;
                 }
-                // Whoever stops the server may say so again, and each worker that ends does.
-                Some(Mail::Shutdown) => {}
                 None => break,
             }
         }

@@ -1,5 +1,6 @@
 //! One thread's part of the server: its state machine, its sockets, and the order in which they are served.
 
+use crate::DRAIN_TIMEOUT;
 use bytes::Buf;
 use core::mem;
 use core::net::SocketAddr;
@@ -8,6 +9,7 @@ use headwater_core::{Output, Time};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
 use std::time::Duration;
+use tracing::warn;
 
 /// A socket that never blocks, as the driver's runtime gives it.
 ///
@@ -87,7 +89,10 @@ pub struct Shard<S> {
     /// Whether anything was reported since the last turn.
     is_busy: bool,
     scratch: Box<[u8]>,
-    is_shut_down: bool,
+    /// When connections that are still there are cut off, once the shard is shut down.
+    drain_until: Option<Time>,
+    /// Whether they were.
+    is_cut_off: bool,
 }
 
 #[derive(Debug)]
@@ -139,7 +144,8 @@ impl<S: Socket> Shard<S> {
             yields_until: Time::ZERO,
             is_busy: false,
             scratch: vec![0; SCRATCH].into(),
-            is_shut_down: false,
+            drain_until: None,
+            is_cut_off: false,
         }
     }
 
@@ -227,24 +233,33 @@ impl<S: Socket> Shard<S> {
     /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        self.server.poll_timeout()
+        let drain = self.drain_until.filter(|_| !self.is_drained());
+        self.server.poll_timeout().into_iter().chain(drain).min()
     }
 
     /// The time has come. Too early does nothing.
     pub fn handle_timeout(&mut self, now: Time) {
         self.server.handle_timeout(now);
+        let is_late = self.drain_until.is_some_and(|until| until <= now);
+        if is_late && !self.is_drained() {
+            warn!("connections are cut off at the end of the drain time");
+            self.is_cut_off = true;
+        }
     }
 
-    /// Ends every stream cleanly and takes no more connections. Done when [`is_drained`](Self::is_drained).
+    /// Ends every stream cleanly and takes no more connections. Done when [`is_drained`](Self::is_drained), after
+    /// [`DRAIN_TIMEOUT`] at the latest. To say it again changes nothing.
     pub fn shutdown(&mut self, now: Time) {
-        self.is_shut_down = true;
-        self.server.shutdown(now);
+        if self.drain_until.is_none() {
+            self.drain_until = Some(now + DRAIN_TIMEOUT);
+            self.server.shutdown(now);
+        }
     }
 
-    /// Whether the shard was shut down and its last connection is closed.
+    /// Whether the shard was shut down and its last connection is closed, or had its time.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.is_shut_down && self.server.is_drained()
+        self.is_cut_off || self.drain_until.is_some() && self.server.is_drained()
     }
 
     /// Does what the server asks for: reads, writes, closes, hands messages for other shards to `send`.
