@@ -557,22 +557,23 @@ fn read_amf0(input: &[u8]) -> usize {
     input.len()
 }
 
-fn read_flv(mut input: &[u8]) -> usize {
+/// Has `next` take from `input` until there is no more, and returns how much it took.
+fn drain<T, E>(mut input: &[u8], mut next: impl FnMut(&mut &[u8]) -> Result<Option<T>, E>) -> usize {
     let offered = input.len();
-    let mut reader = FlvReader::new(&Limits::default());
-    while let Ok(Some(item)) = reader.handle_input(&mut input) {
+    while let Ok(Some(item)) = next(&mut input) {
         black_box(item);
     }
     offered - input.len()
 }
 
-fn read_chunks(mut input: &[u8]) -> usize {
-    let offered = input.len();
+fn read_flv(input: &[u8]) -> usize {
+    let mut reader = FlvReader::new(&Limits::default());
+    drain(input, |input| reader.handle_input(input))
+}
+
+fn read_chunks(input: &[u8]) -> usize {
     let mut decoder = ChunkDecoder::new(&Limits::default());
-    while let Ok(Some(message)) = decoder.decode(&mut input) {
-        black_box(message);
-    }
-    offered - input.len()
+    drain(input, |input| decoder.decode(input))
 }
 
 /// Grants whatever is asked, and takes every answer.
