@@ -19,11 +19,11 @@ use headwater_core::server::{HttpAbsent, Takeover};
 pub struct Options {
     /// Listen here for RTMP; may be given several times, such as for IPv6 beside IPv4
     #[arg(long, value_name = "IP:PORT|none", default_value = "0.0.0.0:1935", value_parser = value::address)]
-    pub address: Vec<Where>,
+    pub address: Vec<Option<SocketAddr>>,
 
     /// Listen here for HTTP-FLV; may be given several times
     #[arg(long, value_name = "IP:PORT|none", default_value = "0.0.0.0:8080", value_parser = value::address)]
-    pub http_address: Vec<Where>,
+    pub http_address: Vec<Option<SocketAddr>>,
 
     /// Threads that share the connections [default: one per core]
     #[arg(long, value_name = "N")]
@@ -75,24 +75,6 @@ pub struct Options {
     pub merge: Duration,
 }
 
-/// Where to listen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Where {
-    /// Nowhere.
-    None,
-    /// Here.
-    At(SocketAddr),
-}
-
-impl Where {
-    fn address(self) -> Option<SocketAddr> {
-        match self {
-            Where::None => None,
-            Where::At(address) => Some(address),
-        }
-    }
-}
-
 /// How much to log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[allow(missing_docs, reason = "the names say it")]
@@ -129,10 +111,10 @@ impl Options {
     /// What the flags mean to a driver.
     #[must_use]
     pub fn config(&self) -> Config {
-        let rtmp = self.address.iter().copied().filter_map(Where::address);
-        let http = self.http_address.iter().copied().filter_map(Where::address);
+        let rtmp = self.address.iter().flatten().map(|address| Listen::rtmp(*address));
+        let http = self.http_address.iter().flatten().map(|address| Listen::http(*address));
         let mut config = Config {
-            listen: rtmp.map(Listen::rtmp).chain(http.map(Listen::http)).collect(),
+            listen: rtmp.chain(http).collect(),
             workers: self.workers,
             ..Config::default()
         };

@@ -1,16 +1,17 @@
 //! How values are written.
 
-use super::options::Where;
+use core::net::SocketAddr;
 use core::time::Duration;
 use headwater_core::hub::ChannelConfig;
 use headwater_core::server::{Config, HttpAbsent};
 
-pub(super) fn address(text: &str) -> Result<Where, &'static str> {
+/// An address to listen on, or none.
+pub(super) fn address(text: &str) -> Result<Option<SocketAddr>, &'static str> {
     match text {
-        "none" => Ok(Where::None),
+        "none" => Ok(None),
         _ => text
             .parse()
-            .map(Where::At)
+            .map(Some)
             .map_err(|_| "expected IP:PORT, [IP]:PORT or none"),
     }
 }
