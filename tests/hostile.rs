@@ -7,7 +7,7 @@ mod support;
 use bytes::{Buf, Bytes};
 use headwater_core::amf::amf0;
 use headwater_core::flv::{FlvWriter, TagFlags};
-use headwater_core::message::command;
+use headwater_core::rtmp::message::command;
 use headwater_core::{Frame, FrameKind, Output, Timestamp};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};

@@ -11,7 +11,7 @@
 #![expect(clippy::expect_used, reason = "a benchmark may panic")]
 
 use bytes::{Buf, Bytes};
-use headwater_core::chunk::{
+use headwater_core::rtmp::chunk::{
     ChunkDecoder, ChunkEncoder, ChunkSize, ChunkStreamId, Message, MessageStreamId, MessageTypeId,
 };
 use headwater_core::{Limits, Output, Timestamp};

@@ -8,7 +8,7 @@
 //! ```
 
 use bytes::Buf;
-use headwater_core::session::{Event, ProtocolError, ServerSession, SessionConfig, Status, StatusCode};
+use headwater_core::rtmp::{Event, ProtocolError, ServerSession, SessionConfig, Status, StatusCode};
 use headwater_core::{FrameKind, Time};
 use std::error::Error;
 use std::hash::{BuildHasher, Hasher, RandomState};

@@ -7,7 +7,7 @@
 
 use bytes::Buf;
 use headwater_core::flv::{FlvItem, FlvReader};
-use headwater_core::session::{ClientEvent, ClientRequest, ClientSession, Purpose, SessionConfig};
+use headwater_core::rtmp::{ClientEvent, ClientRequest, ClientSession, Purpose, SessionConfig};
 use headwater_core::{EndCause, Frame, Limits, Time};
 use std::error::Error;
 use std::fs::File;

@@ -9,9 +9,9 @@
 
 use bytes::{Buf, Bytes};
 use headwater_core::amf::{AmfLimits, amf0};
-use headwater_core::chunk::{ChunkDecoder, Message, MessageTypeId};
-use headwater_core::message::{Command, Control, UserControl};
-use headwater_core::session::{
+use headwater_core::rtmp::chunk::{ChunkDecoder, Message, MessageTypeId};
+use headwater_core::rtmp::message::{Command, Control, UserControl};
+use headwater_core::rtmp::{
     ClientEvent, ClientRequest, ClientSession, Event, MessageStreamId, Purpose, ServerSession, SessionConfig,
 };
 use headwater_core::{EndCause, Frame, FrameKind, Limits, Output, Time, Timestamp};

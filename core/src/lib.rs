@@ -27,10 +27,10 @@
 //! | To | Use |
 //! |--|--|
 //! | run a server on a runtime or loop of your own | [`server::Server`], or `Shard` of `headwater-driver`, which also says when to read and write |
-//! | take in or give out streams over one connection | [`session::ServerSession`], [`http::HttpSession`] |
-//! | publish to another server, or play from it | [`session::ClientSession`] |
+//! | take in or give out streams over one connection | [`rtmp::ServerSession`], [`http::HttpSession`] |
+//! | publish to another server, or play from it | [`rtmp::ClientSession`] |
 //! | fan streams out | [`hub::Hub`], [`hub::Channel`] |
-//! | read or write a format | [`chunk`], [`message`], [`amf`], [`flv`], [`media`], [`handshake`] |
+//! | read or write a format | [`amf`], [`flv`], [`media`], [`rtmp::handshake`], [`rtmp::chunk`], [`rtmp::message`] |
 //!
 //! The folder `examples` has a program for each of the first three, and `transcript`, which prints a conversation.
 //!
@@ -49,7 +49,7 @@
 //! ```
 //! use bytes::Buf;
 //! use headwater_core::Time;
-//! use headwater_core::session::{Event, ServerSession, Status, StatusCode};
+//! use headwater_core::rtmp::{Event, ServerSession, Status, StatusCode};
 //! use std::error::Error;
 //! use std::io::{Read, Write};
 //!
@@ -91,7 +91,7 @@
 //! }
 //! #
 //! # // A socket with a client at its other end, which publishes one frame and leaves.
-//! # use headwater_core::session::{ClientEvent, ClientRequest, ClientSession, Purpose};
+//! # use headwater_core::rtmp::{ClientEvent, ClientRequest, ClientSession, Purpose};
 //! # use headwater_core::{Frame, Timestamp};
 //! # struct Peer(ClientSession);
 //! # impl Read for Peer {
@@ -127,12 +127,12 @@
 //! # assert_eq!(serve(peer, || Time::ZERO).unwrap(), 1);
 //! ```
 //!
-//! A request that cannot be answered at once may wait. Until then [`is_paused`](session::ServerSession::is_paused)
+//! A request that cannot be answered at once may wait. Until then [`is_paused`](rtmp::ServerSession::is_paused)
 //! holds and the rest of the input stays with you; leave what follows in the kernel, and the peer slows down. The other
-//! way round, [`can_send`](session::ServerSession::can_send) says when to send no more frames because the peer is slow.
+//! way round, [`can_send`](rtmp::ServerSession::can_send) says when to send no more frames because the peer is slow.
 //!
 //! An error of a machine is the peer's fault. The machine has closed itself, and its output may still hold a final reply.
-//! A [`StateError`](session::StateError) is yours, and has changed nothing.
+//! A [`StateError`](rtmp::StateError) is yours, and has changed nothing.
 //!
 //! # The states of a session
 //!
@@ -190,10 +190,10 @@
 //!
 //! | Specification | Module |
 //! |--|--|
-//! | RTMP 1.0 §5.2, and the digest handshake of Flash Player 9 | [`handshake`] |
-//! | RTMP 1.0 §5.3 | [`chunk`] |
-//! | RTMP 1.0 §5.4, §6, §7.1; FLV 10.1 §E.4.4, §E.5 | [`message`] |
-//! | RTMP 1.0 §7.2, §7.3; E-RTMP v2 `connect` | [`session`] |
+//! | RTMP 1.0 §5.2, and the digest handshake of Flash Player 9 | [`rtmp::handshake`] |
+//! | RTMP 1.0 §5.3 | [`rtmp::chunk`] |
+//! | RTMP 1.0 §5.4, §6, §7.1; FLV 10.1 §E.4.4, §E.5 | [`rtmp::message`] |
+//! | RTMP 1.0 §7.2, §7.3; E-RTMP v2 `connect` | [`rtmp`] |
 //! | AMF 0, AMF 3 | [`amf`] |
 //! | FLV 10.1 §E.2 to §E.4.1 | [`flv`] |
 //! | FLV 10.1 §E.4.2, §E.4.3; E-RTMP v2 audio and video | [`media`] |
@@ -212,19 +212,16 @@
 extern crate alloc;
 
 pub mod amf;
-pub mod chunk;
 pub mod end_cause;
 pub mod flv;
-pub mod handshake;
 pub mod http;
 pub mod hub;
 pub mod limits;
 pub mod media;
-pub mod message;
 pub mod output;
+pub mod rtmp;
 #[cfg(feature = "server")]
 pub mod server;
-pub mod session;
 pub mod stream_key;
 pub mod time;
 pub mod timers;

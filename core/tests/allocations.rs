@@ -11,12 +11,10 @@
 )]
 
 use bytes::{Buf, Bytes};
-use headwater_core::chunk::{ChunkEncoder, ChunkSize, ChunkStreamId, Message, MessageStreamId, MessageTypeId};
-use headwater_core::message::{Control, UserControl};
+use headwater_core::rtmp::chunk::{ChunkEncoder, ChunkSize, ChunkStreamId, Message, MessageStreamId, MessageTypeId};
+use headwater_core::rtmp::message::{Control, UserControl};
+use headwater_core::rtmp::{ClientEvent, ClientRequest, ClientSession, Event, Purpose, ServerSession, SessionConfig};
 use headwater_core::server::{Action, Config, ConnectionId, Listener, Server, ShardId};
-use headwater_core::session::{
-    ClientEvent, ClientRequest, ClientSession, Event, Purpose, ServerSession, SessionConfig,
-};
 use headwater_core::{Frame, Output, Time, Timestamp};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;

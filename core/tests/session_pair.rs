@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
 use bytes::{Buf, Bytes};
-use headwater_core::session::{
+use headwater_core::rtmp::{
     ClientEvent, ClientRequest, ClientSession, Event, MessageStreamId, ProtocolError, Purpose, ServerSession,
     SessionConfig, Status, StatusCode,
 };

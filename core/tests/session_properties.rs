@@ -12,8 +12,8 @@
 mod script;
 
 use bytes::Buf;
-use headwater_core::chunk::{ChunkEncoder, Message, MessageStreamId};
-use headwater_core::session::{Event, ProtocolError, RequestId, ServerSession, SessionConfig, Status, StatusCode};
+use headwater_core::rtmp::chunk::{ChunkEncoder, Message, MessageStreamId};
+use headwater_core::rtmp::{Event, ProtocolError, RequestId, ServerSession, SessionConfig, Status, StatusCode};
 use headwater_core::{EndCause, Frame, Time, Timestamp};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 use std::collections::BTreeMap;

@@ -15,8 +15,8 @@
 mod script;
 
 use bytes::Buf;
-use headwater_core::chunk::{ChunkDecoder, ChunkEncoder, MessageStreamId};
-use headwater_core::session::{Event, ProtocolError, RequestId, ServerSession, SessionConfig, Status, StatusCode};
+use headwater_core::rtmp::chunk::{ChunkDecoder, ChunkEncoder, MessageStreamId};
+use headwater_core::rtmp::{Event, ProtocolError, RequestId, ServerSession, SessionConfig, Status, StatusCode};
 use headwater_core::{EndCause, Frame, Limits, Time};
 use std::fmt::Write;
 use std::path::Path;

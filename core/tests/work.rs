@@ -16,11 +16,11 @@ mod script;
 
 use bytes::Buf;
 use headwater_core::amf::{AmfLimits, amf0, amf3};
-use headwater_core::chunk::{ChunkDecoder, ChunkEncoder};
 use headwater_core::flv::{FlvReader, TagFlags};
 use headwater_core::http::{HttpConfig, HttpEvent, HttpSession};
 use headwater_core::media::{audio_info, video_info};
-use headwater_core::session::{Event, ServerSession, SessionConfig};
+use headwater_core::rtmp::chunk::{ChunkDecoder, ChunkEncoder};
+use headwater_core::rtmp::{Event, ServerSession, SessionConfig};
 use headwater_core::{Frame, Limits, Time, Timestamp};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;

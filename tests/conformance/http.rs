@@ -17,8 +17,8 @@
 
 use crate::script;
 use bytes::Buf;
-use headwater_core::chunk::{ChunkStreamId, Message, MessageStreamId, MessageTypeId};
 use headwater_core::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
+use headwater_core::rtmp::chunk::{ChunkStreamId, Message, MessageStreamId, MessageTypeId};
 use headwater_core::{Frame, Limits, Output};
 use std::collections::VecDeque;
 

@@ -8,7 +8,7 @@
 
 use crate::script;
 use headwater_core::Limits;
-use headwater_core::chunk::{ChunkDecoder, ChunkEncoder};
+use headwater_core::rtmp::chunk::{ChunkDecoder, ChunkEncoder};
 use std::collections::VecDeque;
 
 /// S0, S1 and S2.

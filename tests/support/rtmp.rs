@@ -2,7 +2,7 @@
 
 use super::http;
 use bytes::Buf;
-use headwater_core::session::{ClientEvent, ClientRequest, ClientSession, Purpose, SessionConfig};
+use headwater_core::rtmp::{ClientEvent, ClientRequest, ClientSession, Purpose, SessionConfig};
 use headwater_core::{EndCause, Frame, Time};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};

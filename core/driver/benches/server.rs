@@ -14,8 +14,8 @@
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a benchmark may panic")]
 
 use bytes::{Buf, Bytes};
+use headwater_core::rtmp::{ClientEvent, ClientRequest, ClientSession, Purpose, SessionConfig};
 use headwater_core::server::{Config, ConnectionId, Listener, Server, ShardId};
-use headwater_core::session::{ClientEvent, ClientRequest, ClientSession, Purpose, SessionConfig};
 use headwater_core::{Frame, Time, Timestamp};
 use headwater_driver::{Interest, Shard, Socket};
 use std::cell::{Cell, RefCell};

@@ -2,8 +2,8 @@
 
 use super::header::{DATA_OFFSET, SIGNATURE};
 use super::{FileHeader, FlvError, PREVIOUS_TAG_SIZE_LEN, TagFlags, TagHeader};
-use crate::chunk::MessageTypeId;
 use crate::media::Content;
+use crate::rtmp::chunk::MessageTypeId;
 use crate::{Frame, Limits};
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -29,7 +29,7 @@ pub struct FlvReader {
 pub enum FlvItem {
     /// A file header. A second one, after a tag, means that the sender started over.
     Header(TagFlags),
-    /// An audio, video or script data tag; script data as [`normalize`](crate::message::data::normalize) makes it.
+    /// An audio, video or script data tag; script data as [`normalize`](crate::rtmp::message::data::normalize) makes it.
     Frame(Frame),
     /// Script data that orders to forget the metadata: `@clearDataFrame`.
     MetadataCleared,

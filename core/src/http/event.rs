@@ -1,7 +1,7 @@
 //! What a session tells its owner.
 
 use super::HttpError;
-use crate::session::{RequestId, Target};
+use crate::rtmp::{RequestId, Target};
 use crate::{EndCause, Frame, StreamKey};
 use alloc::boxed::Box;
 

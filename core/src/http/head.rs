@@ -6,7 +6,7 @@ use super::config::HttpConfig;
 use super::origin::{Access, Sender};
 use super::response::StatusCode;
 use super::websocket;
-use crate::session::target::cut_query;
+use crate::rtmp::session::target::cut_query;
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;

@@ -9,7 +9,7 @@ mod websocket;
 
 use super::*;
 use crate::flv::{FlvWriter, TagFlags};
-use crate::session::{RequestId, StateError};
+use crate::rtmp::{RequestId, StateError};
 use crate::{EndCause, Frame, Limits, Output, Time, Timer, Timestamp};
 use alloc::string::String;
 use alloc::sync::Arc;

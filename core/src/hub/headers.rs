@@ -2,7 +2,7 @@
 
 use super::tracks::Tracks;
 use crate::media::{Frame, FrameClass, FrameKind, TrackId};
-use crate::message::data::{self, Named};
+use crate::rtmp::message::data::{self, Named};
 use alloc::vec::Vec;
 
 /// Headers that a stream may have: 8 tracks of audio and 8 of video with a supplement each, more than any encoder sends.

@@ -1,8 +1,8 @@
 //! From bodies of messages and tags to frames.
 
 use super::Frame;
-use crate::chunk::MessageTypeId;
-use crate::message::{DataFrame, data};
+use crate::rtmp::chunk::MessageTypeId;
+use crate::rtmp::message::{DataFrame, data};
 use crate::{Limits, Timestamp};
 use bytes::Bytes;
 

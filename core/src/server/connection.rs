@@ -7,7 +7,7 @@ use super::work::WorkMeter;
 use crate::flv::TagFlags;
 use crate::http::{HttpConfig, HttpError, HttpEvent, HttpSession, StatusCode as HttpStatus};
 use crate::hub::{ChannelConfig, ChannelId, SubscriberId, Tracks};
-use crate::session::{
+use crate::rtmp::{
     Anomaly, Event, MessageStreamId, PlayControl, ProtocolError, RequestId, ServerSession, SessionConfig, Status,
     StatusCode, Target,
 };

@@ -83,7 +83,7 @@ impl Connection {
     }
 
     /// A stream that it wants to play and has no answer for.
-    fn seeking(&self) -> Option<crate::session::MessageStreamId> {
+    fn seeking(&self) -> Option<crate::rtmp::MessageStreamId> {
         let is_seeking = |role: &&Role| matches!(role.activity, Activity::Seeking { .. });
         self.roles.iter().find(is_seeking).map(|role| role.stream)
     }

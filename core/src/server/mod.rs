@@ -53,7 +53,7 @@ pub use stats::ServerStats;
 use crate::http::HttpConfig;
 use crate::hub::{ChannelId, Hub};
 use crate::output::BufferPool;
-use crate::session::SessionConfig;
+use crate::rtmp::SessionConfig;
 use crate::time::PerSecond;
 use crate::{EndCause, Output, Time};
 use alloc::collections::{BTreeMap, VecDeque};

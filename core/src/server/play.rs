@@ -5,7 +5,7 @@ use super::shard::{Body, Epoch};
 use super::stream::{Presence, Waiter, stream_name};
 use super::{ConnectionId, HttpAbsent, Server, find};
 use crate::hub::{Channel, ChannelId, Join, Next, SkipStep};
-use crate::session::{MessageStreamId, PlayControl, Target};
+use crate::rtmp::{MessageStreamId, PlayControl, Target};
 use crate::{EndCause, FrameKind, StreamKey, Time};
 use core::mem;
 use core::time::Duration;

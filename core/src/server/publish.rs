@@ -6,7 +6,7 @@ use super::shard::{Body, ClaimId, Epoch, Newcomer, ShardId, Subscription};
 use super::stream::{Presence, Publisher};
 use super::{ConnectionId, Server, find};
 use crate::hub::Position;
-use crate::session::{MessageStreamId, RequestId, Target};
+use crate::rtmp::{MessageStreamId, RequestId, Target};
 use crate::{EndCause, Frame, StreamKey, Time};
 use alloc::boxed::Box;
 use alloc::vec::Vec;

@@ -5,7 +5,7 @@ use super::replica::{Intake, Replica};
 use super::shard::{Body, Epoch};
 use super::{Config, ConnectionId, Server};
 use crate::hub::{Channel, ChannelId};
-use crate::session::MessageStreamId;
+use crate::rtmp::MessageStreamId;
 use crate::{Frame, StreamKey};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

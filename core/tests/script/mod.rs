@@ -15,8 +15,8 @@
 use bytes::{Buf, Bytes, BytesMut};
 use headwater_core::amf::amf0::{Reader, Writer};
 use headwater_core::amf::{AmfLimits, Text, Value};
-use headwater_core::chunk::{ChunkEncoder, ChunkSize, ChunkStreamId, Message, MessageStreamId, MessageTypeId};
-use headwater_core::message::{Control, LimitType, UserControl};
+use headwater_core::rtmp::chunk::{ChunkEncoder, ChunkSize, ChunkStreamId, Message, MessageStreamId, MessageTypeId};
+use headwater_core::rtmp::message::{Control, LimitType, UserControl};
 use headwater_core::{Output, Timestamp};
 
 /// Reads one message.

@@ -1,7 +1,7 @@
 //! When publishers are read: in time for whoever watches, seldom if nobody does.
 
 use super::world::World;
-use crate::session::Purpose::{Play, Publish};
+use crate::rtmp::Purpose::{Play, Publish};
 use alloc::format;
 use core::time::Duration;
 

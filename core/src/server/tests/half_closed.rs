@@ -2,8 +2,8 @@
 
 use super::connections::{codes, http};
 use super::world::World;
+use crate::rtmp::Purpose::{Play, Publish};
 use crate::server::Listener;
-use crate::session::Purpose::{Play, Publish};
 use alloc::format;
 use alloc::string::String;
 use core::time::Duration;

@@ -3,8 +3,8 @@
 use super::world::{World, drain, frames};
 use crate::Output;
 use crate::flv::{FlvWriter, TagFlags};
+use crate::rtmp::Purpose::{Play, Publish};
 use crate::server::Listener;
-use crate::session::Purpose::{Play, Publish};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::{format, vec::Vec};

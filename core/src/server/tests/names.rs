@@ -2,8 +2,8 @@
 
 use super::streams::on_any_shards;
 use super::world::World;
+use crate::rtmp::Purpose::Publish;
 use crate::server::Listener;
-use crate::session::Purpose::Publish;
 use core::time::Duration;
 
 /// An encoder that publishes by RTMP what was typed, escapes and all.

@@ -3,10 +3,12 @@
 use super::world::{World, drain, frames};
 use crate::Output;
 use crate::amf::AmfLimits;
-use crate::chunk::{ChunkDecoder, ChunkEncoder, ChunkSize, ChunkStreamId, Message, MessageStreamId, MessageTypeId};
-use crate::message::{Command, Control, UserControl, command};
+use crate::rtmp::Purpose::{Play, Publish};
+use crate::rtmp::chunk::{
+    ChunkDecoder, ChunkEncoder, ChunkSize, ChunkStreamId, Message, MessageStreamId, MessageTypeId,
+};
+use crate::rtmp::message::{Command, Control, UserControl, command};
 use crate::server::{Config, Listener};
-use crate::session::Purpose::{Play, Publish};
 use crate::{Frame, Limits, Timestamp};
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -2,9 +2,9 @@
 
 use super::world::World;
 use crate::StreamKey;
+use crate::rtmp::Purpose::{Play, Publish};
 use crate::server::shard::home_of;
 use crate::server::{ShardId, Takeover};
-use crate::session::Purpose::{Play, Publish};
 use alloc::string::String;
 use alloc::{format, vec, vec::Vec};
 use core::time::Duration;

@@ -1,7 +1,7 @@
 //! What one address may take up, and what that leaves to others.
 
 use super::world::World;
-use crate::session::Purpose::{Play, Publish};
+use crate::rtmp::Purpose::{Play, Publish};
 use alloc::{format, vec::Vec};
 use core::time::Duration;
 

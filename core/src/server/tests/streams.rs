@@ -3,8 +3,8 @@
 use super::world::{World, drain, frames};
 use crate::Output;
 use crate::flv::FlvWriter;
+use crate::rtmp::Purpose::Publish;
 use crate::server::{Config, HttpAbsent, Listener};
-use crate::session::Purpose::Publish;
 use alloc::{format, vec, vec::Vec};
 use core::time::Duration;
 

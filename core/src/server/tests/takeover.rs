@@ -4,8 +4,8 @@ use super::streams::on_any_shards;
 use super::world::{World, drain, frames};
 use crate::Output;
 use crate::flv::{FlvWriter, TagFlags};
+use crate::rtmp::Purpose::{Play, Publish};
 use crate::server::{Config, Listener, Takeover};
-use crate::session::Purpose::{Play, Publish};
 use alloc::{format, string::String, vec::Vec};
 use core::time::Duration;
 

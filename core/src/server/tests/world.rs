@@ -1,10 +1,10 @@
 //! Whole servers with their clients, in memory and in virtual time.
 
 use crate::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
+use crate::rtmp::{ClientEvent, ClientRequest, ClientSession, Purpose};
 use crate::server::connection::{Activity, Role};
 use crate::server::replica::Replica;
 use crate::server::{Action, Config, ConnectionId, Listener, Server, ShardId, ShardMessage};
-use crate::session::{ClientEvent, ClientRequest, ClientSession, Purpose};
 use crate::{Frame, FrameClass, FrameKind, Limits, Output, StreamKey, Time, Timestamp};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;

@@ -3,10 +3,10 @@
 use crate::media;
 use crate::options::Proto;
 use bytes::Buf;
-use headwater_core::chunk::ChunkEncoder;
 use headwater_core::flv::{FlvItem, FlvReader};
-use headwater_core::message::Control;
-use headwater_core::session::{ClientEvent, ClientRequest, ClientSession, Purpose, SessionConfig};
+use headwater_core::rtmp::chunk::ChunkEncoder;
+use headwater_core::rtmp::message::Control;
+use headwater_core::rtmp::{ClientEvent, ClientRequest, ClientSession, Purpose, SessionConfig};
 use headwater_core::{Frame, Limits, Output, Time};
 use std::io::{Error, ErrorKind, Result};
 use std::sync::Arc;

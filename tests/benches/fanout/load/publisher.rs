@@ -4,7 +4,7 @@ use super::conversation::{self, session, time};
 use super::socket;
 use crate::media::{self, Pattern};
 
-use headwater_core::session::{ClientEvent, ClientSession, Purpose};
+use headwater_core::rtmp::{ClientEvent, ClientSession, Purpose};
 use socket2::Socket;
 use std::io::{Error, Result};
 use std::net::SocketAddr;

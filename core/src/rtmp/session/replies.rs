@@ -4,7 +4,7 @@
 
 use super::{Status, StatusCode};
 use crate::amf::amf0::Writer;
-use crate::message::command;
+use crate::rtmp::message::command;
 use bytes::{Bytes, BytesMut};
 
 /// The version that we claim to be. Some hardware encoders parse it, so it must look like this.

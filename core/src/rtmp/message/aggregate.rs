@@ -1,7 +1,7 @@
 //! Aggregate messages: several messages in one, laid out as FLV tags.
 
 use crate::Timestamp;
-use crate::chunk::{Message, MessageTypeId};
+use crate::rtmp::chunk::{Message, MessageTypeId};
 use core::iter;
 
 /// The audio, video and data messages inside an aggregate message, in order. RTMP 1.0 §7.1.6, whose figure has the
@@ -76,7 +76,7 @@ const BACK_POINTER_LEN: usize = 4;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chunk::{ChunkStreamId, MessageStreamId};
+    use crate::rtmp::chunk::{ChunkStreamId, MessageStreamId};
     use alloc::vec::Vec;
     use bytes::Bytes;
     use quickcheck::quickcheck;

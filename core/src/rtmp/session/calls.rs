@@ -1,8 +1,8 @@
 //! The commands that a client sends. RTMP 1.0 §7.2.
 
 use super::{ClientRequest, Purpose};
-use crate::chunk::MessageStreamId;
-use crate::message::command::encode;
+use crate::rtmp::chunk::MessageStreamId;
+use crate::rtmp::message::command::encode;
 use bytes::{Bytes, BytesMut};
 
 /// Transaction ID of `connect`.

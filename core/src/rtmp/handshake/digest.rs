@@ -120,9 +120,9 @@ fn hmac(key: &[u8], pieces: &[&[u8]]) -> Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::handshake::tests::drain;
-    use crate::handshake::{ClientHandshake, HEAD_LEN, PACKET_LEN, ServerHandshake, VERSION};
-    use crate::{Output, handshake};
+    use crate::rtmp::handshake::tests::drain;
+    use crate::rtmp::handshake::{ClientHandshake, HEAD_LEN, PACKET_LEN, ServerHandshake, VERSION};
+    use crate::{Output, rtmp::handshake};
     use alloc::format;
     use alloc::string::String;
 

@@ -2,7 +2,7 @@
 
 use super::about_connection;
 use crate::Output;
-use crate::chunk::{ChunkEncoder, Message, MessageStreamId, MessageTypeId};
+use crate::rtmp::chunk::{ChunkEncoder, Message, MessageStreamId, MessageTypeId};
 
 /// An event of a user control message. RTMP 1.0 §7.1.7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

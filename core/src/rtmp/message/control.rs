@@ -2,7 +2,7 @@
 
 use super::about_connection;
 use crate::Output;
-use crate::chunk::{ChunkEncoder, ChunkSize, ChunkStreamId, Message, MessageTypeId};
+use crate::rtmp::chunk::{ChunkEncoder, ChunkSize, ChunkStreamId, Message, MessageTypeId};
 
 /// A protocol control message. RTMP 1.0 §5.4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl Control {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chunk::MessageStreamId;
+    use crate::rtmp::chunk::MessageStreamId;
     use alloc::vec::Vec;
     use quickcheck::quickcheck;
 

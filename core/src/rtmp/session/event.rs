@@ -1,7 +1,7 @@
 //! What a session tells its owner.
 
 use super::{Connect, MessageStreamId, Target};
-use crate::chunk::MessageTypeId;
+use crate::rtmp::chunk::MessageTypeId;
 use crate::{EndCause, Frame, StreamKeyError};
 use alloc::boxed::Box;
 use core::time::Duration;

@@ -1,7 +1,7 @@
 //! What holds for all messages, all bytes and all cuts.
 
 use super::*;
-use crate::chunk::header::MessageHeader;
+use crate::rtmp::chunk::header::MessageHeader;
 use alloc::boxed::Box;
 use quickcheck::{Arbitrary, Gen, TestResult, quickcheck};
 

@@ -2,7 +2,7 @@
 
 use super::amf0_values;
 use crate::amf::{AmfError, AmfLimits, amf0};
-use crate::chunk::Message;
+use crate::rtmp::chunk::Message;
 use bytes::{Bytes, BytesMut};
 
 /// A command message: a call, or the answer to one. RTMP 1.0 §7.2.
@@ -38,7 +38,7 @@ impl<'a> Command<'a> {
 /// buffer and its reference count.
 ///
 /// ```
-/// use headwater_core::message::command;
+/// use headwater_core::rtmp::message::command;
 ///
 /// let body = command::encode("_result", 4.0, |arguments| {
 ///     arguments.null().number(1.0);
@@ -60,7 +60,7 @@ const USUAL_LEN: usize = 256;
 mod tests {
     use super::*;
     use crate::Timestamp;
-    use crate::chunk::{ChunkStreamId, MessageStreamId, MessageTypeId};
+    use crate::rtmp::chunk::{ChunkStreamId, MessageStreamId, MessageTypeId};
     use alloc::vec::Vec;
     use quickcheck::quickcheck;
 

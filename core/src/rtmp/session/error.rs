@@ -1,8 +1,8 @@
 //! What can go wrong in a session: by the peer's fault, and by the caller's.
 
 use crate::Timer;
-use crate::chunk::ChunkError;
-use crate::handshake::HandshakeError;
+use crate::rtmp::chunk::ChunkError;
+use crate::rtmp::handshake::HandshakeError;
 
 /// The peer broke the rules, or fell silent. The session is over; the output may still hold a last reply.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

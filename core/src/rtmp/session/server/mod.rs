@@ -12,10 +12,10 @@ use super::state::{ConnectionState, ConnectionStep, Ended, StreamState, StreamSt
 use super::{
     Anomaly, Event, MessageStreamId, ProtocolError, RequestId, SessionConfig, StateError, Status, StatusCode, replies,
 };
-use crate::chunk::{Message, MessageTypeId};
-use crate::handshake::ServerHandshake;
 use crate::media::Content;
-use crate::message::{Control, LimitType, UserControl};
+use crate::rtmp::chunk::{Message, MessageTypeId};
+use crate::rtmp::handshake::ServerHandshake;
+use crate::rtmp::message::{Control, LimitType, UserControl};
 use crate::{EndCause, FrameAt, Output, StreamKey, Time, Timer};
 use alloc::boxed::Box;
 use alloc::sync::Arc;

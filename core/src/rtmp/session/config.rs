@@ -1,7 +1,7 @@
 //! What every session of a server has in common.
 
 use crate::Limits;
-use crate::chunk::ChunkSize;
+use crate::rtmp::chunk::ChunkSize;
 
 /// What every session of a server has in common. Sessions share it behind an `Arc`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -23,7 +23,7 @@ pub use data::DataFrame;
 pub use user_control::UserControl;
 
 use crate::Timestamp;
-use crate::chunk::{ChunkStreamId, Message, MessageStreamId, MessageTypeId};
+use crate::rtmp::chunk::{ChunkStreamId, Message, MessageStreamId, MessageTypeId};
 use bytes::Bytes;
 
 /// A message about the connection, as control and user control messages are.

@@ -1,9 +1,9 @@
 //! What both ends of a connection do alike: chunks, acknowledgements, pings, deadlines.
 
 use super::{MessageStreamId, ProtocolError, SessionConfig, StateError};
-use crate::chunk::{ChunkDecoder, ChunkEncoder, ChunkStreamId, Message, MessageTypeId};
-use crate::message::aggregate::Parts;
-use crate::message::{Control, UserControl};
+use crate::rtmp::chunk::{ChunkDecoder, ChunkEncoder, ChunkStreamId, Message, MessageTypeId};
+use crate::rtmp::message::aggregate::Parts;
+use crate::rtmp::message::{Control, UserControl};
 use crate::time::PerSecond;
 use crate::timers::{StallWatch, Timers};
 use crate::{FrameAt, FrameKind, Output, Time, Timer, Timestamp, work};

@@ -1,4 +1,4 @@
-//! The RTMP conversation, both sides. RTMP 1.0 §7.
+//! RTMP, both sides: the conversation, and the layers under it.
 //!
 //! ```text
 //!            bytes, times                           events
@@ -11,7 +11,7 @@
 //! answer. This is all that an application has to do:
 //!
 //! ```
-//! use headwater_core::session::{Event, ProtocolError, ServerSession, SessionConfig};
+//! use headwater_core::rtmp::{Event, ProtocolError, ServerSession, SessionConfig};
 //! use headwater_core::{Output, Time};
 //! use std::sync::Arc;
 //!
@@ -50,29 +50,27 @@
 //! | `pause`, `receiveAudio`, `receiveVideo` | [`Event::PlayControl`], after the play if they came before it; `NetStream.Pause.Notify` and the like |
 //! | `seek` | `NetStream.Seek.Notify`: a live stream has one position |
 //! | anything else | an empty `_result`, where one is wanted; [`Anomaly::UnknownCommand`] |
+//!
+//! # The layers
+//!
+//! | Layer | What it has | Source |
+//! |--|--|--|
+//! | [`handshake`] | the first 3,073 bytes of each side | RTMP 1.0 §5.2 |
+//! | [`chunk`] | [messages](chunk::Message) in chunks, several of them interleaved | RTMP 1.0 §5.3 |
+//! | [`message`] | what control, command and data messages say | RTMP 1.0 §5.4, §6, §7.1 |
+//! | this one | the conversation: who may say what and when, and the answers | RTMP 1.0 §7.2, §7.3; E-RTMP v2 |
+//!
+//! Each layer knows only those above it in this table, and works alone.
 
-mod calls;
-mod client;
-mod config;
-mod connect;
-mod error;
-mod event;
-mod link;
-mod machine;
-mod replies;
-mod server;
-mod state;
-mod status;
-pub mod target;
-
-pub use client::{ClientEvent, ClientRequest, ClientSession, Purpose};
-pub use config::SessionConfig;
-pub use connect::{Capabilities, Connect};
-pub use error::{ProtocolError, StateError};
-pub use event::{Anomaly, Event, PlayControl, PlayStart, PublishKind, RequestId};
-pub use server::{ServerSession, SessionStats};
-pub use status::{Level, Status, StatusCode};
-pub use target::Target;
+pub mod chunk;
+pub mod handshake;
+pub mod message;
+pub(crate) mod session;
 
 #[doc(no_inline)]
-pub use crate::chunk::MessageStreamId;
+pub use chunk::MessageStreamId;
+pub use session::{
+    Anomaly, Capabilities, ClientEvent, ClientRequest, ClientSession, Connect, Event, Level, PlayControl, PlayStart,
+    ProtocolError, PublishKind, Purpose, RequestId, ServerSession, SessionConfig, SessionStats, StateError, Status,
+    StatusCode, Target,
+};

@@ -2,7 +2,7 @@
 
 use super::link::{Link, Received};
 use super::{Anomaly, ProtocolError};
-use crate::chunk::Message;
+use crate::rtmp::chunk::Message;
 use crate::{EndCause, Time, Timer};
 use alloc::collections::VecDeque;
 use core::time::Duration;

@@ -1,6 +1,6 @@
 //! Media before its time.
 
-use crate::session::ProtocolError;
+use crate::rtmp::session::ProtocolError;
 use crate::{Frame, Limits};
 use alloc::vec::Vec;
 

@@ -2,11 +2,11 @@
 
 use super::{Base, RequestKind, ServerSession};
 use crate::amf::{AmfError, AmfLimits, amf0};
-use crate::chunk::{Message, MessageStreamId};
-use crate::message::{Command, UserControl};
-use crate::session::machine::Machine;
-use crate::session::state::{ConnectionStep, Ended, StreamState, StreamStep};
-use crate::session::{
+use crate::rtmp::chunk::{Message, MessageStreamId};
+use crate::rtmp::message::{Command, UserControl};
+use crate::rtmp::session::machine::Machine;
+use crate::rtmp::session::state::{ConnectionStep, Ended, StreamState, StreamStep};
+use crate::rtmp::session::{
     Anomaly, Connect, Event, PlayControl, PlayStart, ProtocolError, PublishKind, Status, StatusCode, Target, replies,
     target,
 };

@@ -4,7 +4,7 @@ use super::amf0_values;
 use crate::Limits;
 use crate::amf::amf0::{Pair, Pairs, Reader, Writer};
 use crate::amf::{AmfError, AmfLimits};
-use crate::chunk::MessageTypeId;
+use crate::rtmp::chunk::MessageTypeId;
 use alloc::vec::Vec;
 use bytes::Bytes;
 

@@ -43,7 +43,7 @@ const DEFAULT_APP: &str = "live";
 ///
 /// # Errors
 /// [`StreamKeyError`] if that leaves no valid [`StreamKey`].
-pub fn resolve(app: &str, tc_url: &str, name: &str) -> Result<Target, StreamKeyError> {
+pub(crate) fn resolve(app: &str, tc_url: &str, name: &str) -> Result<Target, StreamKeyError> {
     let (tc_url, tc_query) = cut_query(trim(tc_url));
     let (app, app_query) = cut_query(trim(app));
     let (name, name_query) = cut_query(name);

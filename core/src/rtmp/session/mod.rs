@@ -1,0 +1,26 @@
+//! The conversation, both sides. RTMP 1.0 §7. The page of [`rtmp`](super) says how to use it.
+
+mod calls;
+mod client;
+mod config;
+mod connect;
+mod error;
+mod event;
+mod link;
+mod machine;
+mod replies;
+mod server;
+mod state;
+mod status;
+pub(crate) mod target;
+
+pub use client::{ClientEvent, ClientRequest, ClientSession, Purpose};
+pub use config::SessionConfig;
+pub use connect::{Capabilities, Connect};
+pub use error::{ProtocolError, StateError};
+pub use event::{Anomaly, Event, PlayControl, PlayStart, PublishKind, RequestId};
+pub use server::{ServerSession, SessionStats};
+pub use status::{Level, Status, StatusCode};
+pub use target::Target;
+
+use super::chunk::MessageStreamId;
