@@ -43,6 +43,8 @@ pub(super) struct Connection {
     pub(super) armed: Time,
     pub(super) last_input: Time,
     pub(super) phase: Phase,
+    /// Whether it is to be visited.
+    pub(super) is_touched: bool,
     /// Whether `Action::Wake` is on its way.
     pub(super) is_waking: bool,
     /// Whether what it plays had more than its output had room for. If not, a wake will say when there is more.

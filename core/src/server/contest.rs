@@ -12,7 +12,7 @@
 use super::connection::{Connection, Refusal};
 use super::shard::{Body, Epoch, Newcomer, ShardId};
 use super::stream::Publisher;
-use super::{Action, ConnectionId, Server, Takeover, find};
+use super::{Action, ConnectionId, Server, Takeover};
 use crate::{EndCause, StreamKey, Time};
 use alloc::collections::VecDeque;
 use core::time::Duration;
@@ -86,7 +86,9 @@ impl Server {
             return;
         };
         let (id, has_media) = (publisher.connection, publisher.has_media);
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         let has_yielded = match takeover {
             // A publisher that has sent no media has claimed nothing.
             _ if !has_media => true,
@@ -127,7 +129,9 @@ impl Server {
             let Some(id) = publisher.map(|publisher| publisher.connection) else {
                 continue;
             };
-            let Some(connection) = self.peek(id) else { continue };
+            let Some(connection) = self.connections.get(id) else {
+                continue;
+            };
             let is_won = contest.is_won(connection);
             if is_won || contest.is_lost(connection) {
                 let Contest {
@@ -187,7 +191,7 @@ impl Server {
         else {
             return;
         };
-        let Some(connection) = find(&mut self.connections, id) else {
+        let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
         if self.journal.admits(now, newcomer.peer, key.as_str()) {
@@ -199,6 +203,6 @@ impl Server {
             .protocol
             .end_publish(now, stream, Refusal::Replaced, EndCause::Replaced);
         self.end_role(id, stream, EndCause::Replaced);
-        self.settle(now, id);
+        self.connections.touch(id);
     }
 }

@@ -72,7 +72,9 @@ impl Server {
     /// After a read of a connection: takes it easy from now on if all that it does is to publish what nobody watches,
     /// and not if it has just said that it is in a hurry.
     pub(super) fn defer(&mut self, now: Time, id: ConnectionId) {
-        let Some(connection) = self.peek(id) else { return };
+        let Some(connection) = self.connections.get(id) else {
+            return;
+        };
         let is_unwatched = |role: &Role| self.is_unwatched(role.channel);
         if connection.may_be_deferred() && connection.roles.iter().all(is_unwatched) {
             self.deferred.insert(now, id);
@@ -106,7 +108,10 @@ impl Server {
         }
         self.deferred.due = Some(now + INTERVAL);
         for id in self.deferred.connections.clone() {
-            let is_silent = self.peek(id).is_none_or(|it| now.since(it.last_input) >= SILENCE);
+            let is_silent = self
+                .connections
+                .get(id)
+                .is_none_or(|it| now.since(it.last_input) >= SILENCE);
             if is_silent {
                 self.read_now(id);
             } else {

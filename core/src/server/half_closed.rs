@@ -39,40 +39,44 @@ impl Server {
     /// The peer of an open connection will send no more.
     pub(super) fn half_close(&mut self, now: Time, id: ConnectionId) {
         let timeout = self.config.limits.half_closed_timeout;
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         let sent = connection.protocol.output().sent();
         connection.half_closed = Some(HalfClosed::new(now, sent, timeout));
         self.end_input(now, id);
-        self.settle(now, id);
+        self.connections.touch(id);
     }
 
     /// Tells the protocol machine of a half-closed connection that nothing follows, unless something waits to be taken
     /// before. The machine may be told again.
     pub(super) fn end_input(&mut self, now: Time, id: ConnectionId) {
-        if !self.connection(id).is_some_and(|it| it.has_input_ended()) {
+        if !self.connections.get_mut(id).is_some_and(|it| it.has_input_ended()) {
             return;
         }
         self.run(now, id, |protocol| protocol.handle_eof(now));
-        if self.connection(id).is_some_and(|it| it.protocol.is_closing()) {
-            self.end_roles(now, id, EndCause::Eof);
+        if self.connections.get_mut(id).is_some_and(|it| it.protocol.is_closing()) {
+            self.end_roles(id, EndCause::Eof);
         }
     }
 
     /// Ends a half-closed connection that has taken nothing for long enough: a request that waits is refused, a play ends,
     /// and what the peer has sent behind them is forgotten.
     pub(super) fn expire_half_closed(&mut self, now: Time, id: ConnectionId) {
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         if connection.half_closed.is_none_or(|it| now < it.until) {
             return;
         }
         connection.pending_input = Vec::new();
-        while let Some(stream) = self.connection(id).and_then(|it| it.seeking()) {
+        while let Some(stream) = self.connections.get_mut(id).and_then(|it| it.seeking()) {
             self.refuse_play(now, id, stream, Refusal::Absent);
         }
-        if let Some(connection) = self.connection(id) {
+        if let Some(connection) = self.connections.get_mut(id) {
             connection.protocol.close(now);
         }
-        self.end_roles(now, id, EndCause::Eof);
+        self.end_roles(id, EndCause::Eof);
     }
 }
 

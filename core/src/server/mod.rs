@@ -26,6 +26,7 @@ mod address;
 mod buckets;
 mod config;
 mod connection;
+mod connections;
 mod contest;
 mod deadlines;
 mod deferred;
@@ -60,16 +61,15 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use connection::{Connection, Failure, Phase, Protocol, ProtocolEvent, Shared};
+use connections::Connections;
 use contest::Contests;
 use core::mem;
 use core::net::SocketAddr;
 use core::time::Duration;
-use deadlines::Deadlines;
 use deferred::DeferredReads;
 use directory::Directory;
 use journal::Journal;
 use shard::{Body, Subscription, home_of};
-use slab::Slab;
 use stream::Stream;
 use tracing::{debug, info, warn};
 use work::WorkMeter;
@@ -87,11 +87,8 @@ pub struct Server {
     /// The latest time that we were told.
     now: Time,
     seed: u64,
-    /// The number of the last connection; workers count in steps, each its own numbers.
-    generation: u32,
     tickets: u64,
-    connections: Slab<Connection>,
-    deadlines: Deadlines,
+    connections: Connections,
     deferred: DeferredReads,
     contests: Contests,
     journal: Journal,
@@ -128,10 +125,8 @@ impl Server {
             shards,
             now: Time::ZERO,
             seed,
-            generation: u32::from(shard.0),
             tickets: 0,
-            connections: Slab::new(),
-            deadlines: Deadlines::default(),
+            connections: Connections::new(shard, shards),
             deferred: DeferredReads::default(),
             contests: Contests::default(),
             journal: Journal::new(),
@@ -168,13 +163,12 @@ impl Server {
                 max: self.config.max_connections,
             });
         }
-        self.generation = self.generation.wrapping_add(u32::from(self.shards));
         self.seed = self
             .seed
             .wrapping_mul(0x5851_F42D_4C95_7F2D)
             .wrapping_add(0x1405_7B7E_F767_814F);
-        let index = self.connections.insert(Connection {
-            generation: self.generation,
+        let id = self.connections.insert(|generation| Connection {
+            generation,
             peer,
             protocol: Protocol::new(listener, &self.shared, now, self.seed),
             roles: Vec::new(),
@@ -184,17 +178,17 @@ impl Server {
             armed: Time::NEVER,
             last_input: now,
             phase: Phase::Open,
+            is_touched: false,
             is_waking: false,
             may_have_more: false,
             requests: PerSecond::default(),
             work: WorkMeter::default(),
             has_failed: false,
         });
-        // At most `max_connections`, which cannot be more than the sockets of a process.
-        let id = ConnectionId::new(u32::try_from(index).unwrap_or(u32::MAX), self.generation);
         self.stats.accepted += 1;
         debug!(conn = %id, peer = %peer, protocol = ?listener, "connection accepted");
-        self.settle(now, id);
+        self.connections.touch(id);
+        self.work_off(now);
         Ok(id)
     }
 
@@ -205,7 +199,9 @@ impl Server {
     /// [`Limits::max_pipelined`](crate::Limits::max_pipelined), so that its end is noticed.
     pub fn handle_input(&mut self, now: Time, id: ConnectionId, input: &[u8]) {
         let now = self.advance(now);
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         connection.last_input = now;
         if connection.phase != Phase::Open {
             return;
@@ -214,14 +210,15 @@ impl Server {
             self.feed(now, id, input);
         } else {
             self.keep(now, id, input);
-            self.settle(now, id);
+            self.connections.touch(id);
         }
+        self.work_off(now);
     }
 
     /// Whether to read from the connection.
     #[must_use]
     pub fn wants_input(&self, id: ConnectionId) -> bool {
-        self.peek(id).is_some_and(Connection::wants_input)
+        self.connections.get(id).is_some_and(Connection::wants_input)
     }
 
     /// Whether the input of the connection has made more work in this second than
@@ -230,7 +227,8 @@ impl Server {
     #[must_use]
     pub fn yields(&self, now: Time, id: ConnectionId) -> bool {
         let max = self.config.limits.max_work_per_second;
-        self.peek(id)
+        self.connections
+            .get(id)
             .is_some_and(|connection| connection.work.present(now) > max)
     }
 
@@ -241,24 +239,30 @@ impl Server {
     /// still goes out, and [`Action::Close`] follows. Told again, it changes nothing.
     pub fn handle_eof(&mut self, now: Time, id: ConnectionId) {
         let now = self.advance(now);
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         match connection.phase {
             Phase::Open if connection.half_closed.is_some() => {}
             Phase::Open => self.half_close(now, id),
             Phase::Lingering { .. } => self.drop_connection(id, &"closed"),
             Phase::Closed => {}
         }
+        self.work_off(now);
     }
 
     /// The socket failed: nothing more can be written, and nothing is left to read that the server wants. Say so whether or
     /// not it [`wants_input`](Self::wants_input).
     pub fn handle_reset(&mut self, now: Time, id: ConnectionId) {
         let now = self.advance(now);
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         connection.protocol.output().clear();
         self.run(now, id, |protocol| protocol.handle_eof(now));
-        self.end_roles(now, id, EndCause::Eof);
+        self.end_roles(id, EndCause::Eof);
         self.drop_connection(id, &Failure::Reset);
+        self.work_off(now);
     }
 
     /// The deadline of [`poll_timeout`](Self::poll_timeout) has passed. Too early does nothing.
@@ -269,38 +273,29 @@ impl Server {
         self.read_deferred(now);
         self.review_contests(now);
         self.journal.handle_timeout(now);
-        self.deliver(now);
-        while let Some((due, id)) = self.deadlines.pop_due(now) {
-            let Some(connection) = self.connection(id) else {
+        while let Some(id) = self.connections.pop_due(now) {
+            self.connections.touch(id);
+            let Some(connection) = self.connections.get(id).filter(|it| it.due() <= now) else {
                 continue;
             };
-            if connection.armed != due {
-                continue;
-            }
-            connection.armed = Time::NEVER;
-            if connection.due() > now {
-                self.settle(now, id);
-                continue;
-            }
-            if let Phase::Lingering { until } = connection.phase {
-                if until <= now {
-                    self.drop_connection(id, &"closed");
-                    continue;
+            match connection.phase {
+                Phase::Open => {
+                    self.expire_half_closed(now, id);
+                    self.expire_waits(now, id);
+                    self.run(now, id, |protocol| protocol.handle_timeout(now));
                 }
-            } else {
-                self.expire_half_closed(now, id);
-                self.expire_waits(now, id);
-                self.run(now, id, |protocol| protocol.handle_timeout(now));
+                Phase::Lingering { .. } => self.drop_connection(id, &"closed"),
+                Phase::Closed => {}
             }
-            self.settle(now, id);
         }
+        self.work_off(now);
     }
 
     /// Takes in what the worker `from` sent by [`Action::ToShard`].
     pub fn handle_shard(&mut self, now: Time, from: ShardId, message: ShardMessage) {
         let now = self.advance(now);
         self.handle_message(now, from, message);
-        self.deliver(now);
+        self.work_off(now);
     }
 
     /// What to write to the connection now, refilled from its stream while below the high-water mark.
@@ -309,7 +304,7 @@ impl Server {
     /// or the socket is full. Cost per frame: no allocation and no copy of a payload of 256 bytes or more.
     pub fn output(&mut self, now: Time, id: ConnectionId) -> &mut Output {
         let now = self.advance(now);
-        if let Some(connection) = self.connection(id)
+        if let Some(connection) = self.connections.get_mut(id)
             && connection.phase == Phase::Open
         {
             // Asked again after a write, most players have nothing more.
@@ -321,10 +316,13 @@ impl Server {
             }
             // Its replies have left: what it has sent meanwhile comes next.
             if was_full {
-                self.settle(now, id);
+                self.connections.touch(id);
+            }
+            if self.connections.has_touched() {
+                self.work_off(now);
             }
         }
-        let Some(connection) = find(&mut self.connections, id) else {
+        let Some(connection) = self.connections.get_mut(id) else {
             return &mut self.nothing;
         };
         let output = connection.protocol.output();
@@ -344,7 +342,7 @@ impl Server {
             return Some(action);
         }
         let id = ConnectionId::from_token(self.hub.poll_wake()?);
-        if let Some(connection) = self.connection(id) {
+        if let Some(connection) = self.connections.get_mut(id) {
             connection.is_waking = true;
         }
         Some(Action::Wake(id))
@@ -354,7 +352,7 @@ impl Server {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         [
-            self.deadlines.poll_timeout(),
+            self.connections.poll_timeout(),
             self.hub.poll_timeout(),
             self.directory.poll_timeout(),
             self.deferred.poll_timeout(),
@@ -370,17 +368,10 @@ impl Server {
     pub fn shutdown(&mut self, now: Time) {
         let now = self.advance(now);
         self.is_shutting_down = true;
-        let ids: Vec<ConnectionId> = self
-            .connections
-            .iter()
-            .map(|(index, connection)| {
-                ConnectionId::new(u32::try_from(index).unwrap_or(u32::MAX), connection.generation)
-            })
-            .collect();
-        for id in ids {
+        for id in self.connections.ids() {
             self.shut_down_connection(now, id);
         }
-        self.deliver(now);
+        self.work_off(now);
         self.journal.report();
     }
 
@@ -408,20 +399,10 @@ impl Server {
         self.now
     }
 
-    fn peek(&self, id: ConnectionId) -> Option<&Connection> {
-        self.connections
-            .get(id.index())
-            .filter(|connection| connection.generation == id.generation())
-    }
-
-    fn connection(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        find(&mut self.connections, id)
-    }
-
     /// Runs the protocol machine of a connection over `input`, and keeps what it leaves while it is paused.
     fn feed(&mut self, now: Time, id: ConnectionId, mut input: &[u8]) {
         self.run(now, id, |protocol| protocol.handle_input(now, &mut input));
-        if let Some(connection) = self.connection(id)
+        if let Some(connection) = self.connections.get_mut(id)
             && connection.phase == Phase::Open
             && !connection.protocol.is_closing()
         {
@@ -432,13 +413,15 @@ impl Server {
         }
         self.announce_published(now, id);
         self.defer(now, id);
-        self.settle(now, id);
+        self.connections.touch(id);
     }
 
     /// Keeps what came behind a request until that is answered.
     fn keep(&mut self, now: Time, id: ConnectionId, input: &[u8]) {
         let max = self.config.limits.max_pipelined;
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         if connection.reads_on() && connection.pending_input.len() + input.len() > max {
             self.fail(now, id, &Failure::TooMuchPipelined { max });
         } else {
@@ -454,7 +437,7 @@ impl Server {
         mut step: impl FnMut(&mut Protocol) -> Result<Option<ProtocolEvent>, Failure>,
     ) {
         loop {
-            let Some(connection) = find(&mut self.connections, id) else {
+            let Some(connection) = self.connections.get_mut(id) else {
                 return;
             };
             self.buffer_pool.acquire(connection.protocol.output());
@@ -462,7 +445,11 @@ impl Server {
                 Ok(Some(event)) => {
                     self.act_on(now, id, event);
                     // What comes after its first frame waits with that.
-                    if let Some(connection) = self.connection(id).filter(|connection| connection.is_claiming()) {
+                    if let Some(connection) = self
+                        .connections
+                        .get_mut(id)
+                        .filter(|connection| connection.is_claiming())
+                    {
                         connection.is_input_paused = true;
                         return;
                     }
@@ -498,7 +485,7 @@ impl Server {
             }
             ProtocolEvent::Refused(reason) if self.note_refused_push(now, id, &reason) => {}
             ProtocolEvent::Refused(reason) => {
-                if let Some(connection) = find(&mut self.connections, id)
+                if let Some(connection) = self.connections.get_mut(id)
                     && self.journal.admits(now, connection.peer, "")
                 {
                     info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), %reason,
@@ -517,7 +504,7 @@ impl Server {
     /// Counts a request, and ends a connection that makes too many.
     fn admit_request(&mut self, now: Time, id: ConnectionId) -> bool {
         let max = self.config.limits.max_requests_per_second;
-        let count = self.connection(id).map_or(0, |it| it.requests.count(now));
+        let count = self.connections.get_mut(id).map_or(0, |it| it.requests.count(now));
         if count > max {
             self.fail(now, id, &Failure::TooManyRequests { max });
         }
@@ -526,7 +513,7 @@ impl Server {
 
     /// A connection broke down: what it did ends, its final reply leaves, nothing else changes.
     fn fail(&mut self, now: Time, id: ConnectionId, failure: &Failure) {
-        let Some(connection) = find(&mut self.connections, id) else {
+        let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
         if mem::replace(&mut connection.has_failed, true) {
@@ -539,88 +526,92 @@ impl Server {
         connection.pending_input = Vec::new();
         connection.protocol.close(now);
         self.stats.failed += 1;
-        self.end_roles(now, id, failure.cause());
+        self.end_roles(id, failure.cause());
     }
 
-    /// After anything that may have changed a connection: goes on with the input that waited for an answer, asks for its
+    /// Visits the connections that were touched until nothing is left to do: the end of each public call that may have
+    /// touched one. What a visit calls touches connections and visits none.
+    fn work_off(&mut self, now: Time) {
+        loop {
+            self.deliver(now);
+            let Some(id) = self.connections.pop_touched() else {
+                return;
+            };
+            self.visit(now, id);
+        }
+    }
+
+    /// Brings a connection that may have changed up to date: goes on with the input that waited for an answer, asks for its
     /// output to be written and its socket to be read again, arms its deadline.
-    fn settle(&mut self, now: Time, id: ConnectionId) {
-        let Some(connection) = find(&mut self.connections, id) else {
+    fn visit(&mut self, now: Time, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
         let resumes = !connection.is_paused() && mem::take(&mut connection.is_input_paused);
-        let pending_input = resumes.then(|| mem::take(&mut connection.pending_input));
         let has_output = !connection.protocol.output().is_empty();
-        // Whose socket takes nothing has been woken long since, but is to be read again.
+        // A connection whose socket takes nothing has been woken long since, but is to be read again.
         if resumes || (has_output && !connection.is_waking) {
             connection.is_waking = true;
             self.actions.push_back(Action::Wake(id));
         }
-        if let Some(pending_input) = pending_input {
+        if resumes {
+            let pending_input = mem::take(&mut connection.pending_input);
             self.feed(now, id, &pending_input);
-            return;
+        } else {
+            self.buffer_pool.release(connection.protocol.output());
+            self.conclude(now, id);
         }
-        self.buffer_pool.release(connection.protocol.output());
-        self.conclude(now, id);
     }
 
     /// The last step for a connection that may have changed: arms its deadline, and ends it if it is closing.
     fn conclude(&mut self, now: Time, id: ConnectionId) {
-        let Some(connection) = find(&mut self.connections, id) else {
+        self.connections.arm(now, id);
+        let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
-        let is_closing = connection.phase == Phase::Open && connection.protocol.is_closing();
-        let due = connection.due();
-        if self.deadlines.arm(self.now, id, &mut connection.armed, due) {
-            self.prune_deadlines();
+        if connection.phase != Phase::Open || !connection.protocol.is_closing() {
+            return;
         }
-        if is_closing {
-            self.settle_drained(now, id);
-        }
-    }
-
-    /// Forgets deadlines that no connection waits for any more, if there are many.
-    fn prune_deadlines(&mut self) {
-        let connections = &self.connections;
-        self.deadlines.prune(connections.len(), |id| {
-            let connection = connections.get(id.index())?;
-            (connection.generation == id.generation()).then_some(connection.armed)
-        });
-    }
-
-    /// Once the final reply of a closing connection has left, or had its time: shuts it down.
-    fn settle_drained(&mut self, now: Time, id: ConnectionId) {
-        let Some(connection) = self.connection(id) else { return };
         if connection.protocol.output().is_empty() {
-            let is_half_closed = connection.half_closed.is_some();
-            connection.phase = Phase::Lingering { until: now + LINGER };
-            connection.pending_input = Vec::new();
-            self.end_roles(now, id, EndCause::Closed);
-            if is_half_closed {
-                self.drop_connection(id, &"closed by peer");
-            } else {
-                self.actions.push_back(Action::Shutdown(id));
-                self.conclude(now, id);
-            }
+            self.linger(now, id);
         } else if connection.protocol.is_closed() {
-            self.end_roles(now, id, EndCause::Closed);
+            self.end_roles(id, EndCause::Closed);
             self.drop_connection(id, &"did not take its final reply");
         }
     }
 
-    fn end_roles(&mut self, now: Time, id: ConnectionId, cause: EndCause) {
+    /// The final reply of a closing connection has left: shuts it down.
+    fn linger(&mut self, now: Time, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        let is_half_closed = connection.half_closed.is_some();
+        connection.phase = Phase::Lingering { until: now + LINGER };
+        connection.pending_input = Vec::new();
+        self.end_roles(id, EndCause::Closed);
+        if is_half_closed {
+            self.drop_connection(id, &"closed by peer");
+        } else {
+            self.actions.push_back(Action::Shutdown(id));
+            self.connections.touch(id);
+        }
+    }
+
+    fn end_roles(&mut self, id: ConnectionId, cause: EndCause) {
         while let Some(stream) = self
-            .connection(id)
+            .connections
+            .get_mut(id)
             .and_then(|it| it.roles.first())
             .map(|role| role.stream)
         {
             self.end_role(id, stream, cause);
         }
-        self.deliver(now);
     }
 
     fn drop_connection(&mut self, id: ConnectionId, reason: &dyn core::fmt::Display) {
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         if connection.phase != Phase::Closed {
             connection.phase = Phase::Closed;
             debug!(conn = %id, peer = %connection.peer, reason = %reason, "connection closed");
@@ -630,14 +621,16 @@ impl Server {
 
     /// The driver has been told to drop the socket: the identifier is dead.
     fn forget(&mut self, id: ConnectionId) {
-        if let Some(connection) = find(&mut self.connections, id) {
+        if let Some(connection) = self.connections.get_mut(id) {
             self.buffer_pool.release(connection.protocol.output());
-            self.connections.remove(id.index());
+            self.connections.remove(id);
         }
     }
 
     fn shut_down_connection(&mut self, now: Time, id: ConnectionId) {
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         if connection.phase != Phase::Open {
             return;
         }
@@ -645,10 +638,10 @@ impl Server {
         for stream in roles {
             self.shut_down_role(now, id, stream);
         }
-        if let Some(connection) = self.connection(id) {
+        if let Some(connection) = self.connections.get_mut(id) {
             connection.protocol.close(now);
         }
-        self.settle(now, id);
+        self.connections.touch(id);
     }
 
     /// Sends `body` about `key` to `to`, which may be ourselves.
@@ -719,11 +712,4 @@ impl Server {
             Body::ClearMetadata { epoch } => self.relay_clear_metadata(&key, epoch),
         }
     }
-}
-
-/// The connection `id`, unless it is closed and its place perhaps taken by another.
-fn find(connections: &mut Slab<Connection>, id: ConnectionId) -> Option<&mut Connection> {
-    connections
-        .get_mut(id.index())
-        .filter(|connection| connection.generation == id.generation())
 }

@@ -3,7 +3,7 @@
 use super::connection::{Activity, PlayAsk, PlayRequest, Refusal, Role};
 use super::shard::{Body, Epoch};
 use super::stream::{Presence, Waiter, stream_name};
-use super::{ConnectionId, HttpAbsent, Server, find};
+use super::{ConnectionId, HttpAbsent, Server};
 use crate::hub::{Channel, ChannelId, Join, Next, SkipStep};
 use crate::rtmp::{MessageStreamId, PlayControl, Target};
 use crate::{EndCause, FrameKind, StreamKey, Time};
@@ -20,7 +20,9 @@ impl Server {
         let target = &*play.target;
         self.end_role(id, stream, EndCause::Replaced);
         let is_shutting_down = self.is_shutting_down;
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         if is_shutting_down {
             connection.protocol.reject(now, request, Refusal::ShuttingDown);
             return;
@@ -41,7 +43,7 @@ impl Server {
             ask,
             undecoded,
         };
-        if let Some(connection) = self.connection(id) {
+        if let Some(connection) = self.connections.get_mut(id) {
             connection.add_role(Role {
                 stream,
                 channel,
@@ -95,7 +97,7 @@ impl Server {
     }
 
     fn waiter(&self, id: ConnectionId, stream: MessageStreamId) -> Option<Waiter> {
-        let address = self.peek(id)?.peer.into();
+        let address = self.connections.get(id)?.peer.into();
         Some(Waiter {
             connection: id,
             stream,
@@ -113,7 +115,9 @@ impl Server {
         let Some(presence) = self.find_either(id, stream) else {
             return;
         };
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         let Some(role) = connection.role(stream) else { return };
         let Activity::Seeking {
             request,
@@ -150,7 +154,7 @@ impl Server {
                 }
                 let deadline = now + wait;
                 let name = stream_name(&self.streams, channel);
-                if let Some(connection) = self.connections.get(id.index())
+                if let Some(connection) = self.connections.get(id)
                     && self.journal.admits(now, connection.peer, name)
                 {
                     let (peer, protocol) = (connection.peer, connection.protocol.name());
@@ -161,19 +165,22 @@ impl Server {
                 } else if let Some(Role {
                     activity: Activity::Seeking { until, .. },
                     ..
-                }) = self.connection(id).and_then(|connection| connection.role(stream))
+                }) = self
+                    .connections
+                    .get_mut(id)
+                    .and_then(|connection| connection.role(stream))
                 {
                     *until = Some(deadline);
                 }
             }
         }
-        self.settle(now, id);
+        self.connections.touch(id);
     }
 
     /// Whether the stream that a player seeks is there; `None` if it seeks none. The one with the undecoded name takes the
     /// place of the other if only that is there. Once one is there, the player seeks no other.
     fn find_either(&mut self, id: ConnectionId, stream: MessageStreamId) -> Option<Presence> {
-        let role = find(&mut self.connections, id)?.role(stream)?;
+        let role = self.connections.get_mut(id)?.role(stream)?;
         let Activity::Seeking { undecoded, .. } = &mut role.activity else {
             return None;
         };
@@ -196,7 +203,7 @@ impl Server {
 
     /// Lets a player in. `until`: how long it waits for a publisher to come.
     fn begin_play(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId, until: Option<Time>) {
-        let Some(connection) = self.connections.get_mut(id.index()) else {
+        let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
         let Some(role) = connection.roles.iter_mut().find(|role| role.stream == stream) else {
@@ -230,7 +237,9 @@ impl Server {
     }
 
     pub(super) fn refuse_play(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId, refusal: Refusal) {
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         let Some(Role {
             activity: Activity::Seeking { request, .. },
             channel,
@@ -280,7 +289,7 @@ impl Server {
         } in mem::take(&mut stream.waiters)
         {
             if presence == Presence::Present
-                && let Some(connection) = self.connection(id)
+                && let Some(connection) = self.connections.get_mut(id)
                 && let Some(Role {
                     activity: Activity::Playing { until, .. },
                     ..
@@ -288,7 +297,7 @@ impl Server {
                 && until.take().is_some()
             {
                 connection.protocol.publish_notify(stream);
-                self.settle(now, id);
+                self.connections.touch(id);
             }
             self.answer_play(now, id, stream);
         }
@@ -311,7 +320,9 @@ impl Server {
 
     /// Gives up on what a connection has waited for long enough.
     pub(super) fn expire_waits(&mut self, now: Time, id: ConnectionId) {
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         let due = connection.roles.iter().find_map(|role| match role.activity {
             Activity::Seeking { until: Some(until), .. } if until <= now => Some((role.stream, true)),
             Activity::Playing { until: Some(until), .. } if until <= now => Some((role.stream, false)),
@@ -325,11 +336,10 @@ impl Server {
             }
             None => {}
         }
-        self.deliver(now);
     }
 
     pub(super) fn control_play(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId, control: PlayControl) {
-        let Some(connection) = self.connections.get_mut(id.index()) else {
+        let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
         let Some(role) = connection.role(stream) else { return };
@@ -348,7 +358,7 @@ impl Server {
 
     /// Moves frames from the streams that a connection plays into its output, up to the high-water mark.
     pub(super) fn refill(&mut self, now: Time, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(id.index()) else {
+        let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
         let mut ended = None;
@@ -400,14 +410,15 @@ impl Server {
         if let Some((stream, cause)) = ended {
             connection.protocol.end_play(now, stream, cause);
             self.end_role(id, stream, cause);
-            self.deliver(now);
-            self.settle(now, id);
+            self.connections.touch(id);
         }
     }
 
     /// What a connection did on `stream` is over. Nothing if it did nothing.
     pub(super) fn end_role(&mut self, id: ConnectionId, stream: MessageStreamId, cause: EndCause) {
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         let Some(index) = connection.roles.iter().position(|role| role.stream == stream) else {
             return;
         };
@@ -456,7 +467,9 @@ impl Server {
 
     /// Ends what a connection does on `stream` because the server shuts down.
     pub(super) fn shut_down_role(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId) {
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         let Some(role) = connection.roles.iter().find(|role| role.stream == stream) else {
             return;
         };

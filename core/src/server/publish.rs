@@ -4,7 +4,7 @@ use super::connection::{Activity, Protocol, Refusal, Role};
 use super::replica::Replica;
 use super::shard::{Body, ClaimId, Epoch, Newcomer, ShardId, Subscription};
 use super::stream::{Presence, Publisher};
-use super::{ConnectionId, Server, find};
+use super::{ConnectionId, Server};
 use crate::hub::Position;
 use crate::rtmp::{MessageStreamId, RequestId, Target};
 use crate::{EndCause, Frame, StreamKey, Time};
@@ -28,14 +28,18 @@ impl Server {
     ) {
         self.end_role(id, stream, EndCause::Replaced);
         let is_shutting_down = self.is_shutting_down;
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         if is_shutting_down {
             connection.protocol.reject(now, request, Refusal::ShuttingDown);
             return;
         }
         self.read_now(id);
         let channel = self.open_stream(&target.key);
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         let activity = if waits {
             Activity::Requesting { request }
         } else {
@@ -54,7 +58,9 @@ impl Server {
 
     /// Asks the stream's home for the name.
     fn claim(&mut self, id: ConnectionId, stream: MessageStreamId, has_media: bool) {
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         let peer = connection.peer;
         let Some(channel) = connection.role(stream).map(|role| role.channel) else {
             return;
@@ -76,7 +82,9 @@ impl Server {
             ConnectionId::from_token(claim.connection),
             MessageStreamId(claim.stream),
         );
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         let Some(role) = connection.role(stream) else { return };
         let Activity::Requesting { request } = role.activity else {
             return;
@@ -85,7 +93,7 @@ impl Server {
         connection.protocol.accept_publish(now, request);
         debug!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), stream = key.as_str(),
             "publish takes over with its first frame");
-        self.settle(now, id);
+        self.connections.touch(id);
     }
 
     /// The home has granted the claim: the publish begins.
@@ -100,7 +108,8 @@ impl Server {
         let id = ConnectionId::from_token(claim.connection);
         let channel = self.hub.find(key);
         let role = self
-            .connection(id)
+            .connections
+            .get_mut(id)
             .and_then(|connection| connection.role(MessageStreamId(claim.stream)));
         let (request, first) = match role {
             Some(role) if Some(role.channel) == channel => {
@@ -151,7 +160,7 @@ impl Server {
             self.send(shard, key, snapshot);
         }
         self.stats.publishes += 1;
-        if let Some(connection) = find(&mut self.connections, id) {
+        if let Some(connection) = self.connections.get_mut(id) {
             if let Some(request) = request {
                 connection.protocol.accept_publish(now, request);
             }
@@ -164,7 +173,7 @@ impl Server {
         if let Some(first) = first {
             self.publish_frame(now, id, MessageStreamId(claim.stream), *first);
         }
-        self.settle(now, id);
+        self.connections.touch(id);
     }
 
     /// The home has denied the claim.
@@ -173,7 +182,9 @@ impl Server {
             ConnectionId::from_token(claim.connection),
             MessageStreamId(claim.stream),
         );
-        let Some(connection) = self.connection(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         match connection.role(stream).map(|role| &role.activity) {
             Some(&Activity::Requesting { request }) => connection.protocol.reject(now, request, refusal),
             Some(Activity::Claiming { .. }) => {
@@ -184,12 +195,15 @@ impl Server {
         }
         self.note_refused(now, id, key, &refusal.reason());
         self.end_role(id, stream, EndCause::Closed);
-        self.settle(now, id);
+        self.connections.touch(id);
     }
 
     /// The HTTP session has turned a peer away on its own: whether that was a push without a name, and is noted as such.
     pub(super) fn note_refused_push(&mut self, now: Time, id: ConnectionId, reason: &dyn Display) -> bool {
-        let connection = self.peek(id).filter(|it| matches!(it.protocol, Protocol::Http(_)));
+        let connection = self
+            .connections
+            .get(id)
+            .filter(|it| matches!(it.protocol, Protocol::Http(_)));
         let key = connection
             .and_then(|connection| connection.roles.first())
             .filter(|role| matches!(role.activity, Activity::Admitted))
@@ -204,7 +218,9 @@ impl Server {
     /// Counts a refused publish, and logs it if the peer has not been refused the same just before.
     fn note_refused(&mut self, now: Time, id: ConnectionId, key: &StreamKey, reason: &dyn Display) {
         self.stats.publishes_refused += 1;
-        let Some(connection) = self.peek(id) else { return };
+        let Some(connection) = self.connections.get(id) else {
+            return;
+        };
         let (peer, protocol) = (connection.peer, connection.protocol.name());
         if self.journal.admits_refusal(now, peer, key.as_str()) {
             warn!(conn = %id, %peer, protocol, stream = key.as_str(), %reason, "publish refused");
@@ -214,7 +230,11 @@ impl Server {
     /// Takes a publisher's frame into its channel. O(1) whatever the number of players. The first frame of one that has no
     /// name yet claims it.
     pub(super) fn publish_frame(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId, frame: Frame) {
-        let Some(role) = self.connection(id).and_then(|connection| connection.role(stream)) else {
+        let Some(role) = self
+            .connections
+            .get_mut(id)
+            .and_then(|connection| connection.role(stream))
+        else {
             return;
         };
         match role.activity {
@@ -247,7 +267,7 @@ impl Server {
     }
 
     fn end_flapping(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId) {
-        let Some(connection) = find(&mut self.connections, id) else {
+        let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
         if self.journal.admits(now, connection.peer, "") {
@@ -262,7 +282,11 @@ impl Server {
     /// After a read of a publisher: wakes the players of what came, here and on other shards, once for all frames.
     pub(super) fn announce_published(&mut self, now: Time, id: ConnectionId) {
         let mut index = 0;
-        while let Some(role) = self.connection(id).and_then(|connection| connection.roles.get(index)) {
+        while let Some(role) = self
+            .connections
+            .get_mut(id)
+            .and_then(|connection| connection.roles.get(index))
+        {
             let (channel, is_publisher) = (role.channel, matches!(role.activity, Activity::Publishing { .. }));
             if is_publisher {
                 self.announce_frames(now, channel);
@@ -345,7 +369,8 @@ impl Server {
             activity: Activity::Publishing { .. },
             ..
         }) = self
-            .connection(id)
+            .connections
+            .get_mut(id)
             .and_then(|connection| connection.role(stream).map(|role| &*role))
         else {
             return;

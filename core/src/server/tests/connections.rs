@@ -129,9 +129,9 @@ fn connections_that_come_and_go_leave_no_deadlines_behind() {
         world.clients.clear();
     }
     assert!(
-        world.servers[0].deadlines.len() < 100,
+        world.servers[0].connections.deadlines() < 100,
         "{}",
-        world.servers[0].deadlines.len()
+        world.servers[0].connections.deadlines()
     );
 }
 

@@ -166,7 +166,8 @@ impl World {
         let Client { shard, id, .. } = self.clients[client];
         let is_publishing = |role: &Role| matches!(role.activity, Activity::Publishing { .. });
         self.servers[shard]
-            .peek(id)
+            .connections
+            .get(id)
             .is_some_and(|connection| connection.roles.iter().any(is_publishing))
     }
 
