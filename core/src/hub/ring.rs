@@ -2,8 +2,9 @@
 
 use super::{ChannelConfig, LagLimit};
 use crate::media;
-use crate::{Frame, FrameClass, Time};
+use crate::{Frame, FrameClass, FrameKind, Time, Timestamp};
 use alloc::collections::VecDeque;
+use core::mem;
 use core::time::Duration;
 
 /// Frames among which the part before one is looked for. 16: parts come one after the other, with a little sound between.
@@ -19,8 +20,10 @@ pub(super) struct Ring {
     /// The sequence number of the front slot.
     first: Sequence,
     /// Keyframes in the ring, in order.
-    keyframes: VecDeque<Sequence>,
-    /// Where the GOP cache begins; one of `keyframes`.
+    keyframes: VecDeque<Keyframe>,
+    /// The timestamp of the newest keyframe and its place on the time line, while more parts of it may come.
+    open_keyframe: Option<(Timestamp, u64)>,
+    /// Where the GOP cache begins; the start of one of `keyframes`.
     gop_start: Option<Sequence>,
     /// Payload bytes of all frames ever pushed.
     pushed_bytes: u64,
@@ -43,6 +46,15 @@ pub(super) struct Slot {
     pub(super) offset: u64,
 }
 
+/// A picture that players can start at.
+#[derive(Debug, Clone, Copy)]
+struct Keyframe {
+    /// Its first message.
+    start: Sequence,
+    /// Its first message with a slice. A player that let those before it pass starts here.
+    slice: Sequence,
+}
+
 impl Ring {
     /// The sequence number that the next frame will get.
     pub(super) fn end(&self) -> Sequence {
@@ -59,7 +71,7 @@ impl Ring {
 
     /// The newest keyframe in the ring.
     pub(super) fn newest_keyframe(&self) -> Option<Sequence> {
-        self.keyframes.back().copied()
+        self.keyframes.back().map(|keyframe| keyframe.start)
     }
 
     pub(super) fn get(&self, sequence: Sequence) -> Option<&Slot> {
@@ -135,6 +147,9 @@ impl Ring {
 
     /// Appends a frame. O(1).
     pub(super) fn push(&mut self, frame: Frame, time: u64, arrived: Time) {
+        if self.open_keyframe.is_some_and(|open| ends_keyframe(&frame, time, open)) {
+            self.open_keyframe = None;
+        }
         let offset = self.pushed_bytes;
         self.pushed_bytes += frame.payload.len() as u64;
         self.now = arrived;
@@ -149,15 +164,20 @@ impl Ring {
     /// Says that `frame`, which comes next with `time`, is a keyframe or part of one: players can start at the first of
     /// its parts, and, if `cache` is on, the GOP cache begins there.
     pub(super) fn mark_keyframe(&mut self, frame: &Frame, time: u64, cache: bool) {
-        let start = self.keyframe_start(frame, time);
-        if self.newest_keyframe() != Some(start) {
-            self.keyframes.push_back(start);
-            self.gop_start = cache.then_some(start);
+        let open = Some((frame.timestamp, time));
+        if mem::replace(&mut self.open_keyframe, open) == open {
+            return;
         }
+        let start = self.keyframe_start(frame, time);
+        self.keyframes.push_back(Keyframe {
+            start,
+            slice: self.end(),
+        });
+        self.gop_start = cache.then_some(start);
     }
 
-    /// Where the keyframe begins of which `frame` is a part: encoders send slices, delimiters and parameter sets in messages
-    /// of their own, all with one timestamp. Looks at no more than [`KEYFRAME_PARTS`] frames.
+    /// Where the keyframe begins whose first slice is in `frame`: encoders send delimiters and parameter sets before it in
+    /// messages of their own, with the same timestamp. Looks at no more than [`KEYFRAME_PARTS`] frames.
     fn keyframe_start(&self, frame: &Frame, time: u64) -> Sequence {
         let mut start = self.end();
         for (back, slot) in (1..).zip(self.slots.iter().rev().take(KEYFRAME_PARTS)) {
@@ -165,13 +185,11 @@ impl Ring {
             if part.kind != frame.kind || part.track != frame.track {
                 continue;
             }
-            if part.timestamp != frame.timestamp || slot.time != time || part.class.is_header() {
-                break;
-            }
-            if part.class == FrameClass::Keyframe {
-                return self.newest_keyframe().unwrap_or(start);
-            }
-            if media::has_picture(part) {
+            if part.timestamp != frame.timestamp
+                || slot.time != time
+                || part.class.is_header()
+                || media::has_picture(part)
+            {
                 break;
             }
             start = self.end() - back;
@@ -179,9 +197,11 @@ impl Ring {
         start
     }
 
-    /// Whether players can start at frame `sequence`. O(log keyframes).
+    /// Whether a player whose next picture is frame `sequence` can start there. O(log keyframes).
     pub(super) fn starts_at(&self, sequence: Sequence) -> bool {
-        self.keyframes.binary_search(&sequence).is_ok()
+        let later = self.keyframes.partition_point(|keyframe| keyframe.start <= sequence);
+        let keyframe = later.checked_sub(1).and_then(|index| self.keyframes.get(index));
+        keyframe.is_some_and(|keyframe| sequence <= keyframe.slice)
     }
 
     /// Ends the GOP cache: whoever joins now waits for the next keyframe.
@@ -216,7 +236,8 @@ impl Ring {
         }
         while self.first < gop_start {
             // The front goes if the next place to start at is outside the lag bounds as well.
-            let next_start = self.keyframes.iter().copied().find(|&keyframe| keyframe > self.first);
+            let mut starts = self.keyframes.iter().map(|keyframe| keyframe.start);
+            let next_start = starts.find(|&start| start > self.first);
             let limit = if self.bytes() > config.max_bytes() as u64 {
                 Some(LagLimit::Bytes)
             } else if self.len() > config.max_frames() {
@@ -236,11 +257,23 @@ impl Ring {
         while self.first < sequence && self.slots.pop_front().is_some() {
             self.first += 1;
         }
-        while self.keyframes.front().is_some_and(|&keyframe| keyframe < self.first) {
+        while self
+            .keyframes
+            .front()
+            .is_some_and(|keyframe| keyframe.start < self.first)
+        {
             self.keyframes.pop_front();
         }
         if self.slots.capacity() > 256 && self.slots.len() < self.slots.capacity() / 8 {
             self.slots.shrink_to(self.slots.len() * 2);
         }
     }
+}
+
+/// Whether `frame`, which comes at `time`, shows that the keyframe of the default track at `keyframe` is complete.
+fn ends_keyframe(frame: &Frame, time: u64, keyframe: (Timestamp, u64)) -> bool {
+    frame.kind == FrameKind::Video
+        && frame.track.0 == 0
+        && frame.class != FrameClass::Keyframe
+        && ((frame.timestamp, time) != keyframe || frame.class.is_header() || media::has_picture(frame))
 }

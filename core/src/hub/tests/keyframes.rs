@@ -105,6 +105,38 @@ fn a_player_that_waits_for_a_keyframe_starts_at_its_first_message() {
 }
 
 #[test]
+fn a_player_that_took_the_delimiter_starts_at_the_slice() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V");
+    let (player, _keeps_all_frames) = (stage.join(), stage.join());
+    for part in [AUD, SEI] {
+        stage.video(0, KEY, part);
+        assert!(stage.units(player).is_empty());
+    }
+    stage.video(0, KEY, IDR);
+    stage.video(0, KEY, IDR);
+    stage.video(40, INTER, SLICE);
+    assert_eq!(stage.units(player), [IDR, IDR, SLICE]);
+}
+
+#[test]
+fn half_a_keyframe_is_no_start_when_the_rest_was_let_go() {
+    let mut stage = Stage::new(|config| config.gop_cache = false);
+    stage.push("V");
+    let between = stage.join();
+    stage.video(0, KEY, IDR);
+    assert_eq!(stage.units(between), [IDR]);
+    let late = stage.join();
+    assert!(stage.units(late).is_empty());
+    stage.video(0, KEY, IDR);
+    stage.video(0, KEY, SEI);
+    stage.video(0, KEY, IDR);
+    assert!(stage.units(late).is_empty());
+    stage.video(40, KEY, IDR);
+    assert_eq!(stage.units(late), [IDR]);
+}
+
+#[test]
 fn a_slow_player_skips_to_the_first_message_of_a_keyframe() {
     let mut stage = Stage::new(|config| config.lag_max_bytes = 100);
     stage.push("V");
