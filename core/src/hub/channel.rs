@@ -99,6 +99,12 @@ pub struct ChannelStats {
     pub timeline: TimelineStats,
 }
 
+impl AsMut<Channel> for Channel {
+    fn as_mut(&mut self) -> &mut Channel {
+        self
+    }
+}
+
 impl Channel {
     /// An empty channel.
     #[must_use]

@@ -38,10 +38,15 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use slab::Slab;
 use wait_queue::GroupId;
 
-/// All channels of one thread, by key, and who is to be woken.
-#[derive(Debug, Default)]
-pub struct Hub {
-    channels: Slab<Channel>,
+/// All channels of one thread, by key, and which players are to be woken.
+///
+/// What else an application knows of a stream can stand beside its channel: `C` is a [`Channel`], or a record that holds one
+/// and lends it by [`AsMut`].
+#[derive(Debug)]
+pub struct Hub<C = Channel> {
+    slots: Slab<Slot<C>>,
+    /// That of the newest channel.
+    generation: u32,
     by_key: BTreeMap<StreamKey, ChannelId>,
     /// Channels with players to wake now.
     ready: VecDeque<ChannelId>,
@@ -49,11 +54,32 @@ pub struct Hub {
     merging: BTreeSet<(Time, ChannelId, GroupId)>,
 }
 
-/// A channel of one [`Hub`].
+/// A channel of one [`Hub`]. That of one which was removed finds no other, until 2^32 have come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ChannelId(usize);
+pub struct ChannelId {
+    index: usize,
+    generation: u32,
+}
 
-impl Hub {
+#[derive(Debug)]
+struct Slot<C> {
+    generation: u32,
+    content: C,
+}
+
+impl<C> Default for Hub<C> {
+    fn default() -> Self {
+        Hub {
+            slots: Slab::new(),
+            generation: 0,
+            by_key: BTreeMap::new(),
+            ready: VecDeque::new(),
+            merging: BTreeSet::new(),
+        }
+    }
+}
+
+impl<C: AsMut<Channel>> Hub<C> {
     /// A hub without channels.
     #[must_use]
     pub fn new() -> Self {
@@ -61,11 +87,15 @@ impl Hub {
     }
 
     /// The channel of `key`, made by `make` if there is none.
-    pub fn open(&mut self, key: &StreamKey, make: impl FnOnce() -> Channel) -> ChannelId {
+    pub fn open(&mut self, key: &StreamKey, make: impl FnOnce() -> C) -> ChannelId {
         if let Some(&id) = self.by_key.get(key) {
             return id;
         }
-        let id = ChannelId(self.channels.insert(make()));
+        self.generation = self.generation.wrapping_add(1);
+        let generation = self.generation;
+        let content = make();
+        let index = self.slots.insert(Slot { generation, content });
+        let id = ChannelId { index, generation };
         self.by_key.insert(key.clone(), id);
         id
     }
@@ -76,37 +106,50 @@ impl Hub {
         self.by_key.get(key).copied()
     }
 
-    /// The channel `id`.
+    /// How many channels there are.
     #[must_use]
-    pub fn channel(&self, id: ChannelId) -> Option<&Channel> {
-        self.channels.get(id.0)
+    pub fn len(&self) -> usize {
+        self.slots.len()
     }
 
-    /// The channel `id`. After a change that may have something for parked players, call [`announce`](Self::announce).
-    pub fn channel_mut(&mut self, id: ChannelId) -> Option<&mut Channel> {
-        self.channels.get_mut(id.0)
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// The channel `id`, or what holds it.
+    #[must_use]
+    pub fn get(&self, id: ChannelId) -> Option<&C> {
+        let slot = self.slots.get(id.index)?;
+        (slot.generation == id.generation).then_some(&slot.content)
+    }
+
+    /// The channel `id`, or what holds it. After a change that may have something for parked players, call
+    /// [`announce`](Self::announce).
+    pub fn get_mut(&mut self, id: ChannelId) -> Option<&mut C> {
+        let slot = self.slots.get_mut(id.index)?;
+        (slot.generation == id.generation).then_some(&mut slot.content)
     }
 
     /// Forgets the channel of `key`, with everything it holds.
-    pub fn remove(&mut self, key: &StreamKey) -> Option<Channel> {
+    pub fn remove(&mut self, key: &StreamKey) -> Option<C> {
         let id = self.by_key.remove(key)?;
         self.ready.retain(|ready| *ready != id);
         self.merging.retain(|(_, merging, _)| *merging != id);
-        self.channels.try_remove(id.0)
+        self.slots.try_remove(id.index).map(|slot| slot.content)
     }
 
     /// Every key with its channel, in the order of keys.
-    pub fn iter(&self) -> impl Iterator<Item = (&StreamKey, &Channel)> {
-        self.by_key
-            .iter()
-            .filter_map(|(key, id)| Some((key, self.channels.get(id.0)?)))
+    pub fn iter(&self) -> impl Iterator<Item = (&StreamKey, &C)> {
+        self.by_key.iter().filter_map(|(key, id)| Some((key, self.get(*id)?)))
     }
 
     /// Says that channel `id` has something new: its parked players are woken now, or when its merging delay is over.
     ///
     /// O(1): the players are handed out by [`poll_wake`](Self::poll_wake).
     pub fn announce(&mut self, now: Time, id: ChannelId) {
-        let Some(channel) = self.channels.get_mut(id.0) else {
+        let Some(channel) = channel_mut(&mut self.slots, id) else {
             return;
         };
         let merging = &mut self.merging;
@@ -121,7 +164,7 @@ impl Hub {
     /// The next player to wake, by the token that it subscribed with.
     pub fn poll_wake(&mut self) -> Option<u64> {
         while let Some(&id) = self.ready.front() {
-            if let Some(token) = self.channels.get_mut(id.0).and_then(Channel::poll_wake) {
+            if let Some(token) = channel_mut(&mut self.slots, id).and_then(Channel::poll_wake) {
                 return Some(token);
             }
             self.ready.pop_front();
@@ -141,11 +184,16 @@ impl Hub {
             let Some((_, id, group)) = self.merging.pop_first() else {
                 return;
             };
-            if let Some(channel) = self.channels.get_mut(id.0)
+            if let Some(channel) = channel_mut(&mut self.slots, id)
                 && channel.wait_queue().end_delay(group)
             {
                 self.ready.push_back(id);
             }
         }
     }
+}
+
+fn channel_mut<C: AsMut<Channel>>(slots: &mut Slab<Slot<C>>, id: ChannelId) -> Option<&mut Channel> {
+    let slot = slots.get_mut(id.index)?;
+    (slot.generation == id.generation).then_some(slot.content.as_mut())
 }

@@ -11,7 +11,7 @@
 use super::connection::{Activity, Connection, Phase, Role};
 use super::{Action, ConnectionId, Server};
 use crate::Time;
-use crate::hub::{Channel, ChannelId};
+use crate::hub::ChannelId;
 use alloc::collections::BTreeSet;
 use core::time::Duration;
 
@@ -95,7 +95,7 @@ impl Server {
 
     /// As [`read_now`](Self::read_now), for the publisher of `channel` if it is one of ours.
     pub(super) fn read_publisher_now(&mut self, channel: ChannelId) {
-        let publisher = self.streams.get(&channel).and_then(|stream| stream.publisher.as_ref());
+        let publisher = self.streams.get(channel).and_then(|stream| stream.publisher.as_ref());
         if let Some(id) = publisher.map(|publisher| publisher.connection) {
             self.read_now(id);
         }
@@ -122,9 +122,8 @@ impl Server {
 
     /// Whether media of the stream has come, and nobody here or on another shard plays it or wants to.
     fn is_unwatched(&self, channel: ChannelId) -> bool {
-        let has_media = |channel: &Channel| channel.stats().frames > 0;
-        self.hub.channel(channel).is_some_and(has_media)
-            && self.streams.get(&channel).is_some_and(|stream| !stream.is_watched())
+        let stream = self.streams.get(channel);
+        stream.is_some_and(|stream| stream.channel.stats().frames > 0 && !stream.is_watched())
     }
 }
 

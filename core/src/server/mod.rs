@@ -52,12 +52,12 @@ pub use shard::{ShardId, ShardMessage};
 pub use stats::ServerStats;
 
 use crate::http::HttpConfig;
-use crate::hub::{ChannelId, Hub};
+use crate::hub::Hub;
 use crate::output::BufferPool;
 use crate::rtmp::SessionConfig;
 use crate::time::PerSecond;
 use crate::{EndCause, Output, Time};
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use connection::{Connection, Failure, Phase, Protocol, ProtocolEvent, Shared};
@@ -92,9 +92,7 @@ pub struct Server {
     deferred: DeferredReads,
     contests: Contests,
     journal: Journal,
-    hub: Hub,
-    /// What a channel is to us, apart from its frames.
-    streams: BTreeMap<ChannelId, Stream>,
+    streams: Hub<Stream>,
     /// The streams whose home we are.
     directory: Directory,
     /// Messages of ours to ourselves.
@@ -130,8 +128,7 @@ impl Server {
             deferred: DeferredReads::default(),
             contests: Contests::default(),
             journal: Journal::new(),
-            hub: Hub::new(),
-            streams: BTreeMap::new(),
+            streams: Hub::new(),
             directory: Directory::new(config.grace),
             inbox: VecDeque::new(),
             actions: VecDeque::new(),
@@ -268,7 +265,7 @@ impl Server {
     /// The deadline of [`poll_timeout`](Self::poll_timeout) has passed. Too early does nothing.
     pub fn handle_timeout(&mut self, now: Time) {
         let now = self.advance(now);
-        self.hub.handle_timeout(now);
+        self.streams.handle_timeout(now);
         self.directory.handle_timeout(now);
         self.read_deferred(now);
         self.review_contests(now);
@@ -341,7 +338,7 @@ impl Server {
             }
             return Some(action);
         }
-        let id = ConnectionId::from_token(self.hub.poll_wake()?);
+        let id = ConnectionId::from_token(self.streams.poll_wake()?);
         if let Some(connection) = self.connections.get_mut(id) {
             connection.is_waking = true;
         }
@@ -353,7 +350,7 @@ impl Server {
     pub fn poll_timeout(&self) -> Option<Time> {
         [
             self.connections.poll_timeout(),
-            self.hub.poll_timeout(),
+            self.streams.poll_timeout(),
             self.directory.poll_timeout(),
             self.deferred.poll_timeout(),
             self.contests.poll_timeout(),

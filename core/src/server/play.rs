@@ -4,7 +4,7 @@ use super::connection::{Activity, PlayAsk, PlayRequest, Refusal, Role};
 use super::shard::{Body, Epoch};
 use super::stream::{Presence, Waiter, stream_name};
 use super::{ConnectionId, HttpAbsent, Server};
-use crate::hub::{Channel, ChannelId, Join, Next, SkipStep};
+use crate::hub::{ChannelId, Join, Next, SkipStep};
 use crate::rtmp::{MessageStreamId, PlayControl, Target};
 use crate::{EndCause, FrameKind, StreamKey, Time};
 use core::mem;
@@ -59,7 +59,7 @@ impl Server {
         self.read_publisher_now(channel);
         let ticket = self.next_ticket();
         let waiter = self.waiter(id, stream);
-        if let Some(entry) = self.streams.get_mut(&channel) {
+        if let Some(entry) = self.streams.get_mut(channel) {
             entry.players += 1;
             if entry.presence == Presence::Unknown {
                 entry.waiters.extend(waiter);
@@ -74,7 +74,7 @@ impl Server {
 
     /// A player wants the stream no more.
     fn leave(&mut self, id: ConnectionId, stream: MessageStreamId, channel: ChannelId) {
-        if let Some(entry) = self.streams.get_mut(&channel) {
+        if let Some(entry) = self.streams.get_mut(channel) {
             entry.waiters.retain(|it| (it.connection, it.stream) != (id, stream));
         }
         self.release_stream(channel, true);
@@ -142,13 +142,13 @@ impl Server {
             Presence::Absent => {
                 let Some(waiter) = self.waiter(id, stream) else { return };
                 let channels = [Some(channel), undecoded];
-                let mut entries = channels.iter().flatten().filter_map(|it| self.streams.get(it));
+                let mut entries = channels.iter().flatten().filter_map(|it| self.streams.get(*it));
                 if !entries.all(|entry| entry.has_place_for(waiter, &self.config)) {
                     self.refuse_play(now, id, stream, Refusal::Crowded);
                     return;
                 }
                 for channel in channels.iter().flatten() {
-                    if let Some(entry) = self.streams.get_mut(channel) {
+                    if let Some(entry) = self.streams.get_mut(*channel) {
                         entry.waiters.push(waiter);
                     }
                 }
@@ -184,7 +184,7 @@ impl Server {
         let Activity::Seeking { undecoded, .. } = &mut role.activity else {
             return None;
         };
-        let presence_of = |channel| self.streams.get(&channel).map_or(Presence::Absent, |it| it.presence);
+        let presence_of = |channel| self.streams.get(channel).map_or(Presence::Absent, |it| it.presence);
         let decoded = presence_of(role.channel);
         let presence = match (decoded, undecoded.map(presence_of)) {
             (Presence::Absent, Some(presence)) => presence,
@@ -212,7 +212,7 @@ impl Server {
         let Activity::Seeking { request, ask, .. } = role.activity else {
             return;
         };
-        let Some(channel) = self.hub.channel_mut(role.channel) else {
+        let Some(entry) = self.streams.get_mut(role.channel) else {
             return;
         };
         let join = Join {
@@ -220,17 +220,16 @@ impl Server {
             needs_tracks: ask.needs_tracks,
             merge: ask.merge,
         };
-        let subscriber = channel.subscribe(now, join);
+        let subscriber = entry.channel.subscribe(now, join);
         role.activity = Activity::Playing {
             subscriber,
             until,
             has_started: false,
         };
-        let channel = role.channel;
         connection.protocol.accept_play(now, request);
         let (peer, protocol) = (connection.peer, connection.protocol.name());
         self.stats.plays += 1;
-        let name = stream_name(&self.streams, channel);
+        let name = entry.key.as_str();
         if self.journal.admits(now, peer, name) {
             info!(conn = %id, %peer, protocol, stream = name, "play started");
         }
@@ -280,7 +279,7 @@ impl Server {
 
     /// The stream has come, or is known not to be there: answers those who wait for that.
     pub(super) fn set_presence(&mut self, now: Time, channel: ChannelId, presence: Presence) {
-        let Some(stream) = self.streams.get_mut(&channel) else {
+        let Some(stream) = self.streams.get_mut(channel) else {
             return;
         };
         stream.presence = presence;
@@ -312,10 +311,8 @@ impl Server {
             return;
         }
         stream.presence = Presence::Absent;
-        if let Some(channel) = self.hub.channel_mut(id) {
-            channel.end();
-        }
-        self.hub.announce(now, id);
+        stream.channel.end();
+        self.streams.announce(now, id);
     }
 
     /// Gives up on what a connection has waited for long enough.
@@ -346,9 +343,10 @@ impl Server {
         let Activity::Playing { subscriber, .. } = role.activity else {
             return;
         };
-        let Some(channel) = self.hub.channel_mut(role.channel) else {
+        let Some(stream) = self.streams.get_mut(role.channel) else {
             return;
         };
+        let channel = &mut stream.channel;
         match control {
             PlayControl::Pause(paused) => channel.set_paused(now, subscriber, paused),
             PlayControl::ReceiveAudio(wanted) => channel.set_wanted(now, subscriber, FrameKind::Audio, wanted),
@@ -373,9 +371,10 @@ impl Server {
             else {
                 continue;
             };
-            let Some(channel) = self.hub.channel_mut(role.channel) else {
+            let Some(stream) = self.streams.get_mut(role.channel) else {
                 continue;
             };
+            let channel = &mut stream.channel;
             loop {
                 if !connection.protocol.can_send() {
                     connection.may_have_more = true;
@@ -424,16 +423,16 @@ impl Server {
         };
         let peer = connection.peer;
         let Role { channel, activity, .. } = connection.roles.swap_remove(index);
-        let key = self.streams.get(&channel).map(|stream| stream.key.clone());
         let was_player = match activity {
             Activity::Requesting { .. } | Activity::Admitted | Activity::Claiming { .. } => false,
             Activity::Publishing { epoch } => {
                 self.read_now(id);
                 self.end_publish(channel, epoch);
-                if let (Some(key), Some(stats)) = (&key, self.hub.channel(channel).map(Channel::stats))
-                    && self.journal.admits(self.now, peer, key.as_str())
+                if let Some(entry) = self.streams.get(channel)
+                    && self.journal.admits(self.now, peer, entry.key.as_str())
                 {
-                    info!(conn = %id, stream = key.as_str(), %cause, frames = stats.frames, bytes = stats.bytes,
+                    let stats = entry.channel.stats();
+                    info!(conn = %id, stream = entry.key.as_str(), %cause, frames = stats.frames, bytes = stats.bytes,
                         jumps = stats.timeline.jumps, raised = stats.timeline.raised, "publish ended");
                 }
                 false
@@ -445,14 +444,11 @@ impl Server {
                 true
             }
             Activity::Playing { subscriber, .. } => {
-                let stats = self
-                    .hub
-                    .channel_mut(channel)
-                    .and_then(|channel| channel.unsubscribe(subscriber));
-                if let (Some(key), Some(stats)) = (&key, stats)
-                    && self.journal.admits(self.now, peer, key.as_str())
+                if let Some(entry) = self.streams.get_mut(channel)
+                    && let Some(stats) = entry.channel.unsubscribe(subscriber)
+                    && self.journal.admits(self.now, peer, entry.key.as_str())
                 {
-                    info!(conn = %id, stream = key.as_str(), %cause, sent = stats.sent, missed = stats.missed(),
+                    info!(conn = %id, stream = entry.key.as_str(), %cause, sent = stats.sent, missed = stats.missed(),
                         "play ended");
                 }
                 true

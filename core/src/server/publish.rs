@@ -65,7 +65,7 @@ impl Server {
         let Some(channel) = connection.role(stream).map(|role| role.channel) else {
             return;
         };
-        let Some(key) = self.streams.get(&channel).map(|stream| stream.key.clone()) else {
+        let Some(key) = self.streams.get(channel).map(|stream| stream.key.clone()) else {
             return;
         };
         let claim = ClaimId {
@@ -106,7 +106,7 @@ impl Server {
         subscribers: &[Subscription],
     ) {
         let id = ConnectionId::from_token(claim.connection);
-        let channel = self.hub.find(key);
+        let channel = self.streams.find(key);
         let role = self
             .connections
             .get_mut(id)
@@ -146,9 +146,7 @@ impl Server {
                 .collect(),
             outgoing: Vec::new(),
         });
-        if let Some(channel) = self.hub.channel_mut(channel) {
-            channel.begin(now);
-        }
+        stream.channel.begin(now);
         for Subscription { shard, ticket } in subscribers.iter().copied().filter(|it| it.shard != own) {
             let snapshot = Body::Snapshot {
                 epoch,
@@ -207,7 +205,7 @@ impl Server {
         let key = connection
             .and_then(|connection| connection.roles.first())
             .filter(|role| matches!(role.activity, Activity::Admitted))
-            .and_then(|role| self.streams.get(&role.channel))
+            .and_then(|role| self.streams.get(role.channel))
             .map(|stream| stream.key.clone());
         if let Some(key) = &key {
             self.note_refused(now, id, key, reason);
@@ -247,21 +245,17 @@ impl Server {
             _ => return,
         }
         let channel = role.channel;
-        if let Some(publisher) = self
-            .streams
-            .get_mut(&channel)
-            .and_then(|stream| stream.publisher.as_mut())
-        {
+        let Some(entry) = self.streams.get_mut(channel) else {
+            return;
+        };
+        if let Some(publisher) = &mut entry.publisher {
             publisher.has_media = true;
             if !publisher.replicas.is_empty() {
                 publisher.outgoing.push(frame.clone());
             }
         }
-        let Some(channel) = self.hub.channel_mut(channel) else {
-            return;
-        };
-        channel.push(now, frame);
-        if channel.is_flapping() {
+        entry.channel.push(now, frame);
+        if entry.channel.is_flapping() {
             self.end_flapping(now, id, stream);
         }
     }
@@ -298,11 +292,11 @@ impl Server {
     /// Wakes the players of what our publisher has sent, here and on other shards.
     fn announce_frames(&mut self, now: Time, channel: crate::hub::ChannelId) {
         self.flush_outgoing(channel);
-        self.hub.announce(now, channel);
+        self.streams.announce(now, channel);
     }
 
     fn flush_outgoing(&mut self, channel: crate::hub::ChannelId) {
-        let Some(stream) = self.streams.get_mut(&channel) else {
+        let Some(stream) = self.streams.get_mut(channel) else {
             return;
         };
         let Some(publisher) = stream
@@ -334,10 +328,11 @@ impl Server {
 
     /// Another shard has taken in so much of our publisher's stream: it starts again if it was too far behind.
     pub(super) fn note_taken(&mut self, key: &StreamKey, epoch: Epoch, subscription: Subscription, taken: u64) {
-        let Some(id) = self.hub.find(key) else { return };
-        let (Some(stream), Some(channel)) = (self.streams.get_mut(&id), self.hub.channel(id)) else {
+        let Some(id) = self.streams.find(key) else { return };
+        let Some(stream) = self.streams.get_mut(id) else {
             return;
         };
+        let channel = &stream.channel;
         let replica = stream
             .publisher
             .as_mut()
@@ -375,12 +370,10 @@ impl Server {
         else {
             return;
         };
-        if let Some(channel) = self.hub.channel_mut(channel) {
-            channel.clear_metadata();
-        }
-        let Some(stream) = self.streams.get(&channel) else {
+        let Some(stream) = self.streams.get_mut(channel) else {
             return;
         };
+        stream.channel.clear_metadata();
         let (key, epoch) = (stream.key.clone(), stream.epoch);
         let replicas = stream.publisher.iter().flat_map(|publisher| &publisher.replicas);
         let shards: Vec<_> = replicas.filter(|it| !it.is_behind()).map(Replica::shard).collect();
@@ -401,15 +394,13 @@ impl Server {
         }
         self.read_publisher_now(channel);
         self.flush_outgoing(channel);
-        let (position, frames) = self.hub.channel(channel).map_or_else(Default::default, |channel| {
-            let frames = channel.headers().chain(channel.gop()).cloned();
-            (channel.position(), frames.collect::<Vec<_>>())
-        });
-        if let Some(publisher) = self
-            .streams
-            .get_mut(&channel)
-            .and_then(|stream| stream.publisher.as_mut())
-        {
+        let Some(stream) = self.streams.get_mut(channel) else {
+            return;
+        };
+        let channel = &stream.channel;
+        let position = channel.position();
+        let frames: Vec<_> = channel.headers().chain(channel.gop()).cloned().collect();
+        if let Some(publisher) = &mut stream.publisher {
             let mut replica = Replica::new(subscription);
             replica.start(&frames);
             publisher.replicas.retain(|replica| replica.shard() != shard);
@@ -439,7 +430,7 @@ impl Server {
     pub(super) fn end_publish(&mut self, channel: crate::hub::ChannelId, epoch: Epoch) {
         // Frames may have come in the same read as the end.
         self.announce_frames(self.now, channel);
-        let Some(stream) = self.streams.get_mut(&channel) else {
+        let Some(stream) = self.streams.get_mut(channel) else {
             return;
         };
         if stream.epoch == epoch {
@@ -467,12 +458,10 @@ impl Server {
         }
         stream.epoch = epoch;
         stream.intake.start(epoch, ticket);
-        if let Some(channel) = self.hub.channel_mut(channel) {
-            if is_again {
-                channel.resume(now, position);
-            } else {
-                channel.begin_at(now, position);
-            }
+        if is_again {
+            stream.channel.resume(now, position);
+        } else {
+            stream.channel.begin_at(now, position);
         }
         self.set_presence(now, channel, Presence::Present);
         true
@@ -488,8 +477,8 @@ impl Server {
         is_snapshot: bool,
         frames: Vec<Frame>,
     ) {
-        let Some(channel) = self.hub.find(key) else { return };
-        let Some(stream) = self.streams.get_mut(&channel) else {
+        let Some(channel) = self.streams.find(key) else { return };
+        let Some(stream) = self.streams.get_mut(channel) else {
             return;
         };
         // Before its snapshot, or after a newer one, they mean nothing.
@@ -497,27 +486,22 @@ impl Server {
             return;
         }
         let report = stream.intake.take(&frames, &self.shared.channel);
+        if is_snapshot {
+            stream.channel.push_burst(now, frames);
+        } else {
+            frames.into_iter().for_each(|frame| stream.channel.push(now, frame));
+        }
         if let Some((ticket, taken)) = report {
             self.send(from, key, Body::Taken { epoch, ticket, taken });
         }
-        if let Some(channel) = self.hub.channel_mut(channel) {
-            if is_snapshot {
-                channel.push_burst(now, frames);
-            } else {
-                frames.into_iter().for_each(|frame| channel.push(now, frame));
-            }
-        }
-        self.hub.announce(now, channel);
+        self.streams.announce(now, channel);
     }
 
     pub(super) fn relay_clear_metadata(&mut self, key: &StreamKey, epoch: Epoch) {
-        let Some((channel, stream)) = self.find_stream(key) else {
-            return;
-        };
-        if stream.epoch == epoch
-            && let Some(channel) = self.hub.channel_mut(channel)
+        if let Some((_, stream)) = self.find_stream(key)
+            && stream.epoch == epoch
         {
-            channel.clear_metadata();
+            stream.channel.clear_metadata();
         }
     }
 }

@@ -4,16 +4,17 @@ use super::address::Address;
 use super::replica::{Intake, Replica};
 use super::shard::{Body, Epoch};
 use super::{Config, ConnectionId, Server};
-use crate::hub::{Channel, ChannelId};
+use crate::hub::{Channel, ChannelId, Hub};
 use crate::rtmp::MessageStreamId;
 use crate::{Frame, StreamKey};
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 /// One stream, as long as a connection here publishes, plays or wants to.
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) key: StreamKey,
+    /// Its frames, and how far each player has come.
+    pub(super) channel: Channel,
     /// Roles of connections here that refer to it.
     pub(super) roles: usize,
     /// Those among them that play or want to.
@@ -61,7 +62,28 @@ pub(super) struct Publisher {
     pub(super) outgoing: Vec<Frame>,
 }
 
+impl AsMut<Channel> for Stream {
+    fn as_mut(&mut self) -> &mut Channel {
+        &mut self.channel
+    }
+}
+
 impl Stream {
+    fn new(key: StreamKey, channel: Channel) -> Self {
+        Stream {
+            key,
+            channel,
+            roles: 0,
+            players: 0,
+            presence: Presence::Unknown,
+            epoch: 0,
+            publisher: None,
+            intake: Intake::default(),
+            ticket: None,
+            waiters: Vec::new(),
+        }
+    }
+
     /// Whether somebody plays it or wants to, here or on another shard.
     pub(super) fn is_watched(&self) -> bool {
         let has_replicas = |publisher: &Publisher| !publisher.replicas.is_empty();
@@ -81,26 +103,18 @@ impl Server {
     /// The stream of `key` on this shard, made if it is new, with one more role.
     pub(super) fn open_stream(&mut self, key: &StreamKey) -> ChannelId {
         let config = &self.shared.channel;
-        let id = self.hub.open(key, || Channel::new(config.clone()));
-        let stream = self.streams.entry(id).or_insert_with(|| Stream {
-            key: key.clone(),
-            roles: 0,
-            players: 0,
-            presence: Presence::Unknown,
-            epoch: 0,
-            publisher: None,
-            intake: Intake::default(),
-            ticket: None,
-            waiters: Vec::new(),
-        });
-        stream.roles += 1;
+        let make = || Stream::new(key.clone(), Channel::new(config.clone()));
+        let id = self.streams.open(key, make);
+        if let Some(stream) = self.streams.get_mut(id) {
+            stream.roles += 1;
+        }
         id
     }
 
     /// A role that referred to the stream is gone. The last player's end ends our subscription, the last role's end the
     /// stream.
     pub(super) fn release_stream(&mut self, id: ChannelId, was_player: bool) {
-        let Some(stream) = self.streams.get_mut(&id) else {
+        let Some(stream) = self.streams.get_mut(id) else {
             return;
         };
         stream.roles = stream.roles.saturating_sub(1);
@@ -108,8 +122,7 @@ impl Server {
         let key = stream.key.clone();
         let unsubscribes = stream.players == 0 && stream.ticket.take().is_some();
         if stream.roles == 0 {
-            self.streams.remove(&id);
-            self.hub.remove(&key);
+            self.streams.remove(&key);
         } else if stream.ticket.is_none() && stream.publisher.is_none() {
             // Nobody tells us about it any more.
             stream.presence = Presence::Unknown;
@@ -121,18 +134,18 @@ impl Server {
 
     /// Our publisher of `key` as `epoch`, if it still is.
     pub(super) fn find_publisher(&self, key: &StreamKey, epoch: Epoch) -> Option<&Publisher> {
-        let stream = self.streams.get(&self.hub.find(key)?)?;
+        let stream = self.streams.get(self.streams.find(key)?)?;
         stream.publisher.as_ref().filter(|_| stream.epoch == epoch)
     }
 
     /// The stream of `key` on this shard, if there is one.
     pub(super) fn find_stream(&mut self, key: &StreamKey) -> Option<(ChannelId, &mut Stream)> {
-        let id = self.hub.find(key)?;
-        Some((id, self.streams.get_mut(&id)?))
+        let id = self.streams.find(key)?;
+        Some((id, self.streams.get_mut(id)?))
     }
 }
 
 /// The name of a stream, for the log.
-pub(super) fn stream_name(streams: &BTreeMap<ChannelId, Stream>, id: ChannelId) -> &str {
-    streams.get(&id).map_or("", |stream| stream.key.as_str())
+pub(super) fn stream_name(streams: &Hub<Stream>, id: ChannelId) -> &str {
+    streams.get(id).map_or("", |stream| stream.key.as_str())
 }

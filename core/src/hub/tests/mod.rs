@@ -46,7 +46,7 @@ impl Stage {
     }
 
     fn channel(&mut self) -> &mut Channel {
-        self.hub.channel_mut(self.id).unwrap()
+        self.hub.get_mut(self.id).unwrap()
     }
 
     /// Pushes frames such as `"M V A K0 a7 P40"`, at the wall clock of their own times.
