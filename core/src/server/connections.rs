@@ -56,6 +56,7 @@ impl Connections {
     }
 
     /// As [`get`](Self::get), to change it.
+    #[inline]
     pub(super) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
         find(&mut self.slots, id)
     }
@@ -97,19 +98,23 @@ impl Connections {
         None
     }
 
-    /// Makes sure that the connection comes up when it is due.
-    pub(super) fn arm(&mut self, now: Time, id: ConnectionId) {
-        let Some(connection) = find(&mut self.slots, id) else {
-            return;
-        };
+    /// Makes sure that the connection comes up when it is due, and returns it.
+    pub(super) fn arm(&mut self, now: Time, id: ConnectionId) -> Option<&mut Connection> {
+        let connection = find(&mut self.slots, id)?;
         let due = connection.due();
         if self.deadlines.arm(now, id, &mut connection.armed, due) {
-            let slots = &self.slots;
-            self.deadlines.prune(slots.len(), |id| {
-                let connection = slots.get(id.index())?;
-                (connection.generation == id.generation()).then_some(connection.armed)
-            });
+            self.prune_deadlines();
         }
+        find(&mut self.slots, id)
+    }
+
+    /// Forgets deadlines that no connection waits for any more, if there are many.
+    fn prune_deadlines(&mut self) {
+        let slots = &self.slots;
+        self.deadlines.prune(slots.len(), |id| {
+            let connection = slots.get(id.index())?;
+            (connection.generation == id.generation()).then_some(connection.armed)
+        });
     }
 
     /// The next connection that was armed for a time that has come. It is not armed any more, and may not be due after all.
@@ -135,6 +140,7 @@ impl Connections {
     }
 }
 
+#[inline]
 fn find(slots: &mut Slab<Connection>, id: ConnectionId) -> Option<&mut Connection> {
     slots
         .get_mut(id.index())

@@ -38,6 +38,7 @@ mod play;
 mod publish;
 mod refusals;
 mod replica;
+mod replication;
 mod shard;
 mod stats;
 mod stream;
@@ -562,8 +563,7 @@ impl Server {
 
     /// The last step for a connection that may have changed: arms its deadline, and ends it if it is closing.
     fn conclude(&mut self, now: Time, id: ConnectionId) {
-        self.connections.arm(now, id);
-        let Some(connection) = self.connections.get_mut(id) else {
+        let Some(connection) = self.connections.arm(now, id) else {
             return;
         };
         if connection.phase != Phase::Open || !connection.protocol.is_closing() {

@@ -1,0 +1,185 @@
+//! Replication: streams on their way from the shard of their publisher to those of their players.
+
+use super::Server;
+use super::replica::Replica;
+use super::shard::{Body, Epoch, ShardId, Subscription};
+use super::stream::Presence;
+use crate::hub::{ChannelId, Position};
+use crate::{Frame, StreamKey, Time};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::mem;
+use tracing::warn;
+
+impl Server {
+    pub(super) fn flush_outgoing(&mut self, channel: ChannelId) {
+        let Some(stream) = self.streams.get_mut(channel) else {
+            return;
+        };
+        let Some(publisher) = stream
+            .publisher
+            .as_mut()
+            .filter(|publisher| !publisher.outgoing.is_empty())
+        else {
+            return;
+        };
+        let (key, epoch) = (stream.key.clone(), stream.epoch);
+        let frames = mem::take(&mut publisher.outgoing);
+        let mut messages = Vec::with_capacity(publisher.replicas.len());
+        for replica in publisher.replicas.iter_mut().filter(|replica| !replica.is_behind()) {
+            if replica.send(&frames, &self.shared.channel) {
+                warn!(
+                    stream = key.as_str(),
+                    shard = replica.shard().0,
+                    "a worker cannot keep up and misses frames"
+                );
+                self.stats.shards_behind += 1;
+            }
+            let frames = frames.clone();
+            messages.push((replica.shard(), Body::Frames { epoch, frames }));
+        }
+        for (shard, body) in messages {
+            self.send(shard, &key, body);
+        }
+    }
+
+    /// Another shard has taken in so much of our publisher's stream: it starts again if it was too far behind.
+    pub(super) fn note_taken(&mut self, key: &StreamKey, epoch: Epoch, subscription: Subscription, taken: u64) {
+        let Some(id) = self.streams.find(key) else { return };
+        let Some(stream) = self.streams.get_mut(id) else {
+            return;
+        };
+        let channel = &stream.channel;
+        let replica = stream
+            .publisher
+            .as_mut()
+            .filter(|_| stream.epoch == epoch)
+            .and_then(|publisher| {
+                let mut replicas = publisher.replicas.iter_mut();
+                replicas.find(|replica| replica.subscription() == subscription)
+            });
+        let Some(replica) = replica else { return };
+        if replica.take(taken, &self.shared.channel) {
+            // Without the GOP: its players may have seen a part of that.
+            let frames: Vec<_> = channel.headers().cloned().collect();
+            replica.start(&frames);
+            let snapshot = Body::Snapshot {
+                epoch,
+                ticket: subscription.ticket,
+                is_again: true,
+                position: Box::new(channel.position()),
+                frames,
+            };
+            self.send(subscription.shard, key, snapshot);
+        }
+    }
+
+    /// Another shard has its first player of our publisher's stream.
+    pub(super) fn add_subscriber(&mut self, key: &StreamKey, epoch: Epoch, subscription: Subscription) {
+        let own = self.shard;
+        let Subscription { shard, ticket } = subscription;
+        let Some((channel, stream)) = self.find_stream(key) else {
+            return;
+        };
+        if shard == own || stream.epoch != epoch || stream.publisher.is_none() {
+            return;
+        }
+        self.read_publisher_now(channel);
+        self.flush_outgoing(channel);
+        let Some(stream) = self.streams.get_mut(channel) else {
+            return;
+        };
+        let channel = &stream.channel;
+        let position = channel.position();
+        let frames: Vec<_> = channel.headers().chain(channel.gop()).cloned().collect();
+        if let Some(publisher) = &mut stream.publisher {
+            let mut replica = Replica::new(subscription);
+            replica.start(&frames);
+            publisher.replicas.retain(|replica| replica.shard() != shard);
+            publisher.replicas.push(replica);
+        }
+        let snapshot = Body::Snapshot {
+            epoch,
+            ticket,
+            is_again: false,
+            position: Box::new(position),
+            frames,
+        };
+        self.send(shard, key, snapshot);
+    }
+
+    /// Another shard's last player is gone.
+    pub(super) fn remove_subscriber(&mut self, key: &StreamKey, epoch: Epoch, shard: ShardId) {
+        if let Some((_, stream)) = self.find_stream(key)
+            && stream.epoch == epoch
+            && let Some(publisher) = &mut stream.publisher
+        {
+            publisher.replicas.retain(|replica| replica.shard() != shard);
+        }
+    }
+
+    /// A publisher on another shard begins, or sends us its stream from here on. Returns whether that concerns us still.
+    pub(super) fn follow(
+        &mut self,
+        now: Time,
+        key: &StreamKey,
+        epoch: Epoch,
+        ticket: u64,
+        is_again: bool,
+        position: Position,
+    ) -> bool {
+        let Some((channel, stream)) = self.find_stream(key) else {
+            return false;
+        };
+        if stream.ticket != Some(ticket) || stream.publisher.is_some() || epoch < stream.epoch {
+            return false;
+        }
+        stream.epoch = epoch;
+        stream.intake.start(epoch, ticket);
+        if is_again {
+            stream.channel.resume(now, position);
+        } else {
+            stream.channel.begin_at(now, position);
+        }
+        self.set_presence(now, channel, Presence::Present);
+        true
+    }
+
+    /// Frames from a publisher on another shard: those of its snapshot, or the next ones.
+    pub(super) fn relay(
+        &mut self,
+        now: Time,
+        from: ShardId,
+        key: &StreamKey,
+        epoch: Epoch,
+        is_snapshot: bool,
+        frames: Vec<Frame>,
+    ) {
+        let Some(channel) = self.streams.find(key) else { return };
+        let Some(stream) = self.streams.get_mut(channel) else {
+            return;
+        };
+        // Before its snapshot, or after a newer one, they mean nothing.
+        if stream.epoch != epoch || stream.publisher.is_some() {
+            return;
+        }
+        let report = stream.intake.take(&frames, &self.shared.channel);
+        if is_snapshot {
+            stream.channel.push_burst(now, frames);
+        } else {
+            frames.into_iter().for_each(|frame| stream.channel.push(now, frame));
+        }
+        if let Some((ticket, taken)) = report {
+            self.send(from, key, Body::Taken { epoch, ticket, taken });
+        }
+        self.streams.announce(now, channel);
+    }
+
+    pub(super) fn relay_clear_metadata(&mut self, key: &StreamKey, epoch: Epoch) {
+        if let Some((_, stream)) = self.find_stream(key)
+            && stream.epoch == epoch
+        {
+            stream.channel.clear_metadata();
+        }
+    }
+}
