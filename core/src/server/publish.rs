@@ -1,7 +1,7 @@
 //! Publishing: who may, and where the frames go.
 
 use super::connection::{Activity, Protocol, Refusal, Role};
-use super::replica::Replica;
+use super::replica::Replicas;
 use super::shard::{Body, ClaimId, Epoch, Newcomer, Subscription};
 use super::stream::{Presence, Publisher};
 use super::{ConnectionId, Server};
@@ -137,13 +137,7 @@ impl Server {
             connection: id,
             stream: MessageStreamId(claim.stream),
             has_media: false,
-            replicas: subscribers
-                .iter()
-                .copied()
-                .filter(|it| it.shard != own)
-                .map(Replica::new)
-                .collect(),
-            outgoing: Vec::new(),
+            replicas: Replicas::new(subscribers.iter().copied().filter(|it| it.shard != own)),
         });
         stream.channel.begin(now);
         for Subscription { shard, ticket } in subscribers.iter().copied().filter(|it| it.shard != own) {
@@ -249,9 +243,7 @@ impl Server {
         };
         if let Some(publisher) = &mut entry.publisher {
             publisher.has_media = true;
-            if !publisher.replicas.is_empty() {
-                publisher.outgoing.push(frame.clone());
-            }
+            publisher.replicas.push(&frame);
         }
         entry.channel.push(now, frame);
         if entry.channel.is_flapping() {
@@ -312,8 +304,8 @@ impl Server {
         };
         stream.channel.clear_metadata();
         let (key, epoch) = (stream.key.clone(), stream.epoch);
-        let replicas = stream.publisher.iter().flat_map(|publisher| &publisher.replicas);
-        let shards: Vec<_> = replicas.filter(|it| !it.is_behind()).map(Replica::shard).collect();
+        let publisher = stream.publisher.iter();
+        let shards: Vec<_> = publisher.flat_map(|it| it.replicas.keeping_up()).collect();
         for shard in shards {
             self.send(shard, &key, Body::ClearMetadata { epoch });
         }

@@ -9,6 +9,85 @@
 use super::shard::{Epoch, ShardId, Subscription};
 use crate::Frame;
 use crate::hub::ChannelConfig;
+use alloc::vec::Vec;
+use core::mem;
+
+/// All replicas of one publish, and the frames that they have not been sent yet.
+#[derive(Debug, Default)]
+pub(super) struct Replicas {
+    replicas: Vec<Replica>,
+    outgoing: Vec<Frame>,
+}
+
+impl Replicas {
+    /// Those that wait for a snapshot, of which they get an empty one.
+    pub(super) fn new(subscriptions: impl Iterator<Item = Subscription>) -> Self {
+        Replicas {
+            replicas: subscriptions.map(Replica::new).collect(),
+            outgoing: Vec::new(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.replicas.is_empty()
+    }
+
+    /// One more, in place of the one that its shard had. It is sent a snapshot of `frames`.
+    pub(super) fn add(&mut self, subscription: Subscription, frames: &[Frame]) {
+        let mut replica = Replica::new(subscription);
+        replica.start(frames);
+        self.remove(subscription.shard);
+        self.replicas.push(replica);
+    }
+
+    pub(super) fn remove(&mut self, shard: ShardId) {
+        self.replicas.retain(|replica| replica.shard() != shard);
+    }
+
+    /// The publisher has sent a frame, which leaves with the next [`flush`](Self::flush). Nothing if there is no replica.
+    pub(super) fn push(&mut self, frame: &Frame) {
+        if !self.is_empty() {
+            self.outgoing.push(frame.clone());
+        }
+    }
+
+    /// What is to be sent now, and to which shards; those among them that are sent nothing more after it, because they are
+    /// too far behind, are flagged.
+    pub(super) fn flush(&mut self, config: &ChannelConfig) -> (Vec<Frame>, Vec<(ShardId, bool)>) {
+        let frames = mem::take(&mut self.outgoing);
+        if frames.is_empty() {
+            return Default::default();
+        }
+        let receivers = self.replicas.iter_mut().filter(|replica| !replica.is_behind);
+        let receivers = receivers.map(|replica| (replica.shard(), replica.send(&frames, config)));
+        let receivers = receivers.collect();
+        (frames, receivers)
+    }
+
+    /// A shard has taken in so much, in all. Returns its replica if that is to [`start`](Replica::start) again.
+    pub(super) fn take(
+        &mut self,
+        subscription: Subscription,
+        taken: u64,
+        config: &ChannelConfig,
+    ) -> Option<&mut Replica> {
+        let mut replicas = self.replicas.iter_mut();
+        let replica = replicas.find(|replica| replica.subscription == subscription)?;
+        replica.take(taken, config).then_some(replica)
+    }
+
+    /// The shards that are not too far behind.
+    pub(super) fn keeping_up(&self) -> impl Iterator<Item = ShardId> {
+        let replicas = self.replicas.iter().filter(|replica| !replica.is_behind);
+        replicas.map(Replica::shard)
+    }
+
+    /// The cost of all that each was sent.
+    #[cfg(test)]
+    pub(super) fn sent(&self) -> Vec<u64> {
+        self.replicas.iter().map(|replica| replica.sent).collect()
+    }
+}
 
 /// Another shard's copy of the stream of a publisher of ours, for the players there.
 #[derive(Debug)]
@@ -18,11 +97,12 @@ pub(super) struct Replica {
     sent: u64,
     /// What is known to be taken in of that.
     taken: u64,
+    /// Whether it is sent nothing for now.
     is_behind: bool,
 }
 
 impl Replica {
-    pub(super) fn new(subscription: Subscription) -> Self {
+    fn new(subscription: Subscription) -> Self {
         Replica {
             subscription,
             sent: 0,
@@ -31,17 +111,8 @@ impl Replica {
         }
     }
 
-    pub(super) fn subscription(&self) -> Subscription {
-        self.subscription
-    }
-
-    pub(super) fn shard(&self) -> ShardId {
+    fn shard(&self) -> ShardId {
         self.subscription.shard
-    }
-
-    /// Whether it is sent nothing for now.
-    pub(super) fn is_behind(&self) -> bool {
-        self.is_behind
     }
 
     /// A snapshot is sent to it, to begin with or to begin again. However large that is, the next frames go out too.
@@ -51,25 +122,20 @@ impl Replica {
     }
 
     /// Frames are sent to it. Returns whether that was as much as it can have at once: nothing more is to be sent.
-    pub(super) fn send(&mut self, frames: &[Frame], config: &ChannelConfig) -> bool {
+    fn send(&mut self, frames: &[Frame], config: &ChannelConfig) -> bool {
         self.sent += cost(frames);
         self.is_behind = self.under_way() > window(config);
         self.is_behind
     }
 
     /// It has taken in so much, in all. Returns whether it is to [`start`](Self::start) again.
-    pub(super) fn take(&mut self, taken: u64, config: &ChannelConfig) -> bool {
+    fn take(&mut self, taken: u64, config: &ChannelConfig) -> bool {
         self.taken = self.taken.max(taken);
         self.is_behind && self.under_way() <= window(config) / 2
     }
 
     fn under_way(&self) -> u64 {
         self.sent.saturating_sub(self.taken)
-    }
-
-    #[cfg(test)]
-    pub(super) fn sent(&self) -> u64 {
-        self.sent
     }
 }
 

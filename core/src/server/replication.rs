@@ -1,77 +1,61 @@
 //! Replication: streams on their way from the shard of their publisher to those of their players.
 
 use super::Server;
-use super::replica::Replica;
 use super::shard::{Body, Epoch, ShardId, Subscription};
 use super::stream::Presence;
 use crate::hub::{ChannelId, Position};
 use crate::{Frame, StreamKey, Time};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::mem;
 use tracing::warn;
 
 impl Server {
+    /// Sends the frames of our publisher that have come since the last time to the shards that have players.
     pub(super) fn flush_outgoing(&mut self, channel: ChannelId) {
         let Some(stream) = self.streams.get_mut(channel) else {
             return;
         };
-        let Some(publisher) = stream
-            .publisher
-            .as_mut()
-            .filter(|publisher| !publisher.outgoing.is_empty())
-        else {
+        let Some(publisher) = &mut stream.publisher else { return };
+        let (frames, receivers) = publisher.replicas.flush(&self.shared.channel);
+        if receivers.is_empty() {
             return;
-        };
+        }
         let (key, epoch) = (stream.key.clone(), stream.epoch);
-        let frames = mem::take(&mut publisher.outgoing);
-        let mut messages = Vec::with_capacity(publisher.replicas.len());
-        for replica in publisher.replicas.iter_mut().filter(|replica| !replica.is_behind()) {
-            if replica.send(&frames, &self.shared.channel) {
+        for (shard, is_behind) in receivers {
+            if is_behind {
                 warn!(
                     stream = key.as_str(),
-                    shard = replica.shard().0,
+                    shard = shard.0,
                     "a worker cannot keep up and misses frames"
                 );
                 self.stats.shards_behind += 1;
             }
             let frames = frames.clone();
-            messages.push((replica.shard(), Body::Frames { epoch, frames }));
-        }
-        for (shard, body) in messages {
-            self.send(shard, &key, body);
+            self.send(shard, &key, Body::Frames { epoch, frames });
         }
     }
 
     /// Another shard has taken in so much of our publisher's stream: it starts again if it was too far behind.
     pub(super) fn note_taken(&mut self, key: &StreamKey, epoch: Epoch, subscription: Subscription, taken: u64) {
-        let Some(id) = self.streams.find(key) else { return };
-        let Some(stream) = self.streams.get_mut(id) else {
+        let config = self.shared.channel.clone();
+        let Some((_, stream)) = self.find_stream(key).filter(|(_, stream)| stream.epoch == epoch) else {
             return;
         };
-        let channel = &stream.channel;
-        let replica = stream
-            .publisher
-            .as_mut()
-            .filter(|_| stream.epoch == epoch)
-            .and_then(|publisher| {
-                let mut replicas = publisher.replicas.iter_mut();
-                replicas.find(|replica| replica.subscription() == subscription)
-            });
-        let Some(replica) = replica else { return };
-        if replica.take(taken, &self.shared.channel) {
-            // Without the GOP: its players may have seen a part of that.
-            let frames: Vec<_> = channel.headers().cloned().collect();
-            replica.start(&frames);
-            let snapshot = Body::Snapshot {
-                epoch,
-                ticket: subscription.ticket,
-                is_again: true,
-                position: Box::new(channel.position()),
-                frames,
-            };
-            self.send(subscription.shard, key, snapshot);
-        }
+        let Some(publisher) = &mut stream.publisher else { return };
+        let Some(replica) = publisher.replicas.take(subscription, taken, &config) else {
+            return;
+        };
+        // Without the GOP: its players may have seen a part of that.
+        let frames: Vec<_> = stream.channel.headers().cloned().collect();
+        replica.start(&frames);
+        let snapshot = Body::Snapshot {
+            epoch,
+            ticket: subscription.ticket,
+            is_again: true,
+            position: Box::new(stream.channel.position()),
+            frames,
+        };
+        self.send(subscription.shard, key, snapshot);
     }
 
     /// Another shard has its first player of our publisher's stream.
@@ -93,10 +77,7 @@ impl Server {
         let position = channel.position();
         let frames: Vec<_> = channel.headers().chain(channel.gop()).cloned().collect();
         if let Some(publisher) = &mut stream.publisher {
-            let mut replica = Replica::new(subscription);
-            replica.start(&frames);
-            publisher.replicas.retain(|replica| replica.shard() != shard);
-            publisher.replicas.push(replica);
+            publisher.replicas.add(subscription, &frames);
         }
         let snapshot = Body::Snapshot {
             epoch,
@@ -114,7 +95,7 @@ impl Server {
             && stream.epoch == epoch
             && let Some(publisher) = &mut stream.publisher
         {
-            publisher.replicas.retain(|replica| replica.shard() != shard);
+            publisher.replicas.remove(shard);
         }
     }
 

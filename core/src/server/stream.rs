@@ -1,12 +1,12 @@
 //! What a stream is on one shard, apart from its frames.
 
 use super::address::Address;
-use super::replica::{Intake, Replica};
+use super::replica::{Intake, Replicas};
 use super::shard::{Body, Epoch};
 use super::{Config, ConnectionId, Server};
+use crate::StreamKey;
 use crate::hub::{Channel, ChannelId, Hub};
 use crate::rtmp::MessageStreamId;
-use crate::{Frame, StreamKey};
 use alloc::vec::Vec;
 
 /// One stream, as long as a connection here publishes, plays or wants to.
@@ -57,9 +57,7 @@ pub(super) struct Publisher {
     /// Whether a frame has come. Until then its name can be had by anybody who has one.
     pub(super) has_media: bool,
     /// Other shards that have players.
-    pub(super) replicas: Vec<Replica>,
-    /// Frames for them that have not been sent yet.
-    pub(super) outgoing: Vec<Frame>,
+    pub(super) replicas: Replicas,
 }
 
 impl AsMut<Channel> for Stream {

@@ -3,7 +3,6 @@
 use crate::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
 use crate::rtmp::{ClientEvent, ClientRequest, ClientSession, Purpose};
 use crate::server::connection::{Activity, Role};
-use crate::server::replica::Replica;
 use crate::server::{Action, Config, ConnectionId, Listener, Server, ShardId, ShardMessage};
 use crate::{Frame, FrameClass, FrameKind, Limits, Output, StreamKey, Time, Timestamp};
 use alloc::collections::{BTreeMap, VecDeque};
@@ -276,8 +275,7 @@ impl World {
         let key = StreamKey::new(stream).unwrap();
         let taken = self.servers[to].find_stream(&key).map(|(_, it)| it.intake.taken());
         let (_, stream) = self.servers[from].find_stream(&key).unwrap();
-        let replicas = &stream.publisher.as_ref().unwrap().replicas;
-        let sent: Vec<_> = replicas.iter().map(Replica::sent).collect();
+        let sent = stream.publisher.as_ref().unwrap().replicas.sent();
         assert_eq!(Vec::from_iter(taken), sent);
     }
 
