@@ -190,8 +190,8 @@ impl Driver {
                     println!("{} {id} closed", self.now());
                     self.sockets.get_mut(id.index()).map(Option::take);
                 }
-                // `ToShard`, which is for several servers, each on its own thread, and what later versions bring.
-                _ => {}
+                // This server is the only shard, and its configuration asks for nothing.
+                Action::ToShard(..) | Action::Ask(..) => {}
             }
         }
     }

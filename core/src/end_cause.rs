@@ -23,6 +23,8 @@ pub enum EndCause {
     Unpublished,
     /// The publisher of the stream that was to be played did not come.
     Absent,
+    /// The peer was allowed to for a time that is over.
+    Expired,
     /// The stream has other kinds of media than the player was told with the first bytes: it is to pull again.
     TracksChanged,
 }
@@ -38,6 +40,7 @@ impl fmt::Display for EndCause {
             EndCause::Replaced => f.write_str("replaced"),
             EndCause::Unpublished => f.write_str("unpublished"),
             EndCause::TracksChanged => f.write_str("other kinds of media"),
+            EndCause::Expired => f.write_str("permission ended"),
             EndCause::Absent => f.write_str("no such stream"),
         }
     }

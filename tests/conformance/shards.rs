@@ -97,6 +97,7 @@ impl Shards {
                     connection.is_closed = true;
                 }
             }
+            Action::Ask(_, question) => panic!("nothing is to be asked: {question:?}"),
             Action::ToShard(to, message) => {
                 let from = u16::try_from(shard).unwrap();
                 self.links.entry((from, to.0)).or_default().push_back(message);

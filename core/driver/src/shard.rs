@@ -4,7 +4,9 @@ use crate::DRAIN_TIMEOUT;
 use bytes::Buf;
 use core::mem;
 use core::net::SocketAddr;
-use headwater_core::server::{Action, ConnectionId, Listener, Refused, Server, ShardId, ShardMessage};
+use headwater_core::server::{
+    Action, Answer, ConnectionId, Listener, Question, Refused, Server, ShardId, ShardMessage, Ticket,
+};
 use headwater_core::{Output, Time};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
@@ -86,6 +88,8 @@ pub struct Shard<S> {
     yield_queue: VecDeque<ConnectionId>,
     /// When one of them is read though there is other work.
     yields_until: Time,
+    /// What the server asks, until somebody takes it.
+    questions: VecDeque<(Ticket, Question)>,
     /// Whether anything was reported since the last turn.
     is_busy: bool,
     scratch: Box<[u8]>,
@@ -142,6 +146,7 @@ impl<S: Socket> Shard<S> {
             read_queue: VecDeque::new(),
             yield_queue: VecDeque::new(),
             yields_until: Time::ZERO,
+            questions: VecDeque::new(),
             is_busy: false,
             scratch: vec![0; SCRATCH].into(),
             drain_until: None,
@@ -228,6 +233,18 @@ impl<S: Socket> Shard<S> {
     pub fn handle_shard(&mut self, now: Time, from: ShardId, message: ShardMessage) {
         self.is_busy = true;
         self.server.handle_shard(now, from, message);
+    }
+
+    /// The next question of the server, which asks only what its configuration says. Take them after each
+    /// [`turn`](Self::turn).
+    pub fn poll_question(&mut self) -> Option<(Ticket, Question)> {
+        self.questions.pop_front()
+    }
+
+    /// The answer to a question. One that comes too late does nothing.
+    pub fn answer(&mut self, now: Time, ticket: Ticket, answer: Answer) {
+        self.is_busy = true;
+        self.server.answer(now, ticket, answer);
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
@@ -330,6 +347,7 @@ impl<S: Socket> Shard<S> {
                     connection.socket.close();
                 }
             }
+            Action::Ask(ticket, question) => self.questions.push_back((ticket, question)),
             Action::ToShard(shard, message) => send(shard, message),
         }
         0

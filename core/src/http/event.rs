@@ -1,6 +1,6 @@
 //! What a session tells its owner.
 
-use super::HttpError;
+use super::{HeaderFields, HttpError};
 use crate::rtmp::{RequestId, Target};
 use crate::{EndCause, Frame, StreamKey};
 use alloc::boxed::Box;
@@ -31,6 +31,8 @@ pub enum HttpEvent {
         transport: Transport,
         /// It only asks what a play would be answered (`HEAD`).
         head_only: bool,
+        /// What else the request says.
+        fields: HeaderFields,
     },
     /// The peer wants to publish (`POST`, `PUT`). Pauses the session until it is answered.
     PublishRequested {
@@ -38,6 +40,8 @@ pub enum HttpEvent {
         id: RequestId,
         /// What it wants to publish.
         target: Box<Target>,
+        /// What else the request says.
+        fields: HeaderFields,
     },
     /// A frame of an accepted publish.
     Frame(Frame),

@@ -3,6 +3,7 @@
 use super::authority::Authority;
 use super::body::{Body, Chunked};
 use super::config::HttpConfig;
+use super::fields::HeaderFields;
 use super::origin::{Access, Sender};
 use super::response::StatusCode;
 use super::websocket;
@@ -62,8 +63,10 @@ impl HeadReader {
         if !ended {
             return Ok(None);
         }
-        let head = core::mem::take(self);
-        RequestHead::parse(&head.buffer, config).map(Some)
+        let head = core::mem::take(self).buffer;
+        let request = RequestHead::parse(&head, config)?;
+        let fields = HeaderFields::new(head);
+        Ok(Some(RequestHead { fields, ..request }))
     }
 
     /// How many bytes of `input` belong to the head, and whether it ends with them.
@@ -139,6 +142,8 @@ pub(super) struct RequestHead {
     pub(super) undecoded_path: Option<Box<str>>,
     /// What follows the first `?` or `#`, as it was sent.
     pub(super) query: Box<str>,
+    /// What else it says, for its owner.
+    pub(super) fields: HeaderFields,
 }
 
 impl RequestHead {
@@ -194,6 +199,7 @@ impl RequestHead {
             path: decoded.into(),
             undecoded_path: is_undecoded.then(|| path.into()),
             query: query.into(),
+            fields: HeaderFields::default(),
         })
     }
 }

@@ -555,8 +555,9 @@ impl HttpSession {
             .filter(|key| *key != target.key);
         self.last_request = self.last_request.wrapping_add(1);
         let id = RequestId(self.last_request);
+        let fields = mem::take(&mut request.fields);
         let event = if request.method.is_push() {
-            HttpEvent::PublishRequested { id, target }
+            HttpEvent::PublishRequested { id, target, fields }
         } else {
             HttpEvent::PlayRequested {
                 id,
@@ -567,6 +568,7 @@ impl HttpSession {
                     None => Transport::Http,
                 },
                 head_only: request.method == Method::Head,
+                fields,
             }
         };
         self.state = State::Requested { id, request };

@@ -1,5 +1,6 @@
 //! What the server wants from its driver.
 
+use super::question::{Question, Ticket};
 use super::shard::{ShardId, ShardMessage};
 use core::fmt;
 
@@ -20,6 +21,9 @@ pub enum Action {
     Shutdown(ConnectionId),
     /// Drop the socket. The identifier is dead from here on.
     Close(ConnectionId),
+    /// The question `.1`: hand the answer in by [`Server::answer`](super::Server::answer), with this ticket. A server whose
+    /// [`Config`](super::Config) asks for nothing has no question. One that is never answered has its default after a while.
+    Ask(Ticket, Question),
     /// Hand the message to the worker `.0`, in order with what was handed to it before.
     ToShard(ShardId, ShardMessage),
 }

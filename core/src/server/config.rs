@@ -1,5 +1,6 @@
 //! What an operator decides.
 
+use super::question::AuthorizeConfig;
 use crate::Limits;
 use crate::http::AllowedOrigin;
 use crate::hub::{ChannelConfig, MAX_HEADER_LEN, MAX_HEADERS};
@@ -18,6 +19,8 @@ pub struct Config {
     pub grace: Duration,
     /// Who wins when a name is published twice. `Auto`.
     pub takeover: Takeover,
+    /// Whether the world is asked if a peer may publish or play. No: everybody may.
+    pub authorize: AuthorizeConfig,
     /// Web pages that may publish, besides those of the host that they publish to. None: a page of anybody's could push a
     /// stream from the browser of whoever opens it, behind firewalls too. What no page sends (encoders, scripts) names no
     /// origin and needs no entry; to play needs none either.
@@ -115,6 +118,7 @@ impl Default for Config {
             channel: ChannelConfig::default(),
             grace: Duration::from_secs(10),
             takeover: Takeover::default(),
+            authorize: AuthorizeConfig::default(),
             allowed_origins: Vec::new(),
             http_absent: HttpAbsent::default(),
             http_max_wait: Duration::from_secs(60),

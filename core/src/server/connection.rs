@@ -1,19 +1,22 @@
 //! One connection, whatever it speaks.
 
 use super::Listener;
+use super::authorize::Asking;
 use super::half_closed::HalfClosed;
+use super::question::{Denial, Intent};
 use super::shard::Epoch;
 use super::work::WorkMeter;
 use crate::flv::TagFlags;
-use crate::http::{HttpConfig, HttpError, HttpEvent, HttpSession, StatusCode as HttpStatus};
+use crate::http::{HeaderFields, HttpConfig, HttpError, HttpEvent, HttpSession, StatusCode as HttpStatus};
 use crate::hub::{ChannelConfig, ChannelId, SubscriberId, Tracks};
 use crate::rtmp::{
-    Anomaly, Event, MessageStreamId, PlayControl, ProtocolError, RequestId, ServerSession, SessionConfig, Status,
-    StatusCode, Target,
+    Anomaly, Connect, Event, MessageStreamId, PlayControl, ProtocolError, RequestId, ServerSession, SessionConfig,
+    Status, StatusCode, Target,
 };
 use crate::time::PerSecond;
 use crate::{EndCause, Frame, FrameAt, Output, StreamKey, Time};
 use alloc::boxed::Box;
+use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -49,6 +52,10 @@ pub(super) struct Connection {
     pub(super) is_waking: bool,
     /// Whether what it plays had more than its output had room for. If not, a wake will say when there is more.
     pub(super) may_have_more: bool,
+    /// What an RTMP peer has said of itself, if the world is asked about peers.
+    pub(super) connect: Option<Box<Connect>>,
+    /// The request that waits until the world has answered.
+    pub(super) asking: Option<Box<Asking>>,
     /// Its requests to publish or play.
     pub(super) requests: PerSecond,
     /// What its input makes us do.
@@ -74,6 +81,8 @@ pub(super) enum Phase {
 pub(super) struct Role {
     pub(super) stream: MessageStreamId,
     pub(super) channel: ChannelId,
+    /// How long it may go on.
+    pub(super) ends: Time,
     pub(super) activity: Activity,
 }
 
@@ -109,6 +118,18 @@ pub(super) enum Activity {
     },
 }
 
+/// A peer wants to publish.
+#[derive(Debug)]
+pub(super) struct PublishRequest {
+    pub(super) request: RequestId,
+    pub(super) stream: MessageStreamId,
+    pub(super) target: Box<Target>,
+    /// Whether the peer waits for the answer before it sends.
+    pub(super) waits: bool,
+    /// What else an HTTP request says.
+    pub(super) fields: HeaderFields,
+}
+
 /// A peer wants to play.
 #[derive(Debug)]
 pub(super) struct PlayRequest {
@@ -118,6 +139,8 @@ pub(super) struct PlayRequest {
     /// The stream with the name as it was typed, if that is another.
     pub(super) undecoded: Option<StreamKey>,
     pub(super) ask: PlayAsk,
+    /// What else an HTTP request says.
+    pub(super) fields: HeaderFields,
 }
 
 /// How a play is to be answered.
@@ -151,13 +174,9 @@ pub(super) enum Protocol {
 /// What a session reports.
 #[derive(Debug)]
 pub(super) enum ProtocolEvent {
-    PublishRequested {
-        request: RequestId,
-        stream: MessageStreamId,
-        target: Box<Target>,
-        /// Whether the peer waits for the answer before it sends.
-        waits: bool,
-    },
+    /// An RTMP peer has said who it is, and is welcome.
+    Connected(Box<Connect>),
+    PublishRequested(PublishRequest),
     PlayRequested(PlayRequest),
     Frame {
         stream: MessageStreamId,
@@ -193,7 +212,7 @@ impl ProtocolEvent {
     pub(super) const fn is_request(&self) -> bool {
         matches!(
             self,
-            ProtocolEvent::PublishRequested { .. }
+            ProtocolEvent::PublishRequested(_)
                 | ProtocolEvent::PlayRequested(_)
                 | ProtocolEvent::Answered
                 | ProtocolEvent::Refused(_)
@@ -248,6 +267,8 @@ pub(super) enum Refusal {
     Crowded,
     /// The publisher changes its sequence headers all the time.
     Flapping,
+    /// It was allowed for a time that is over.
+    Expired,
     ShuttingDown,
 }
 
@@ -288,7 +309,8 @@ impl Connection {
     /// Whether it is read on, up to a limit, though input waits. An HTTP request to play may wait for long, and a play keeps
     /// the next request waiting for as long as it goes on. An RTMP request is answered soon.
     pub(super) fn reads_on(&self) -> bool {
-        matches!(self.protocol, Protocol::Http(_)) && !self.is_claiming()
+        let asks_to_publish = self.asking.as_ref().is_some_and(|it| it.intent() == Intent::Publish);
+        matches!(self.protocol, Protocol::Http(_)) && !self.is_claiming() && !asks_to_publish
     }
 
     /// When to look at it next.
@@ -302,9 +324,11 @@ impl Connection {
                     | Activity::Claiming { .. }
                     | Activity::Publishing { .. } => Time::NEVER,
                 });
+                let ends = self.roles.iter().map(|role| role.ends);
                 let half_closed = self.half_closed.map(|half_closed| half_closed.until);
-                let others = [half_closed, self.protocol.poll_timeout()].map(|due| due.unwrap_or(Time::NEVER));
-                waits.chain(others).fold(Time::NEVER, Time::min)
+                let asking = self.asking.as_ref().map(|asking| asking.until);
+                let others = [half_closed, asking, self.protocol.poll_timeout()].map(|due| due.unwrap_or(Time::NEVER));
+                waits.chain(ends).chain(others).fold(Time::NEVER, Time::min)
             }
             Phase::Lingering { until } => until,
             Phase::Closed => Time::NEVER,
@@ -334,6 +358,14 @@ impl Protocol {
         match self {
             Protocol::Rtmp(_) => "rtmp",
             Protocol::Http(_) => "http",
+        }
+    }
+
+    /// What kind of listener it came by.
+    pub(super) const fn spoken(&self) -> Listener {
+        match self {
+            Protocol::Rtmp(_) => Listener::Rtmp,
+            Protocol::Http(_) => Listener::Http,
         }
     }
 
@@ -425,9 +457,31 @@ impl Protocol {
             Protocol::Http(session) => {
                 let retry_after = match refusal {
                     Refusal::Absent | Refusal::Crowded | Refusal::TooOften | Refusal::ShuttingDown => Some(RETRY_AFTER),
-                    Refusal::Taken | Refusal::Contested | Refusal::Replaced | Refusal::Flapping => None,
+                    Refusal::Taken | Refusal::Contested | Refusal::Replaced | Refusal::Flapping | Refusal::Expired => {
+                        None
+                    }
                 };
                 session.reject(now, request, http_status(refusal), refusal.reason(), retry_after)
+            }
+        };
+    }
+
+    /// Turns a peer away by the word of the world. An RTMP peer that does nothing else is closed once it has been told.
+    pub(super) fn deny(&mut self, now: Time, request: RequestId, intent: Intent, denial: &Denial) {
+        let _ = match self {
+            Protocol::Rtmp(session) => {
+                let code = match intent {
+                    Intent::Publish => StatusCode::PublishDenied,
+                    Intent::Play => StatusCode::PlayFailed,
+                };
+                session.reject(now, request, Status::new(code, denial.reason.to_string()))
+            }
+            Protocol::Http(session) => {
+                let status = match denial.needs_credentials {
+                    true => HttpStatus::Unauthorized,
+                    false => HttpStatus::Forbidden,
+                };
+                session.reject(now, request, status, &denial.reason, None)
             }
         };
     }
@@ -485,6 +539,7 @@ impl Refusal {
             Refusal::Absent => "no such stream",
             Refusal::Crowded => "too many players wait for the stream",
             Refusal::Flapping => "the sequence headers change all the time",
+            Refusal::Expired => "the permission has ended",
             Refusal::ShuttingDown => "the server is shutting down",
         }
     }
@@ -496,6 +551,7 @@ fn rtmp_status(refusal: Refusal) -> Status {
         Refusal::Absent => StatusCode::PlayStreamNotFound,
         Refusal::Crowded => StatusCode::PlayFailed,
         Refusal::TooOften | Refusal::Flapping => StatusCode::PublishFailed,
+        Refusal::Expired => StatusCode::PublishDenied,
         Refusal::ShuttingDown => StatusCode::ConnectAppShutdown,
     };
     Status::new(code, refusal.reason())
@@ -507,28 +563,30 @@ fn http_status(refusal: Refusal) -> HttpStatus {
         Refusal::Absent => HttpStatus::NotFound,
         Refusal::TooOften => HttpStatus::TooManyRequests,
         Refusal::Flapping => HttpStatus::BadRequest,
+        Refusal::Expired => HttpStatus::Forbidden,
         Refusal::Crowded | Refusal::ShuttingDown => HttpStatus::ServiceUnavailable,
     }
 }
 
 fn from_rtmp(session: &mut ServerSession, now: Time, event: Event) -> ProtocolEvent {
     match event {
-        Event::ConnectRequested { id, .. } => {
+        Event::ConnectRequested { id, connect } => {
             // Every application is welcome; who may publish and play is asked per stream.
             let _ = session.accept(now, id);
-            ProtocolEvent::Nothing
+            ProtocolEvent::Connected(connect)
         }
         Event::PublishRequested {
             id: request,
             stream,
             target,
             ..
-        } => ProtocolEvent::PublishRequested {
+        } => ProtocolEvent::PublishRequested(PublishRequest {
             request,
             stream,
             target,
             waits: true,
-        },
+            fields: HeaderFields::default(),
+        }),
         Event::PlayRequested {
             id: request,
             stream,
@@ -547,6 +605,7 @@ fn from_rtmp(session: &mut ServerSession, now: Time, event: Event) -> ProtocolEv
                 target,
                 undecoded: None,
                 ask,
+                fields: HeaderFields::default(),
             })
         }
         Event::Frame { stream, frame } => ProtocolEvent::Frame { stream, frame },
@@ -564,18 +623,22 @@ fn from_http(event: HttpEvent) -> ProtocolEvent {
     let stream = HTTP_STREAM;
     match event {
         HttpEvent::PublishRequested {
-            id: request, target, ..
-        } => ProtocolEvent::PublishRequested {
+            id: request,
+            target,
+            fields,
+        } => ProtocolEvent::PublishRequested(PublishRequest {
             request,
             stream,
             target,
             waits: false,
-        },
+            fields,
+        }),
         HttpEvent::PlayRequested {
             id: request,
             target,
             undecoded,
             head_only,
+            fields,
             ..
         } => {
             let ask = PlayAsk {
@@ -590,6 +653,7 @@ fn from_http(event: HttpEvent) -> ProtocolEvent {
                 target,
                 undecoded,
                 ask,
+                fields,
             })
         }
         HttpEvent::Frame(frame) => ProtocolEvent::Frame { stream, frame },

@@ -19,10 +19,12 @@
 //! | the socket has room, or `Action::Wake` | [`output`](Server::output) until empty or the socket is full |
 //! | the deadline passed | [`handle_timeout`](Server::handle_timeout) |
 //! | another worker sent a message | [`handle_shard`](Server::handle_shard) |
+//! | a question of `Action::Ask` is answered | [`answer`](Server::answer); never, if nothing is asked |
 //! | the operator wants it to stop | [`shutdown`](Server::shutdown), until [`is_drained`](Server::is_drained) |
 
 mod action;
 mod address;
+mod authorize;
 mod buckets;
 mod config;
 mod connection;
@@ -36,6 +38,7 @@ mod half_closed;
 mod journal;
 mod play;
 mod publish;
+mod question;
 mod refusals;
 mod replica;
 mod replication;
@@ -49,6 +52,7 @@ mod tests;
 
 pub use action::{Action, ConnectionId, Listener, Refused};
 pub use config::{Config, HttpAbsent, Takeover};
+pub use question::{Answer, AuthorizeConfig, AuthorizeRequest, Denial, Grant, Intent, Otherwise, Question, Ticket};
 pub use shard::{ShardId, ShardMessage};
 pub use stats::ServerStats;
 
@@ -61,7 +65,8 @@ use crate::{EndCause, Output, Time};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use connection::{Connection, Failure, Phase, Protocol, ProtocolEvent, Shared};
+use authorize::Request;
+use connection::{Connection, Failure, Phase, Protocol, ProtocolEvent, Refusal, Shared};
 use connections::Connections;
 use contest::Contests;
 use core::mem;
@@ -179,6 +184,8 @@ impl Server {
             is_touched: false,
             is_waking: false,
             may_have_more: false,
+            connect: None,
+            asking: None,
             requests: PerSecond::default(),
             work: WorkMeter::default(),
             has_failed: false,
@@ -280,6 +287,8 @@ impl Server {
                 Phase::Open => {
                     self.expire_half_closed(now, id);
                     self.expire_waits(now, id);
+                    self.expire_question(now, id);
+                    self.expire_grants(now, id);
                     self.run(now, id, |protocol| protocol.handle_timeout(now));
                 }
                 Phase::Lingering { .. } => self.drop_connection(id, &"closed"),
@@ -468,15 +477,15 @@ impl Server {
         match event {
             ProtocolEvent::Frame { stream, frame } => self.publish_frame(now, id, stream, frame),
             ProtocolEvent::MetadataCleared { stream } => self.clear_metadata(now, id, stream),
-            ProtocolEvent::PublishRequested {
-                request,
-                stream,
-                target,
-                waits,
-            } => {
-                self.request_publish(now, id, request, stream, &target, waits);
+            ProtocolEvent::Connected(connect) => {
+                if (self.config.authorize.publish || self.config.authorize.play)
+                    && let Some(connection) = self.connections.get_mut(id)
+                {
+                    connection.connect = Some(connect);
+                }
             }
-            ProtocolEvent::PlayRequested(request) => self.request_play(now, id, &request),
+            ProtocolEvent::PublishRequested(publish) => self.authorize(now, id, Request::Publish(publish)),
+            ProtocolEvent::PlayRequested(play) => self.authorize(now, id, Request::Play(play)),
             ProtocolEvent::PlayControl { stream, control } => self.control_play(now, id, stream, control),
             ProtocolEvent::PublishEnded { stream, cause } | ProtocolEvent::PlayEnded { stream, cause } => {
                 self.end_role(id, stream, cause);
@@ -595,6 +604,9 @@ impl Server {
     }
 
     fn end_roles(&mut self, id: ConnectionId, cause: EndCause) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.asking = None;
+        }
         while let Some(stream) = self
             .connections
             .get_mut(id)
@@ -633,8 +645,9 @@ impl Server {
         }
         let roles: Vec<_> = connection.roles.iter().map(|role| role.stream).collect();
         for stream in roles {
-            self.shut_down_role(now, id, stream);
+            self.cut_role(now, id, stream, Refusal::ShuttingDown, EndCause::Closed);
         }
+        self.withdraw_question(now, id, Refusal::ShuttingDown);
         if let Some(connection) = self.connections.get_mut(id) {
             connection.protocol.close(now);
         }

@@ -13,7 +13,7 @@ use tracing::{debug, info};
 
 impl Server {
     /// A connection wants to play.
-    pub(super) fn request_play(&mut self, now: Time, id: ConnectionId, play: &PlayRequest) {
+    pub(super) fn request_play(&mut self, now: Time, id: ConnectionId, play: &PlayRequest, ends: Time) {
         let &PlayRequest {
             request, stream, ask, ..
         } = play;
@@ -47,6 +47,7 @@ impl Server {
             connection.add_role(Role {
                 stream,
                 channel,
+                ends,
                 activity,
             });
         }
@@ -105,7 +106,7 @@ impl Server {
         })
     }
 
-    fn next_ticket(&mut self) -> u64 {
+    pub(super) fn next_ticket(&mut self) -> u64 {
         self.tickets += 1;
         self.tickets
     }
@@ -418,6 +419,7 @@ impl Server {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
+        connection.asking.take_if(|asking| asking.stream() == stream);
         let Some(index) = connection.roles.iter().position(|role| role.stream == stream) else {
             return;
         };
@@ -461,8 +463,15 @@ impl Server {
         }
     }
 
-    /// Ends what a connection does on `stream` because the server shuts down.
-    pub(super) fn shut_down_role(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId) {
+    /// Ends what a connection does on `stream` by our own decision, and tells the peer why.
+    pub(super) fn cut_role(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        stream: MessageStreamId,
+        refusal: Refusal,
+        cause: EndCause,
+    ) {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
@@ -471,15 +480,13 @@ impl Server {
         };
         match role.activity {
             Activity::Requesting { request } | Activity::Seeking { request, .. } => {
-                connection.protocol.reject(now, request, Refusal::ShuttingDown);
+                connection.protocol.reject(now, request, refusal);
             }
             Activity::Admitted | Activity::Claiming { .. } | Activity::Publishing { .. } => {
-                connection
-                    .protocol
-                    .end_publish(now, stream, Refusal::ShuttingDown, EndCause::Closed);
+                connection.protocol.end_publish(now, stream, refusal, cause);
             }
-            Activity::Playing { .. } => connection.protocol.end_play(now, stream, EndCause::Unpublished),
+            Activity::Playing { .. } => connection.protocol.end_play(now, stream, cause),
         }
-        self.end_role(id, stream, EndCause::Closed);
+        self.end_role(id, stream, cause);
     }
 }

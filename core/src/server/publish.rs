@@ -1,11 +1,11 @@
 //! Publishing: who may, and where the frames go.
 
-use super::connection::{Activity, Protocol, Refusal, Role};
+use super::connection::{Activity, Protocol, PublishRequest, Refusal, Role};
 use super::replica::Replicas;
 use super::shard::{Body, ClaimId, Epoch, Newcomer, Subscription};
 use super::stream::{Presence, Publisher};
 use super::{ConnectionId, Server};
-use crate::rtmp::{MessageStreamId, RequestId, Target};
+use crate::rtmp::MessageStreamId;
 use crate::{EndCause, Frame, StreamKey, Time};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -16,15 +16,10 @@ use tracing::{debug, info, warn};
 impl Server {
     /// A connection wants to publish. One that waits for the answer before it sends has the stream's home asked for it; any
     /// other may send, and claims the name with its first frame.
-    pub(super) fn request_publish(
-        &mut self,
-        now: Time,
-        id: ConnectionId,
-        request: RequestId,
-        stream: MessageStreamId,
-        target: &Target,
-        waits: bool,
-    ) {
+    pub(super) fn request_publish(&mut self, now: Time, id: ConnectionId, publish: &PublishRequest, ends: Time) {
+        let &PublishRequest {
+            request, stream, waits, ..
+        } = publish;
         self.end_role(id, stream, EndCause::Replaced);
         let is_shutting_down = self.is_shutting_down;
         let Some(connection) = self.connections.get_mut(id) else {
@@ -35,7 +30,7 @@ impl Server {
             return;
         }
         self.read_now(id);
-        let channel = self.open_stream(&target.key);
+        let channel = self.open_stream(&publish.target.key);
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
@@ -48,6 +43,7 @@ impl Server {
         connection.add_role(Role {
             stream,
             channel,
+            ends,
             activity,
         });
         if waits {
@@ -207,7 +203,7 @@ impl Server {
     }
 
     /// Counts a refused publish, and logs it if the peer has not been refused the same just before.
-    fn note_refused(&mut self, now: Time, id: ConnectionId, key: &StreamKey, reason: &dyn Display) {
+    pub(super) fn note_refused(&mut self, now: Time, id: ConnectionId, key: &StreamKey, reason: &dyn Display) {
         self.stats.publishes_refused += 1;
         let Some(connection) = self.connections.get(id) else {
             return;

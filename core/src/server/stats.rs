@@ -24,6 +24,8 @@ pub struct ServerStats {
     pub plays: u64,
     /// Plays refused because there was no such stream.
     pub plays_refused: u64,
+    /// Questions that were not answered in time.
+    pub unanswered: u64,
     /// Times that another worker got so far behind a stream of ours that frames were kept from it.
     pub shards_behind: u64,
     /// Times that a slow player began to miss disposable frames.

@@ -23,6 +23,7 @@ fn a_play_is_one_chunk_per_tag_and_the_first_one_has_the_header() {
         transport: Transport::Http,
         head_only: false,
         undecoded: None,
+        ..
     }) = event
     else {
         panic!("{event:?}");

@@ -37,7 +37,7 @@ fn converse<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
 fn answer(server: &mut Server, event: &HttpEvent) {
     let (session, now) = (&mut server.session, server.now);
     match event {
-        HttpEvent::PlayRequested { id, target, .. } | HttpEvent::PublishRequested { id, target }
+        HttpEvent::PlayRequested { id, target, .. } | HttpEvent::PublishRequested { id, target, .. }
             if target.key.name() == "no" =>
         {
             session.reject(now, *id, StatusCode::NotFound, "no", None).unwrap();

@@ -21,7 +21,7 @@ pub(super) fn stream() -> ([HttpEvent; 2], Vec<u8>) {
 fn ffmpeg_pushes_chunks() {
     let mut server = Server::new();
     let event = server.next(FFMPEG.as_bytes()).unwrap();
-    let Some(HttpEvent::PublishRequested { id, target }) = event else {
+    let Some(HttpEvent::PublishRequested { id, target, .. }) = event else {
         panic!("{event:?}");
     };
     assert_eq!(target.key.as_str(), "live/x");

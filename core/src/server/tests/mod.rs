@@ -1,5 +1,6 @@
 //! The rules of the server, seen from its clients.
 
+mod authorize;
 mod connections;
 mod deferred;
 mod half_closed;

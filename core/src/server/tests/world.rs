@@ -3,7 +3,7 @@
 use crate::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
 use crate::rtmp::{ClientEvent, ClientRequest, ClientSession, Purpose};
 use crate::server::connection::{Activity, Role};
-use crate::server::{Action, Config, ConnectionId, Listener, Server, ShardId, ShardMessage};
+use crate::server::{Action, Answer, Config, ConnectionId, Listener, Question, Server, ShardId, ShardMessage, Ticket};
 use crate::{Frame, FrameClass, FrameKind, Limits, Output, StreamKey, Time, Timestamp};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
@@ -22,6 +22,8 @@ pub(super) struct World {
     /// What shards have sent each other and not received yet, by sender and receiver.
     links: BTreeMap<(u16, u16), VecDeque<ShardMessage>>,
     pub(super) clients: Vec<Client>,
+    /// What was asked and is not answered, with the shard that asks.
+    pub(super) asked: Vec<(usize, Ticket, Question)>,
     /// Picks which link delivers next.
     pub(super) random: u64,
     /// Whether links deliver on their own. Off, they wait for `deliver_one`.
@@ -62,6 +64,7 @@ impl World {
                 .collect(),
             links: BTreeMap::new(),
             clients: Vec::new(),
+            asked: Vec::new(),
             random: 1,
             delivers: true,
             stopped: None,
@@ -174,6 +177,14 @@ impl World {
     pub(super) fn waiting(&mut self, client: usize) -> usize {
         let Client { shard, id, .. } = self.clients[client];
         self.servers[shard].output(self.now, id).len()
+    }
+
+    /// Answers the question that was asked first.
+    pub(super) fn answer(&mut self, answer: Answer) -> Ticket {
+        let (shard, ticket, _) = self.asked.remove(0);
+        self.servers[shard].answer(self.now, ticket, answer);
+        self.settle();
+        ticket
     }
 
     /// Whether its shard would read all others first.
@@ -314,6 +325,7 @@ impl World {
                     client.is_closed = true;
                 }
             }
+            Action::Ask(ticket, question) => self.asked.push((shard, ticket, question)),
             Action::ToShard(to, message) => {
                 let from = u16::try_from(shard).unwrap();
                 self.links.entry((from, to.0)).or_default().push_back(message);

@@ -1,0 +1,252 @@
+//! Authorization: the world is asked whether a peer may publish or play, and the peer waits for the answer.
+//!
+//! ```text
+//!   peer            server                 world
+//!    ── publish ──▶  │
+//!                    │ ── Ask(ticket) ─────▶
+//!       (reads no    │
+//!        further)    │ ◀── answer(ticket) ──
+//!    ◀── Start ───── │   or the default, once the time is over
+//! ```
+
+use super::connection::{Connection, PlayRequest, PublishRequest, Refusal};
+use super::question::{Answer, AuthorizeRequest, Denial, Intent, Otherwise, Question, Ticket};
+use super::{Action, ConnectionId, Server};
+use crate::http::HeaderFields;
+use crate::rtmp::{MessageStreamId, RequestId, Target};
+use crate::{EndCause, StreamKey, Time};
+use alloc::boxed::Box;
+use core::mem;
+use tracing::{info, warn};
+
+/// A request about which the world has been asked.
+#[derive(Debug)]
+pub(super) struct Asking {
+    number: u64,
+    request: Request,
+    /// When the world has had its time.
+    pub(super) until: Time,
+}
+
+/// What a peer asks for.
+#[derive(Debug)]
+pub(super) enum Request {
+    Publish(PublishRequest),
+    Play(PlayRequest),
+}
+
+impl Asking {
+    pub(super) fn intent(&self) -> Intent {
+        self.request.intent()
+    }
+
+    pub(super) fn stream(&self) -> MessageStreamId {
+        self.request.stream()
+    }
+}
+
+impl Request {
+    fn intent(&self) -> Intent {
+        match self {
+            Request::Publish(_) => Intent::Publish,
+            Request::Play(_) => Intent::Play,
+        }
+    }
+
+    fn id(&self) -> RequestId {
+        match self {
+            Request::Publish(publish) => publish.request,
+            Request::Play(play) => play.request,
+        }
+    }
+
+    fn stream(&self) -> MessageStreamId {
+        match self {
+            Request::Publish(publish) => publish.stream,
+            Request::Play(play) => play.stream,
+        }
+    }
+
+    fn target(&self) -> &Target {
+        match self {
+            Request::Publish(publish) => &publish.target,
+            Request::Play(play) => &play.target,
+        }
+    }
+
+    /// Takes the header fields out: the request is kept without them.
+    fn take_fields(&mut self) -> HeaderFields {
+        mem::take(match self {
+            Request::Publish(publish) => &mut publish.fields,
+            Request::Play(play) => &mut play.fields,
+        })
+    }
+
+    /// What the peer names is the stream `key`.
+    fn rename(&mut self, key: StreamKey) {
+        match self {
+            Request::Publish(publish) => publish.target.key = key,
+            Request::Play(play) => {
+                play.target.key = key;
+                play.undecoded = None;
+            }
+        }
+    }
+}
+
+impl Server {
+    /// Takes in what the world says to [`Action::Ask`].
+    ///
+    /// An answer that comes too late, a second time, or about a peer that has left does nothing.
+    pub fn answer(&mut self, now: Time, ticket: Ticket, answer: Answer) {
+        let now = self.advance(now);
+        self.settle_request(now, ticket.connection, ticket.number, answer);
+        self.work_off(now);
+    }
+
+    /// A peer wants to publish or to play: asks the world whether it may, if that is to be asked.
+    pub(super) fn authorize(&mut self, now: Time, id: ConnectionId, mut request: Request) {
+        let config = self.config.authorize;
+        let intent = request.intent();
+        if self.is_shutting_down || !config.asks(intent) {
+            self.admit(now, id, &request, Time::NEVER);
+            return;
+        }
+        self.end_role(id, request.stream(), EndCause::Replaced);
+        self.read_now(id);
+        let number = self.next_ticket();
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        let question = connection.describe(id, &mut request);
+        connection.asking = Some(Box::new(Asking {
+            number,
+            request,
+            until: now + config.timeout,
+        }));
+        let ticket = Ticket { connection: id, number };
+        let question = Question::Authorize(Box::new(question));
+        self.actions.push_back(Action::Ask(ticket, question));
+    }
+
+    fn settle_request(&mut self, now: Time, id: ConnectionId, number: u64, answer: Answer) {
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        let Some(asking) = connection.asking.take_if(|asking| asking.number == number) else {
+            return;
+        };
+        let mut request = asking.request;
+        match answer {
+            Answer::Allow(grant) => {
+                if let Some(stream) = grant.stream {
+                    request.rename(stream);
+                }
+                let ends = grant.lasts.map_or(Time::NEVER, |lasts| now + lasts);
+                self.admit(now, id, &request, ends);
+            }
+            Answer::Deny(denial) => self.deny(now, id, &request, &denial),
+        }
+        self.connections.touch(id);
+    }
+
+    fn admit(&mut self, now: Time, id: ConnectionId, request: &Request, ends: Time) {
+        match request {
+            Request::Publish(publish) => self.request_publish(now, id, publish, ends),
+            Request::Play(play) => self.request_play(now, id, play, ends),
+        }
+    }
+
+    fn deny(&mut self, now: Time, id: ConnectionId, request: &Request, denial: &Denial) {
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        let intent = request.intent();
+        connection.protocol.deny(now, request.id(), intent, denial);
+        let key = &request.target().key;
+        match intent {
+            Intent::Publish => self.note_refused(now, id, key, &denial.reason),
+            Intent::Play => {
+                let (peer, protocol) = (connection.peer, connection.protocol.name());
+                self.stats.plays_refused += 1;
+                if self.journal.admits(now, peer, key.as_str()) {
+                    info!(conn = %id, %peer, protocol, stream = key.as_str(), reason = &*denial.reason, "play refused");
+                }
+            }
+        }
+    }
+
+    /// Does without an answer that has not come in time.
+    pub(super) fn expire_question(&mut self, now: Time, id: ConnectionId) {
+        let asking = self.connections.get(id).and_then(|it| it.asking.as_deref());
+        let Some(asking) = asking.filter(|asking| asking.until <= now) else {
+            return;
+        };
+        let number = asking.number;
+        let answer = match self.config.authorize.otherwise {
+            Otherwise::Allow => Answer::allow(),
+            Otherwise::Deny => Answer::deny("authorization is not available"),
+        };
+        self.stats.unanswered += 1;
+        if let Some(connection) = self.connections.get(id)
+            && self.journal.admits(now, connection.peer, "")
+        {
+            warn!(conn = %id, peer = %connection.peer, otherwise = ?self.config.authorize.otherwise,
+                "authorization was not answered in time");
+        }
+        self.settle_request(now, id, number, answer);
+    }
+
+    /// Answers a peer about which the world has not said anything yet, because we know better.
+    pub(super) fn withdraw_question(&mut self, now: Time, id: ConnectionId, refusal: Refusal) {
+        if let Some(connection) = self.connections.get_mut(id)
+            && let Some(asking) = connection.asking.take()
+        {
+            connection.protocol.reject(now, asking.request.id(), refusal);
+        }
+    }
+
+    /// Ends what a peer was allowed only until now.
+    pub(super) fn expire_grants(&mut self, now: Time, id: ConnectionId) {
+        let is_over = |connection: &Connection| {
+            let role = connection.roles.iter().find(|role| role.ends <= now)?;
+            Some(role.stream)
+        };
+        while let Some(stream) = self.connections.get(id).and_then(is_over) {
+            self.cut_role(now, id, stream, Refusal::Expired, EndCause::Expired);
+        }
+    }
+}
+
+impl Connection {
+    /// What the world is told about a request of this connection.
+    fn describe(&self, id: ConnectionId, request: &mut Request) -> AuthorizeRequest {
+        let fields = request.take_fields();
+        let field = |name| fields.get(name).unwrap_or_default().into();
+        let target = request.target();
+        let (stream, query) = (target.key.clone(), target.query.clone());
+        let intent = request.intent();
+        let protocol = self.protocol.spoken();
+        let said = match &self.connect {
+            Some(connect) => {
+                let connect = connect.clone();
+                (connect.tc_url, connect.page_url, connect.flash_ver)
+            }
+            None => (Box::default(), field("referer"), field("user-agent")),
+        };
+        let (tc_url, page_url, agent) = said;
+        AuthorizeRequest {
+            intent,
+            connection: id,
+            peer: self.peer,
+            protocol,
+            stream,
+            query,
+            tc_url,
+            page_url,
+            agent,
+            authorization: field("authorization"),
+            origin: field("origin"),
+        }
+    }
+}
