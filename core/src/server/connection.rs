@@ -41,7 +41,7 @@ pub(super) struct Connection {
     /// Input that came meanwhile. At most one read of the driver, or [`max_pipelined`](crate::Limits::max_pipelined).
     pub(super) pending_input: Vec<u8>,
     /// Some once the peer will send no more.
-    pub(super) half_closed: Option<HalfClosed>,
+    pub(super) half_closed: Option<Box<HalfClosed>>,
     /// When its next deadline is armed for.
     pub(super) armed: Time,
     pub(super) last_input: Time,
@@ -325,7 +325,7 @@ impl Connection {
                     | Activity::Publishing { .. } => Time::NEVER,
                 });
                 let ends = self.roles.iter().map(|role| role.ends);
-                let half_closed = self.half_closed.map(|half_closed| half_closed.until);
+                let half_closed = self.half_closed.as_ref().map(|half_closed| half_closed.until);
                 let asking = self.asking.as_ref().map(|asking| asking.until);
                 let others = [half_closed, asking, self.protocol.poll_timeout()].map(|due| due.unwrap_or(Time::NEVER));
                 waits.chain(ends).chain(others).fold(Time::NEVER, Time::min)

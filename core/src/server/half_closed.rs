@@ -7,6 +7,7 @@
 use super::connection::{Activity, Connection, Phase, Refusal, Role};
 use super::{ConnectionId, Server};
 use crate::{EndCause, Time};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -43,7 +44,7 @@ impl Server {
             return;
         };
         let sent = connection.protocol.output().sent();
-        connection.half_closed = Some(HalfClosed::new(now, sent, timeout));
+        connection.half_closed = Some(Box::new(HalfClosed::new(now, sent, timeout)));
         self.end_input(now, id);
         self.connections.touch(id);
     }
@@ -66,7 +67,7 @@ impl Server {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
-        if connection.half_closed.is_none_or(|it| now < it.until) {
+        if connection.half_closed.as_ref().is_none_or(|it| now < it.until) {
             return;
         }
         connection.pending_input = Vec::new();
