@@ -13,7 +13,8 @@
 //!   ended, and pulls again. A kind that comes back once more is left out until it has been there [for long](STEADY), so that
 //!   a microphone that comes and goes does not end everybody's response each time.
 //!
-//! All times are times of arrival: the newest frame says what time it is. Each frame costs a few comparisons, and each
+//! All times are times of arrival: the newest frame says what time it is, and a pause of all kinds counts only [in
+//! part](MAX_PAUSE). Each frame costs a few comparisons, and each
 //! player none unless its promise is wrong. RTMP players are promised nothing and are not concerned.
 
 use crate::media::{Frame, FrameKind};
@@ -40,6 +41,10 @@ const GONE: Duration = Duration::from_secs(10);
 /// How long a kind that has come back before must be there, without a [silence](SILENCE), until it counts again. 60 s: each
 /// time ends the responses of all players.
 const STEADY: Duration = Duration::from_secs(60);
+
+/// As much of a pause in which nothing came at all counts for each kind: a publisher whose network stands still has switched
+/// nothing off. 2 s: longer than a camera takes between two pictures at one a second.
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 
 /// Which kinds of media a stream has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -109,6 +114,10 @@ impl Watch {
 
     /// A coded frame came.
     pub(super) fn coded(&mut self, now: Time, frame: &Frame) {
+        if self.kind_mut(frame).is_none() {
+            return;
+        }
+        self.leave_out_pause(now);
         let Some(kind) = self.kind_mut(frame) else { return };
         if !kind.is_within(SILENCE, now) {
             kind.steady_since = Some(now);
@@ -117,6 +126,19 @@ impl Watch {
         self.frames += 1;
         self.first.get_or_insert(now);
         self.update(now);
+    }
+
+    /// What was seen moves on by the time for which nothing came. The wait for a kind does not get longer by it: players have
+    /// no head of a response meanwhile.
+    fn leave_out_pause(&mut self, now: Time) {
+        let pause = self.newest.map_or(Duration::ZERO, |newest| now.since(newest));
+        let left_out = pause.saturating_sub(MAX_PAUSE);
+        if left_out.is_zero() {
+            return;
+        }
+        for time in [&mut self.audio.newest, &mut self.video.newest] {
+            *time = time.map(|time| time + left_out);
+        }
     }
 
     /// Players by FLV get the first track only, so that no other makes a kind.

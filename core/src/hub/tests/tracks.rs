@@ -214,6 +214,20 @@ fn a_kind_gone_for_10_s_ends_who_was_told_of_it() {
 }
 
 #[test]
+fn a_publisher_whose_network_stood_still_ends_nobody() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V A K0 a5 P40 a45");
+    let player = stage.join_by_flv();
+    stage.take(player);
+    for start in [20_000, 40_000] {
+        stage.push(&format!("P{start}"));
+        assert_eq!((stage.take(player), stage.see().0), (format!("P{start}"), BOTH));
+        stage.push(&format!("a{}", start + 5));
+        assert_eq!(stage.take(player), format!("a{}", start + 5));
+    }
+}
+
+#[test]
 fn a_kind_that_comes_and_goes_ends_players_once_then_is_left_out() {
     let mut stage = Stage::new(|_| {});
     stage.push("V A K0 a5");
