@@ -28,7 +28,8 @@ const ORIGIN: u64 = 1 << 32;
 /// Steps in this window are kept as they are: some encoders make small inversions, and frames are lost.
 const MAX_STEP_BACK: i64 = 500;
 const MAX_STEP_FORWARD: i64 = 5_000;
-/// A longer step forward is kept if the wall clock agrees this well: 1 fps streams and gaps in audio are legal.
+/// A longer step forward is kept if the wall clock or the other kind agrees this well: 1 fps streams and gaps in audio are
+/// legal.
 const WALL_CLOCK_TOLERANCE: i64 = 1_000;
 /// How far apart the kinds may be on one clock. 5 s: encoders without an interleaving queue send one kind up to that
 /// much ahead of the other.
@@ -80,6 +81,8 @@ struct Clock {
     moved: Time,
     moved_output: u64,
     repeats: u32,
+    /// Where the other kind was on the line then.
+    other_output: Option<u64>,
     /// Its last jump, and its last one that the other kind's offset did not explain.
     jumped: Option<Time>,
     jumped_alone: Option<Time>,
@@ -114,16 +117,19 @@ impl Timeline {
     /// The time now for a header of `kind`: that of the kind's last frame. Headers' own stamps are often 0 and never move
     /// the line.
     pub(super) fn current_of(&self, kind: FrameKind) -> u64 {
-        self.clock(kind).map_or(self.current(), |clock| clock.output)
+        let time = self.clock(kind).map_or(self.current(), |clock| clock.output);
+        let latest = self.latest.get(index(kind)).copied().unwrap_or_default();
+        time.max(latest)
     }
 
     /// The time of a coded frame.
     pub(super) fn advance(&mut self, now: Time, kind: FrameKind, input: Timestamp) -> u64 {
-        let last = self.clock(kind);
-        let (clock, output) = last.and_then(|clock| clock.follow(now, input)).unwrap_or_else(|| {
+        let (last, other) = (self.clock(kind), self.other(kind));
+        let step = last.and_then(|clock| clock.follow(now, input, other));
+        let (clock, output) = step.unwrap_or_else(|| {
             let clock = match last {
                 Some(clock) => self.rebase(clock, now, kind, input),
-                None => Clock::new(now, input, self.join(now, kind, input)),
+                None => Clock::new(now, input, self.join(now, kind, input), other),
             };
             (clock, clock.output)
         });
@@ -137,7 +143,9 @@ impl Timeline {
     /// The time of a frame that is not to move the line: its own if plausible, else the current one.
     pub(super) fn place(&mut self, now: Time, kind: FrameKind, input: Timestamp) -> u64 {
         let output = match self.clock(kind).or(self.other(kind)) {
-            Some(clock) => clock.follow(now, input).map_or(clock.output, |(_, output)| output),
+            Some(clock) => clock
+                .follow(now, input, None)
+                .map_or(clock.output, |(_, output)| output),
             None => self.current(),
         };
         self.raise(kind, output)
@@ -179,7 +187,8 @@ impl Timeline {
     /// The clock of a kind behind a jump.
     fn rebase(&mut self, clock: Clock, now: Time, kind: FrameKind, input: Timestamp) -> Clock {
         let elapsed = now.since(clock.arrived);
-        if let Some(other) = self.other(kind) {
+        let other = self.other(kind);
+        if let Some(other) = other {
             // On the other's offset it may go on where it was, at most as much later as the wall clock says.
             let jumps_together = other.jumped_alone.is_some_and(|at| now.since(at) <= JUMP_TOGETHER);
             let tolerance = if jumps_together && !clock.is_distrusted(now) {
@@ -193,13 +202,13 @@ impl Timeline {
             {
                 return Clock {
                     jumped: Some(now),
-                    ..Clock::new(now, input, time)
+                    ..Clock::new(now, input, time, Some(other))
                 };
             }
             if elapsed >= Duration::from_millis(MAX_GAP) && now.since(other.arrived) < elapsed {
                 // It was away while the other went on.
                 self.stats.jumps += 1;
-                return Clock::new(now, input, self.join(now, kind, input));
+                return Clock::new(now, input, self.join(now, kind, input), Some(other));
             }
         }
         self.stats.jumps += 1;
@@ -210,7 +219,7 @@ impl Timeline {
         Clock {
             jumped: Some(now),
             jumped_alone: Some(now),
-            ..Clock::new(now, input, clock.output.saturating_add(gap))
+            ..Clock::new(now, input, clock.output.saturating_add(gap), other)
         }
     }
 
@@ -228,7 +237,7 @@ impl Timeline {
 }
 
 impl Clock {
-    fn new(now: Time, input: Timestamp, output: u64) -> Clock {
+    fn new(now: Time, input: Timestamp, output: u64, other: Option<Clock>) -> Clock {
         Clock {
             input,
             output,
@@ -236,13 +245,15 @@ impl Clock {
             moved: now,
             moved_output: output,
             repeats: 0,
+            other_output: other.map(|other| other.output),
             jumped: None,
             jumped_alone: None,
         }
     }
 
-    /// The clock after the next frame of its kind, and the frame's time; `None` if that is a jump.
-    fn follow(self, now: Time, input: Timestamp) -> Option<(Clock, u64)> {
+    /// The clock after the next frame of its kind, and the frame's time; `None` if that is a jump. `other` is the other
+    /// kind's clock.
+    fn follow(self, now: Time, input: Timestamp, other: Option<Clock>) -> Option<(Clock, u64)> {
         let step = self.step_to(input);
         if (-MAX_STEP_BACK..=0).contains(&step) {
             let stays = Clock {
@@ -270,7 +281,7 @@ impl Clock {
         } else {
             MAX_STEP_FORWARD
         };
-        if !confirmed && !(0..=longest).contains(&step) {
+        if !confirmed && !(0..=longest).contains(&step) && !self.is_gap(now, step, other) {
             return None;
         }
         let mut output = self.moved_output.saturating_add_signed(step);
@@ -284,9 +295,19 @@ impl Clock {
         let next = Clock {
             jumped: self.jumped,
             jumped_alone: self.jumped_alone,
-            ..Clock::new(now, input, output)
+            ..Clock::new(now, input, output, other)
         };
         Some((next, output))
+    }
+
+    /// Whether the other kind went on as far as `step` meanwhile, so that frames are missing: what was sent while the network
+    /// stood still comes in a burst, of which the wall clock knows nothing.
+    fn is_gap(&self, now: Time, step: i64, other: Option<Clock>) -> bool {
+        let (Some(other), Some(before)) = (other, self.other_output) else {
+            return false;
+        };
+        let advance = distance(before, other.output);
+        !self.is_distrusted(now) && !other.is_distrusted(now) && (step - advance).abs() <= WALL_CLOCK_TOLERANCE
     }
 
     /// The step from its stamp to `input`. A step back by 2^24 is that of a sender which knows no longer times.

@@ -424,11 +424,46 @@ fn a_kind_that_was_away_comes_back_where_the_other_is() {
 }
 
 #[test]
+fn a_gap_of_one_kind_that_comes_in_a_burst_is_no_jump() {
+    for gappy in [Audio, Video] {
+        for skew in [-3_000, 0, 3_000, 20_000] {
+            // The network stands still for 8 s, in which the encoder leaves out 7 s of one kind.
+            let mut input: Vec<_> = skewed(skew).iter().flat_map(|source| source.frames(30_000)).collect();
+            input.retain(|(at, kind, _)| *kind != gappy || !(5_500..12_500).contains(at));
+            input.sort_by_key(|(at, ..)| *at);
+            for (at, ..) in &mut input {
+                if (5_000..13_000).contains(at) {
+                    *at = 13_000;
+                }
+            }
+            let mut line = Timeline::new();
+            let times = run(&mut line, &input);
+            for kind in [Audio, Video] {
+                let mut offsets = (input.iter().zip(&times))
+                    .filter(|((_, it, _), _)| *it == kind)
+                    .map(|((.., stamp), time)| low_32_bits(*time).wrapping_sub(*stamp));
+                let first = offsets.next();
+                assert!(offsets.all(|offset| Some(offset) == first), "{gappy:?} {skew}");
+            }
+            assert_eq!(line.stats().jumps, 0, "{gappy:?} {skew}");
+        }
+    }
+}
+
+#[test]
 fn a_header_has_the_time_of_its_own_kind() {
     let mut line = Timeline::new();
     run(&mut line, &[(0, Video, 0), (1, Audio, 3_000)]);
     assert_eq!(line.current_of(Video) - origin(), 0);
     assert_eq!(line.current_of(Audio) - origin(), 3_000);
+}
+
+#[test]
+fn a_header_comes_no_earlier_than_the_frames_of_its_kind() {
+    let mut line = Timeline::new();
+    run(&mut line, &[(0, Audio, 3_000), (1, Video, 0)]);
+    line.restart();
+    assert_eq!((line.current(), line.current_of(Audio)), (origin() - 3_000, origin()));
 }
 
 quickcheck! {
