@@ -167,7 +167,8 @@ impl View {
         };
         let now = self.ring.now();
         let end = self.ring.end();
-        let (target, anchor) = if self.has_video(subscriber.generation) {
+        let gets_video = subscriber.wants_video && subscriber.knows(FrameKind::Video);
+        let (target, anchor) = if gets_video && self.has_video(subscriber.generation) {
             let keyframe = self.ring.newest_keyframe();
             (keyframe.filter(|&it| it > subscriber.cursor).unwrap_or(end), end)
         } else {

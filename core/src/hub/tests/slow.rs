@@ -66,6 +66,18 @@ fn a_slow_player_of_sound_alone_misses_the_older_half() {
 }
 
 #[test]
+fn a_slow_player_that_wants_no_video_misses_the_older_half() {
+    let mut stage = Stage::new(|config| config.lag_max_age = Duration::from_millis(400));
+    stage.push("V A K0 a5");
+    let player = stage.join();
+    let now = stage.now;
+    stage.channel().set_wanted(now, player, FrameKind::Video, false);
+    assert_eq!(stage.take(player), "A0 a0");
+    stage.push("P40 a45 P250 a255 P400 a405 P500 a505");
+    assert_eq!(stage.take(player), "(ToKeyframe Age) A395 a400 a500");
+}
+
+#[test]
 fn a_player_whose_frames_are_gone_learns_which_bound_it_was() {
     for (change, limit) in [
         (
