@@ -1,143 +1,62 @@
-//! One connection: a socket that the shard uses, and a task that waits for it.
+//! The tasks that wait for sockets: one for each listener, one for each connection.
 
-use crate::worker::Worker;
+use crate::socket::{Connection, Handle};
+use crate::worker::Shared;
 use async_io::{Async, Timer};
-use headwater_core::server::ConnectionId;
-use headwater_driver::{Interest, Socket};
+use headwater_core::server::{ConnectionId, Listener};
+use headwater_driver::{Accepted, Acceptor, Interest};
 use smol::future;
-use std::cell::Cell;
-use std::future::Future;
-use std::io::{self, IoSlice, Read};
-use std::net::{Shutdown, TcpStream};
-use std::pin::Pin;
+use std::net::TcpListener;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
 
-/// What the shard and the connection's task share.
-pub(crate) struct Connection {
-    stream: Async<TcpStream>,
-    /// What the task waits for; `None` once the shard has closed the connection.
-    interest: Cell<Option<Interest>>,
-    /// The task, while it waits for what `interest` says.
-    waiting: Cell<Option<Waker>>,
-    /// Some while nothing is waited for but a failure.
-    next_look: Cell<Option<Box<Timer>>>,
-}
-
-impl Connection {
-    pub(crate) fn new(stream: Async<TcpStream>) -> Self {
-        Connection {
-            stream,
-            interest: Cell::new(Some(Interest::READ)),
-            waiting: Cell::new(None),
-            next_look: Cell::new(None),
-        }
-    }
-
-    /// Ready when the task was woken for its socket, which may then be readable, writable or, rarely, neither.
-    ///
-    /// The reactor would say which, but it takes an event for stale if another thread was already waiting for events
-    /// when this task asked, and the task would have to ask again. A read or write in vain costs less.
-    fn poll_event(&self, worker: &Worker, context: &mut Context<'_>) -> Poll<()> {
-        if self.waiting.take().is_some() {
-            return Poll::Ready(());
-        }
-        let Some(interest) = self.interest.get() else {
-            return Poll::Ready(());
+/// Accepts until it is dropped.
+pub(crate) async fn accept(worker: Rc<Shared>, socket: Async<TcpListener>, listener: Listener) {
+    let mut acceptor = Acceptor::new(listener);
+    loop {
+        let accepted = socket.accept().await;
+        let now = worker.worker().now();
+        let (stream, peer) = match acceptor.check(now, accepted) {
+            Accepted::Connection(stream, peer) => (stream, peer),
+            Accepted::Nothing => continue,
+            Accepted::Pause(pause) => {
+                Timer::after(pause).await;
+                continue;
+            }
         };
-        if interest.read {
-            request_wake(|| self.stream.poll_readable(context));
+        let connection = Connection::new(stream);
+        let id = worker.worker().accept(listener, peer, Handle(connection.clone()));
+        if let Some(task) = id.and_then(|id| worker.spawn(serve(worker.clone(), id, connection))) {
+            task.detach();
         }
-        if interest.write {
-            request_wake(|| self.stream.poll_writable(context));
-        }
-        let mut next_look = (interest == Interest::NONE).then(|| Box::new(worker.next_look()));
-        if let Some(timer) = &mut next_look
-            && Pin::new(&mut **timer).poll(context).is_ready()
-        {
-            return Poll::Ready(());
-        }
-        self.next_look.set(next_look);
-        self.waiting.set(Some(context.waker().clone()));
-        Poll::Pending
-    }
-
-    /// Whether the peer has reset the connection, or it is dead otherwise.
-    fn has_failed(&self) -> bool {
-        !matches!(self.stream.get_ref().take_error(), Ok(None))
-    }
-
-    fn set_interest(&self, interest: Option<Interest>) {
-        self.interest.set(interest);
-        if let Some(task) = self.waiting.take() {
-            task.wake();
-        }
-    }
-}
-
-/// Polls until the socket's next event will wake the task. The first answer may be about an event that has done so
-/// already.
-fn request_wake(mut poll: impl FnMut() -> Poll<io::Result<()>>) {
-    if poll().is_ready() {
-        // It does not fail on a socket that is registered and open.
-        let _ = poll();
+        // A connection that waits in the kernel is accepted without a pause, and so would be all of a burst.
+        future::yield_now().await;
     }
 }
 
 /// Waits for the socket, and lets the shard use it, until the shard has closed the connection.
-pub(crate) async fn serve(worker: Rc<Worker>, id: ConnectionId, connection: Rc<Connection>) {
+async fn serve(worker: Rc<Shared>, id: ConnectionId, connection: Rc<Connection>) {
     let mut may_have_more = false;
     loop {
         if may_have_more {
             future::yield_now().await;
         } else {
-            future::poll_fn(|context| connection.poll_event(&worker, context)).await;
+            future::poll_fn(|context| connection.poll_event(context, || worker.next_look())).await;
         }
-        let Some(interest) = connection.interest.get() else {
+        let Some(interest) = connection.interest() else {
             return;
         };
         if interest == Interest::NONE {
             may_have_more = false;
             if connection.has_failed() {
-                worker.step(|shard, now| shard.hung_up(now, id));
+                worker.worker().step(|shard, now| shard.hung_up(now, id));
             }
             continue;
         }
-        may_have_more = worker.step(|shard, now| {
+        may_have_more = worker.worker().step(|shard, now| {
             if interest.write {
                 shard.writable(id);
             }
             interest.read && shard.readable(now, id)
         });
-    }
-}
-
-/// The shard's handle on a connection.
-pub(crate) struct Handle(pub(crate) Rc<Connection>);
-
-impl Socket for Handle {
-    fn read(&self, scratch: &mut [u8]) -> io::Result<usize> {
-        self.0.stream.get_ref().read(scratch)
-    }
-
-    fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        headwater_driver::sockets::send(self.0.stream.get_ref(), slices)
-    }
-
-    fn shutdown_write(&self) {
-        // Fails if the peer has reset the connection, which the next read reports.
-        let _ = self.0.stream.get_ref().shutdown(Shutdown::Write);
-    }
-
-    fn set_interest(&self, interest: Interest) {
-        self.0.set_interest(Some(interest));
-    }
-
-    fn set_low_water(&self, bytes: usize) {
-        headwater_driver::sockets::set_low_water(self.0.stream.get_ref(), bytes);
-    }
-
-    fn close(self) {
-        self.0.set_interest(None);
     }
 }

@@ -15,7 +15,7 @@
 //!
 //! let server = Server::bind(Config::default())?;
 //! println!("listening on {}", server.addresses());
-//! smol::block_on(server.run(std::future::pending()))
+//! smol::block_on(headwater_smol::start(server))
 //! # }
 //! ```
 //!
@@ -29,13 +29,12 @@
 //! // Port 0: whichever is free.
 //! config.listen = vec![Listen::rtmp(([127, 0, 0, 1], 0)), Listen::http(([127, 0, 0, 1], 0))];
 //! for server in [Server::bind(config.clone())?, Server::bind(config)?] {
-//!     let addresses = server.addresses().clone();
-//!     let (stop, stopped) = smol::channel::bounded::<()>(1);
-//!     let running = std::thread::spawn(|| smol::block_on(server.run(async move { drop(stopped.recv().await) })));
+//!     let (addresses, handle) = (server.addresses().clone(), server.handle());
+//!     let running = headwater_smol::start(server);
 //!     # answers(addresses.http().unwrap());
 //!     println!("publish to {}/live/stream1", addresses.listen[0]);
-//!     stop.close();
-//!     running.join().unwrap()?;
+//!     handle.stop();
+//!     smol::block_on(running)?;
 //! }
 //! # Ok(())
 //! # }
@@ -50,10 +49,66 @@
 //! ```
 
 mod connection;
-mod listener;
-mod server;
-mod signals;
+mod socket;
 mod worker;
 
-pub use headwater_driver::{Addresses, Config, Listen};
-pub use server::{Server, prepare};
+pub use headwater_driver::{Addresses, Config, Handle, Listen, Running, Server};
+
+use async_io::{Async, block_on};
+use headwater_driver::Worker;
+use headwater_driver::sockets::Listeners;
+use smol::{LocalExecutor, future};
+use std::io;
+use std::rc::Rc;
+use worker::{Shared, run_tasks};
+
+/// Starts to serve, in threads of the server's own: the caller needs no executor, and only waits for the end.
+pub fn start(server: Server) -> Running {
+    server.start(
+        |worker, listeners| Ok((worker, listeners)),
+        |(worker, listeners)| serve(worker, listeners),
+    )
+}
+
+fn serve(worker: Worker<socket::Handle>, listeners: Listeners) -> io::Result<()> {
+    let executor = Rc::new(LocalExecutor::new());
+    let worker = Shared::new(worker, &executor);
+    let mut accepting = Vec::new();
+    for (listener, socket) in listeners {
+        let accept = connection::accept(worker.clone(), Async::new(socket)?, listener);
+        accepting.push(worker.spawn(accept));
+    }
+    block_on(future::or(run_tasks(&executor), worker.run(accepting)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    /// Only a failing test waits so long.
+    const DEADLINE: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn a_panic_in_a_task_ends_the_server() {
+        let mut config = Config::default();
+        config.listen = vec![Listen::rtmp(([127, 0, 0, 1], 0))];
+        let running = Server::bind(config).unwrap().start(
+            |worker, _| Ok(worker),
+            |worker| {
+                let executor = Rc::new(LocalExecutor::new());
+                let worker = Shared::new(worker, &executor);
+                let task = worker.clone();
+                let panics = async move { task.worker().step(|_, _| panic!("as this test wants it")) };
+                worker.spawn(panics).unwrap().detach();
+                block_on(future::or(run_tasks(&executor), worker.run(Vec::new())))
+            },
+        );
+        let too_late = async {
+            async_io::Timer::after(DEADLINE).await;
+            Err(io::Error::other("it goes on"))
+        };
+        let error = block_on(future::or(running, too_late)).unwrap_err();
+        assert_eq!(error.to_string(), "a task has panicked");
+    }
+}

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    headwater_driver::cli::main("headwater-smol", headwater_smol::prepare)
+    headwater_driver::cli::main("headwater-smol", headwater_smol::start)
 }

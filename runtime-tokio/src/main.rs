@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    headwater_driver::cli::main("headwater-tokio", headwater_tokio::prepare)
+    headwater_driver::cli::main("headwater-tokio", headwater_tokio::start)
 }

@@ -1,6 +1,6 @@
 //! One connection: a socket, and what is known of its readiness.
 
-use headwater_driver::{Interest, Socket};
+use headwater_driver::{Interest, Socket, sockets};
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Registry, Token};
@@ -78,11 +78,8 @@ impl Connection {
     /// If it cannot, the connection ends.
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         self.token = token;
-        let result = registry.register(
-            &mut self.stream,
-            token,
-            mio::Interest::READABLE | mio::Interest::WRITABLE,
-        );
+        let both = mio::Interest::READABLE | mio::Interest::WRITABLE;
+        let result = registry.register(&mut self.stream, token, both);
         if result.is_err() {
             // The shard learns it as it learns any end.
             let _ = self.stream.shutdown(Shutdown::Both);
@@ -148,7 +145,7 @@ impl Socket for Connection {
         if !self.is_writable.get() {
             return Err(ErrorKind::WouldBlock.into());
         }
-        let result = headwater_driver::sockets::send(&self.stream, slices);
+        let result = sockets::send(&self.stream, slices);
         if has_exhausted(&result, slices.iter().map(|slice| slice.len()).sum()) {
             self.is_writable.set(false);
         }
@@ -166,7 +163,7 @@ impl Socket for Connection {
     }
 
     fn set_low_water(&self, bytes: usize) {
-        headwater_driver::sockets::set_low_water(&self.stream, bytes);
+        sockets::set_low_water(&self.stream, bytes);
     }
 
     /// The kernel forgets a socket that is closed, and the poll with it.

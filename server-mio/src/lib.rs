@@ -16,7 +16,7 @@
 //!     std::io::stdin().lines().next();
 //!     handle.stop();
 //! });
-//! server.run()
+//! headwater_mio::start(server).wait()
 //! # }
 //! ```
 //!
@@ -31,11 +31,11 @@
 //! config.listen = vec![Listen::rtmp(([127, 0, 0, 1], 0)), Listen::http(([127, 0, 0, 1], 0))];
 //! for server in [Server::bind(config.clone())?, Server::bind(config)?] {
 //!     let (addresses, handle) = (server.addresses().clone(), server.handle());
-//!     let running = std::thread::spawn(|| server.run());
+//!     let running = headwater_mio::start(server);
 //!     # answers(addresses.http().unwrap());
 //!     println!("publish to {}/live/stream1", addresses.listen[0]);
 //!     handle.stop();
-//!     running.join().unwrap()?;
+//!     running.wait()?;
 //! }
 //! # Ok(())
 //! # }
@@ -52,9 +52,12 @@
 mod connection;
 mod event_loop;
 mod listener;
-mod mailbox;
-mod server;
-mod signals;
 
-pub use headwater_driver::{Addresses, Config, Listen};
-pub use server::{Handle, Server, prepare};
+pub use headwater_driver::{Addresses, Config, Handle, Listen, Running, Server};
+
+use event_loop::EventLoop;
+
+/// Starts to serve, in threads of the server's own: the caller only waits for the end.
+pub fn start(server: Server) -> Running {
+    server.start(EventLoop::new, EventLoop::run)
+}

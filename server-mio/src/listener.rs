@@ -2,7 +2,7 @@
 
 use headwater_core::Time;
 use headwater_core::server;
-use headwater_driver::AcceptErrors;
+use headwater_driver::{Accepted, Acceptor};
 use mio::net::{TcpListener, TcpStream};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -11,9 +11,8 @@ use std::net::SocketAddr;
 #[derive(Debug)]
 pub(crate) struct Listener {
     socket: TcpListener,
-    kind: server::Listener,
+    acceptor: Acceptor,
     due: Time,
-    errors: AcceptErrors,
 }
 
 impl Listener {
@@ -21,14 +20,13 @@ impl Listener {
     pub(crate) fn new(socket: TcpListener, kind: server::Listener) -> Self {
         Listener {
             socket,
-            kind,
+            acceptor: Acceptor::new(kind),
             due: Time::NEVER,
-            errors: AcceptErrors::default(),
         }
     }
 
     pub(crate) fn kind(&self) -> server::Listener {
-        self.kind
+        self.acceptor.listener()
     }
 
     /// When to [`accept`](Self::accept): in the past while connections may be waiting, never while there are none,
@@ -47,14 +45,15 @@ impl Listener {
     /// The next connection, if one waits.
     pub(crate) fn accept(&mut self, now: Time) -> Option<(TcpStream, SocketAddr)> {
         while self.due <= now {
-            match self.socket.accept() {
-                Ok(accepted) => return Some(accepted),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.due = Time::NEVER,
-                Err(error) => {
-                    if let Some(pause) = self.errors.pause_after(now, &error, self.kind) {
-                        self.due = now + pause;
-                    }
-                }
+            let accepted = self.socket.accept();
+            if matches!(&accepted, Err(error) if error.kind() == ErrorKind::WouldBlock) {
+                self.due = Time::NEVER;
+                break;
+            }
+            match self.acceptor.check(now, accepted) {
+                Accepted::Connection(stream, peer) => return Some((stream, peer)),
+                Accepted::Nothing => {}
+                Accepted::Pause(pause) => self.due = now + pause,
             }
         }
         None

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    headwater_driver::cli::main("headwater-mio", headwater_mio::prepare)
+    headwater_driver::cli::main("headwater-mio", headwater_mio::start)
 }

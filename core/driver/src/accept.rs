@@ -1,11 +1,13 @@
-//! What a listener does when it cannot accept.
+//! What a listener does with what it accepts, and when it cannot.
 
 use crate::sockets;
 use headwater_core::Time;
 use headwater_core::server::Listener;
+use socket2::SockRef;
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::time::Duration;
-use tracing::warn;
+use tracing::{debug, warn};
 
 /// Pause after an accept that failed for want of file descriptors or memory: only a connection that closes can help,
 /// and the listener stays readable meanwhile. 50 ms: too short for a viewer to notice, long enough not to spin.
@@ -13,37 +15,79 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Time between two log lines about failing accepts. 1 s: the first says it all.
 const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The errors of one listener. None ends it: most mean that one peer was too quick to leave, and a lack of file descriptors
-/// or memory passes.
-#[derive(Debug, Default)]
-pub struct AcceptErrors {
+/// Accepts the connections of one listener, as far as that is the same on every runtime.
+#[derive(Debug)]
+pub struct Acceptor {
+    listener: Listener,
     logged: Option<Time>,
 }
 
-impl AcceptErrors {
-    /// How long to wait before the next attempt after `error`; `None` to go on at once. Tells the log, once a second.
-    pub fn pause_after(&mut self, now: Time, error: &io::Error, listener: Listener) -> Option<Duration> {
+/// What became of an attempt to accept. None ends the listener: most failures mean that one peer was too quick to leave, and
+/// a lack of file descriptors or memory passes.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Accepted<T> {
+    /// A connection, set up, and its peer.
+    Connection(T, SocketAddr),
+    /// Nothing: go on at once.
+    Nothing,
+    /// Nothing: go on after this time.
+    Pause(Duration),
+}
+
+impl Acceptor {
+    /// For a socket where the protocol of `listener` is spoken.
+    #[must_use]
+    pub fn new(listener: Listener) -> Self {
+        Acceptor { listener, logged: None }
+    }
+
+    /// What is spoken.
+    #[must_use]
+    pub fn listener(&self) -> Listener {
+        self.listener
+    }
+
+    /// Sets up a connection that was `accepted`, or tells the log why there is none, once a second. That no connection waits
+    /// is no failure, and nothing to ask here.
+    pub fn check<T>(&mut self, now: Time, accepted: io::Result<(T, SocketAddr)>) -> Accepted<T>
+    where
+        for<'a> &'a T: Into<SockRef<'a>>,
+    {
+        let error = match accepted {
+            Ok((stream, peer)) => match sockets::configure(&stream) {
+                Ok(()) => return Accepted::Connection(stream, peer),
+                Err(error) => {
+                    // The peer has gone already.
+                    debug!(%error, %peer, "cannot set up the connection");
+                    return Accepted::Nothing;
+                }
+            },
+            Err(error) => error,
+        };
         if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) {
-            return None;
+            return Accepted::Nothing;
         }
         if self.logged.is_none_or(|at| now.since(at) >= LOG_INTERVAL) {
             self.logged = Some(now);
-            warn!(%error, ?listener, files = sockets::file_limit(), "cannot accept");
+            warn!(%error, listener = ?self.listener, files = sockets::file_limit(), "cannot accept");
         }
-        Some(PAUSE)
+        Accepted::Pause(PAUSE)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::TcpStream;
 
     #[test]
     fn a_peer_that_has_left_costs_no_pause() {
-        let mut errors = AcceptErrors::default();
-        let gone = io::Error::from(ErrorKind::ConnectionAborted);
-        assert_eq!(errors.pause_after(Time::ZERO, &gone, Listener::Rtmp), None);
-        let full = io::Error::other("too many open files");
-        assert_eq!(errors.pause_after(Time::ZERO, &full, Listener::Rtmp), Some(PAUSE));
+        let mut acceptor = Acceptor::new(Listener::Rtmp);
+        let mut fail = |error| match acceptor.check::<TcpStream>(Time::ZERO, Err(error)) {
+            Accepted::Pause(pause) => Some(pause),
+            _ => None,
+        };
+        assert_eq!(fail(ErrorKind::ConnectionAborted.into()), None);
+        assert_eq!(fail(io::Error::other("too many open files")), Some(PAUSE));
     }
 }

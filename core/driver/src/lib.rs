@@ -1,16 +1,19 @@
-//! What every driver does between its sockets and the [`Server`](headwater_core::server::Server), without a runtime of its own.
+//! What every driver does between its sockets and the [state machine](headwater_core::server::Server), without a runtime of
+//! its own.
 //!
 //! ```text
 //!   runtime                driver                       core
 //!  ┌─────────┐  readable  ┌────────┐  handle_input    ┌────────┐
-//!  │ waits   │───────────▶│ Shard  │─────────────────▶│ Server │
-//!  │ accepts │◀───────────│ queue  │◀─────────────────│        │
+//!  │ waits   │───────────▶│ Worker │─────────────────▶│ Server │
+//!  │ accepts │◀───────────│ Shard  │◀─────────────────│        │
 //!  └─────────┘  interest  └────────┘  actions, output └────────┘
 //! ```
 //!
-//! A driver owns threads, sockets, a clock and a way to wait. Each of its threads holds one [`Shard`], tells it which
-//! socket is ready, and waits for what the shard then wants of that socket. How much is read and written at a time,
-//! in which order players are served, when a turn ends: all that is here, once, and tested with sockets that are made up.
+//! A [`Server`] is the same on every runtime: it listens, and its [`Handle`] stops it from any thread. A runtime adds one
+//! function, which [starts](Server::start) a thread for each [`Worker`] and says how that waits: for a ready socket, for a
+//! deadline, for mail of other threads. A worker holds one [`Shard`], tells it which socket is ready, and waits for what the
+//! shard then wants of that socket. How much is read and written at a time, in which order players are served, when a turn
+//! ends: all that is here, once, and tested with sockets that are made up.
 //!
 //! [`sockets`] has real ones, listening and set up, for a runtime to adopt, and the feature `cli` the command line and the
 //! log that the server programs share.
@@ -20,20 +23,26 @@ mod accept;
 pub mod cli;
 mod clock;
 mod config;
+mod handle;
 pub mod log;
 mod mail;
+mod running;
 mod seed;
+mod server;
 mod shard;
 pub mod sockets;
-pub mod workers;
+mod worker;
+mod workers;
 
-pub use accept::AcceptErrors;
+pub use accept::{Accepted, Acceptor};
 pub use clock::Clock;
 pub use config::{Addresses, Config, Listen};
-pub use log::exit_at_once;
-pub use mail::{MAIL_PER_TURN, Mail};
+pub use handle::Handle;
+pub use running::Running;
 pub use seed::random_seed;
+pub use server::Server;
 pub use shard::{Interest, Shard, Socket};
+pub use worker::Worker;
 
 use core::time::Duration;
 

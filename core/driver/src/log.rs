@@ -5,10 +5,8 @@
 
 use std::io::{self, Write};
 use std::mem;
-use std::process;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tracing::warn;
 
 /// The lines of the process: it has one standard error.
 pub static LINES: Queue = Queue::new();
@@ -16,19 +14,9 @@ pub static LINES: Queue = Queue::new();
 /// How long the end of the process may wait for the last lines. 1 s: a reader that lives takes them at once.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Exit code after a second signal.
-const EXIT_INTERRUPTED: i32 = 1;
-
 /// Waits until the log is written, if it can be. To be called before the process ends.
 pub fn flush() {
     LINES.flush(FLUSH_TIMEOUT);
-}
-
-/// Ends the process, because it was asked to by a second `signal`.
-pub fn exit_at_once(signal: &str) -> ! {
-    warn!(signal, "stopping at once");
-    flush();
-    process::exit(EXIT_INTERRUPTED);
 }
 
 /// Bytes of lines that wait to be written. 1 MiB: some thousand lines, for a reader that pauses; beyond that a line more

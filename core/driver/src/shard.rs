@@ -273,6 +273,12 @@ impl<S: Socket> Shard<S> {
         }
     }
 
+    /// Whether the shard was [shut down](Self::shutdown).
+    #[must_use]
+    pub fn is_shutting_down(&self) -> bool {
+        self.drain_until.is_some()
+    }
+
     /// Whether the shard was shut down and its last connection is closed, or had its time.
     #[must_use]
     pub fn is_drained(&self) -> bool {

@@ -14,7 +14,7 @@ use std::thread;
 ///
 /// `stop` is called whenever a worker has ended, and tells the others to end as well. The last one to end calls `done`, with
 /// the first error that there was.
-pub fn start<W, P>(
+pub(crate) fn start<W, P>(
     workers: Vec<W>,
     prepare: impl Fn(ShardId, W) -> io::Result<P> + Send + Sync + 'static,
     serve: impl Fn(P) -> io::Result<()> + Send + Sync + 'static,

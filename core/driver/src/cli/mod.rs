@@ -1,14 +1,13 @@
 //! The command line, the log and the exit codes that the server binaries share.
 //!
-//! A binary is one call of [`main`] with its driver's function that binds and returns what then serves:
+//! A binary is one call of [`main`] with its driver's function that starts a server:
 //!
 //! ```no_run
-//! # use headwater_driver::{Addresses, Config, cli};
-//! # fn prepare(config: Config) -> std::io::Result<(Addresses, impl FnOnce() -> std::io::Result<()>)> {
-//! #     Err::<(Addresses, fn() -> _), _>(std::io::ErrorKind::Unsupported.into())
+//! # mod headwater_tokio {
+//! #     pub fn start(_: headwater_driver::Server) -> headwater_driver::Running { unimplemented!() }
 //! # }
 //! fn main() -> std::process::ExitCode {
-//!     cli::main("headwater-tokio", prepare)
+//!     headwater_driver::cli::main("headwater-tokio", headwater_tokio::start)
 //! }
 //! ```
 //!
@@ -21,11 +20,12 @@
 
 mod log;
 mod options;
+mod signals;
 mod value;
 
 pub use options::Options;
 
-use crate::{Addresses, Config, sockets};
+use crate::{Addresses, Running, Server, sockets};
 use clap::{CommandFactory, FromArgMatches};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use headwater_core::server::Listener;
@@ -39,13 +39,11 @@ const EXIT_USAGE: u8 = 2;
 /// Open files below which the log warns. 4,096: a server for thousands of players has thousands of connections.
 const FEW_FILES: u64 = 4_096;
 
-/// Reads the command line, starts the log, lets `prepare` bind, says where, and runs what it returned.
+/// Reads the command line, starts the log, listens, says where, and lets `start` run the server until SIGINT, SIGTERM or
+/// SIGHUP. A second signal ends the process at once.
 ///
 /// Whatever prevents the start is one line on standard error and exit code 2.
-pub fn main<R>(program: &'static str, prepare: impl FnOnce(Config) -> io::Result<(Addresses, R)>) -> ExitCode
-where
-    R: FnOnce() -> io::Result<()>,
-{
+pub fn main(program: &'static str, start: impl FnOnce(Server) -> Running) -> ExitCode {
     let command = Options::command().name(program).bin_name(program);
     let options = match command
         .try_get_matches()
@@ -63,14 +61,15 @@ where
         return refuse(program, &reason);
     }
     let files = sockets::raise_file_limit();
-    let (addresses, run) = match prepare(options.config()) {
-        Ok(prepared) => prepared,
+    let server = match bind(&options) {
+        Ok(server) => server,
         Err(error) => {
             crate::log::flush();
             return refuse(program, &error.to_string());
         }
     };
-    let (rtmp, http) = (listed(&addresses, Listener::Rtmp), listed(&addresses, Listener::Http));
+    let addresses = server.addresses();
+    let (rtmp, http) = (listed(addresses, Listener::Rtmp), listed(addresses, Listener::Http));
     tracing::info!(rtmp, http, workers = addresses.workers, files, "listening");
     if let Some(files) = files.filter(|files| *files < FEW_FILES) {
         tracing::warn!(
@@ -81,7 +80,7 @@ where
     if let Some(rtmp) = addresses.rtmp() {
         tracing::info!("try: {}", example(rtmp));
     }
-    let exit = match run() {
+    let exit = match start(server).wait() {
         Ok(()) => {
             tracing::info!("stopped");
             ExitCode::SUCCESS
@@ -93,6 +92,14 @@ where
     };
     crate::log::flush();
     exit
+}
+
+/// A server that listens, and that signals stop.
+fn bind(options: &Options) -> io::Result<Server> {
+    let server = Server::bind(options.config())?;
+    let handle = server.handle();
+    signals::on_stop(move || handle.stop())?;
+    Ok(server)
 }
 
 /// The addresses where `protocol` is spoken, if any.

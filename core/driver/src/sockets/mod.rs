@@ -20,13 +20,13 @@ pub type Listeners = Vec<(Listener, TcpListener)>;
 
 /// A server that listens already. Connections made meanwhile wait in the kernel.
 #[derive(Debug)]
-pub struct Bound {
+pub(crate) struct Bound {
     /// Where.
-    pub addresses: Addresses,
+    pub(crate) addresses: Addresses,
     /// Of each worker.
-    pub listeners: Vec<Listeners>,
+    pub(crate) listeners: Vec<Listeners>,
     /// What each worker's server is told.
-    pub server: Arc<server::Config>,
+    pub(crate) server: Arc<server::Config>,
 }
 
 /// Listens on all addresses, with sockets for each worker.
@@ -38,7 +38,7 @@ pub struct Bound {
 ///
 /// # Errors
 /// If an address cannot be listened on, the text says which, and why; or if there is none.
-pub fn listen(config: Config) -> io::Result<Bound> {
+pub(crate) fn listen(config: Config) -> io::Result<Bound> {
     let workers = config.workers.map_or_else(one_per_core, NonZeroU16::get);
     let mut listen = config.listen;
     if listen.is_empty() {

@@ -1,0 +1,70 @@
+//! The workers together.
+
+use crate::sockets::{self, Bound, Listeners};
+use crate::{Addresses, Clock, Config, Handle, Running, Socket, Worker, mail, running, workers};
+use std::io;
+
+/// A server that listens already and waits to be run, on any runtime. Connections made meanwhile wait in the kernel.
+#[derive(Debug)]
+pub struct Server {
+    bound: Bound,
+    inboxes: Vec<mail::Inbox>,
+    handle: Handle,
+}
+
+impl Server {
+    /// Starts to listen on all addresses of `config`.
+    ///
+    /// # Errors
+    /// If an address cannot be listened on, the text says which, and why; or if there is none.
+    pub fn bind(config: Config) -> io::Result<Self> {
+        let bound = sockets::listen(config)?;
+        let (mailboxes, inboxes): (Vec<_>, Vec<_>) = bound.listeners.iter().map(|_| mail::new()).unzip();
+        Ok(Server {
+            bound,
+            inboxes,
+            handle: Handle::new(mailboxes),
+        })
+    }
+
+    /// Where it listens, with the ports that were picked if they were given as 0.
+    #[must_use]
+    pub fn addresses(&self) -> &Addresses {
+        &self.bound.addresses
+    }
+
+    /// What controls it, also before it runs.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Starts the workers, each in a thread of its own: for a runtime to call.
+    ///
+    /// `prepare` takes what the thread needs for waiting, file descriptors above all; when all have it, `serve` runs the
+    /// worker until it is done.
+    pub fn start<S: Socket, P>(
+        self,
+        prepare: impl Fn(Worker<S>, Listeners) -> io::Result<P> + Send + Sync + 'static,
+        serve: impl Fn(P) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Running {
+        let Server { bound, inboxes, handle } = self;
+        let clock = Clock::start();
+        let (exited, running) = running::new(handle.clone());
+        let all = handle.clone();
+        workers::start(
+            bound.listeners.into_iter().zip(inboxes).collect(),
+            move |id, (listeners, inbox)| {
+                let worker = Worker::new(id, bound.server.clone(), clock, inbox, all.clone());
+                prepare(worker, listeners)
+            },
+            serve,
+            move || handle.stop(),
+            move |result| exited.tell(result),
+        );
+        running
+    }
+}
+
+#[cfg(test)]
+mod tests;
