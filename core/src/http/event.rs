@@ -1,8 +1,8 @@
 //! What a session tells its owner.
 
 use super::{HeaderFields, HttpError};
-use crate::rtmp::{RequestId, Target};
-use crate::{EndCause, Frame, StreamKey};
+use crate::rtmp::RequestId;
+use crate::{EndCause, Frame, StreamKey, Target};
 use alloc::boxed::Box;
 
 /// What a session reports.

@@ -7,7 +7,7 @@ use super::fields::HeaderFields;
 use super::origin::{Access, Sender};
 use super::response::StatusCode;
 use super::websocket;
-use crate::rtmp::session::target::cut_query;
+use crate::name::{percent_decode, split_query};
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -183,9 +183,7 @@ impl RequestHead {
             _ => Preflight::default(),
         };
         let (path, query) = split_target(request.path.unwrap_or_default());
-        let decoded = percent_encoding::percent_decode_str(path)
-            .decode_utf8()
-            .map_err(|_| HeadError::BadTarget)?;
+        let decoded = percent_decode(path).map_err(|_| HeadError::BadTarget)?;
         let is_undecoded = matches!(method, Method::Get | Method::Head) && decoded != path;
         Ok(RequestHead {
             method,
@@ -212,7 +210,7 @@ fn split_target(target: &str) -> (&str, &str) {
         }
         _ => target,
     };
-    cut_query(target)
+    split_query(target)
 }
 
 /// The header fields of a request. Names and the tokens that we look for are compared without case.

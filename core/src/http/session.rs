@@ -9,10 +9,9 @@ use super::origin::Access;
 use super::response::{self, Answer, Envelope, StatusCode};
 use super::websocket::{self, Opcode, Received};
 use crate::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
-use crate::rtmp::session::target::{Target, stream_key};
 use crate::rtmp::{RequestId, StateError};
 use crate::timers::{StallWatch, Timers};
-use crate::{EndCause, Frame, FrameAt, FrameClass, FrameKind, Output, Time, Timer, TrackId, work};
+use crate::{EndCause, Frame, FrameAt, FrameClass, FrameKind, Output, StreamKey, Target, Time, Timer, TrackId, work};
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -536,7 +535,7 @@ impl HttpSession {
         let key = match request.method {
             Method::Other => Err(HttpError::MethodNotAllowed),
             method if !self.access.allows(method) => Err(HttpError::ForeignOrigin),
-            _ => stream_key(&mem::take(&mut request.path)).map_err(HttpError::from),
+            _ => StreamKey::from_path(&mem::take(&mut request.path)).map_err(HttpError::from),
         };
         let key = match key {
             Ok(key) => key,
@@ -551,7 +550,7 @@ impl HttpSession {
             query: mem::take(&mut request.query),
         });
         let undecoded = mem::take(&mut request.undecoded_path)
-            .and_then(|path| stream_key(&path).ok())
+            .and_then(|path| StreamKey::from_path(&path).ok())
             .filter(|key| *key != target.key);
         self.last_request = self.last_request.wrapping_add(1);
         let id = RequestId(self.last_request);

@@ -65,12 +65,12 @@
 pub mod chunk;
 pub mod handshake;
 pub mod message;
-pub(crate) mod session;
+mod session;
 
 #[doc(no_inline)]
 pub use chunk::MessageStreamId;
 pub use session::{
     Anomaly, Capabilities, ClientEvent, ClientRequest, ClientSession, Connect, Event, Level, PlayControl, PlayStart,
     ProtocolError, PublishKind, Purpose, RequestId, ServerSession, SessionConfig, SessionStats, StateError, Status,
-    StatusCode, Target,
+    StatusCode,
 };

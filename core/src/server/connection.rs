@@ -11,10 +11,10 @@ use crate::http::{HeaderFields, HttpConfig, HttpError, HttpEvent, HttpSession, S
 use crate::hub::{ChannelConfig, ChannelId, SubscriberId, Tracks};
 use crate::rtmp::{
     Anomaly, Connect, Event, MessageStreamId, PlayControl, ProtocolError, RequestId, ServerSession, SessionConfig,
-    Status, StatusCode, Target,
+    Status, StatusCode,
 };
 use crate::time::PerSecond;
-use crate::{EndCause, Frame, FrameAt, Output, StreamKey, Time};
+use crate::{EndCause, Frame, FrameAt, Output, StreamKey, Target, Time};
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;

@@ -1,8 +1,8 @@
 //! What a session tells its owner.
 
-use super::{Connect, MessageStreamId, Target};
+use super::{Connect, MessageStreamId};
 use crate::rtmp::chunk::MessageTypeId;
-use crate::{EndCause, Frame, StreamKeyError};
+use crate::{EndCause, Frame, StreamKeyError, Target};
 use alloc::boxed::Box;
 use core::time::Duration;
 

@@ -12,7 +12,7 @@ mod replies;
 mod server;
 mod state;
 mod status;
-pub(crate) mod target;
+mod target;
 
 pub use client::{ClientEvent, ClientRequest, ClientSession, Purpose};
 pub use config::SessionConfig;
@@ -21,6 +21,5 @@ pub use error::{ProtocolError, StateError};
 pub use event::{Anomaly, Event, PlayControl, PlayStart, PublishKind, RequestId};
 pub use server::{ServerSession, SessionStats};
 pub use status::{Level, Status, StatusCode};
-pub use target::Target;
 
 use super::chunk::MessageStreamId;

@@ -1,35 +1,8 @@
-//! From what a client sends to the name of a stream.
+//! From what an RTMP client sends to the name of a stream.
 
-use crate::{StreamKey, StreamKeyError};
-use alloc::borrow::Cow;
-use alloc::boxed::Box;
+use crate::name::split_query;
+use crate::{StreamKey, StreamKeyError, Target};
 use alloc::string::String;
-use percent_encoding::percent_decode_str;
-
-/// What a client wants to publish or play: the stream, and the parameters that came with its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// The stream.
-    pub key: StreamKey,
-    /// `name=value` pairs joined by `&`, as sent, without a question mark. Where a name repeats, the first counts.
-    pub query: Box<str>,
-}
-
-impl Target {
-    /// The percent-decoded value of the first parameter called `name`; empty if it has no `=`.
-    ///
-    /// Bytes that are not UTF-8 become U+FFFD.
-    #[must_use]
-    pub fn query_value(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.query.split('&').find_map(|pair| {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (key == name).then(|| percent_decode_str(value).decode_utf8_lossy())
-        })
-    }
-}
-
-/// The app of a stream whose URL has one component only, as in `rtmp://host/stream1`.
-const DEFAULT_APP: &str = "live";
 
 /// Resolves what `connect` said (`app`, `tcUrl`) and the name in `publish` or `play` to a stream.
 ///
@@ -44,9 +17,9 @@ const DEFAULT_APP: &str = "live";
 /// # Errors
 /// [`StreamKeyError`] if that leaves no valid [`StreamKey`].
 pub(crate) fn resolve(app: &str, tc_url: &str, name: &str) -> Result<Target, StreamKeyError> {
-    let (tc_url, tc_query) = cut_query(trim(tc_url));
-    let (app, app_query) = cut_query(trim(app));
-    let (name, name_query) = cut_query(name);
+    let (tc_url, tc_query) = split_query(trim(tc_url));
+    let (app, app_query) = split_query(trim(app));
+    let (name, name_query) = split_query(name);
 
     let app = match app.trim_matches('/') {
         "" => tc_url_path(tc_url),
@@ -65,30 +38,14 @@ pub(crate) fn resolve(app: &str, tc_url: &str, name: &str) -> Result<Target, Str
     let path = join([app, name].into_iter(), '/');
     let tc_query = if tc_query == app_query { "" } else { tc_query };
     Ok(Target {
-        key: stream_key(&path)?,
+        key: StreamKey::from_path(&path)?,
         query: join([name_query, app_query, tc_query].into_iter(), '&').into(),
     })
-}
-
-/// The stream that a path names, whichever protocol it came by: an app and a name, or a name alone, which is in the default
-/// app.
-pub(crate) fn stream_key(path: &str) -> Result<StreamKey, StreamKeyError> {
-    let name = path.trim_matches('/');
-    if name.is_empty() || name.contains('/') {
-        StreamKey::new(path)
-    } else {
-        StreamKey::new(&join([DEFAULT_APP, name].into_iter(), '/'))
-    }
 }
 
 /// Cuts what some clients leave around a URL: white space, and the quotes of a configuration file.
 fn trim(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || c == '\'' || c == '"')
-}
-
-/// The name and the query behind it. What follows `#` is one too: the query of a client that knows no fragments.
-pub(crate) fn cut_query(text: &str) -> (&str, &str) {
-    text.split_once(['?', '#']).unwrap_or((text, ""))
 }
 
 /// The path of `scheme://authority/path`.
@@ -172,11 +129,9 @@ mod tests {
     }
 
     #[test]
-    fn the_first_parameter_of_a_name_counts() {
-        let target = resolve("live?token=app&b=%2Fx", "rtmp://h/live?token=url", "x?token=name&flag").unwrap();
+    fn parameters_of_the_name_come_before_those_of_the_app() {
+        let target = resolve("live?token=app&b=c", "rtmp://h/live?token=url", "x?token=name").unwrap();
         assert_eq!(target.query_value("token").as_deref(), Some("name"));
-        assert_eq!(target.query_value("flag").as_deref(), Some(""));
-        assert_eq!(target.query_value("b").as_deref(), Some("/x"));
-        assert_eq!(target.query_value("c"), None);
+        assert_eq!(target.query_value("b").as_deref(), Some("c"));
     }
 }

@@ -7,10 +7,9 @@ use crate::rtmp::message::{Command, UserControl};
 use crate::rtmp::session::machine::Machine;
 use crate::rtmp::session::state::{ConnectionStep, Ended, StreamState, StreamStep};
 use crate::rtmp::session::{
-    Anomaly, Connect, Event, PlayControl, PlayStart, ProtocolError, PublishKind, Status, StatusCode, Target, replies,
-    target,
+    Anomaly, Connect, Event, PlayControl, PlayStart, ProtocolError, PublishKind, Status, StatusCode, replies, target,
 };
-use crate::{EndCause, StreamKeyError};
+use crate::{EndCause, StreamKeyError, Target};
 use alloc::boxed::Box;
 use alloc::format;
 use core::str;

@@ -1,7 +1,11 @@
 //! The name of a stream.
 
+use alloc::format;
 use alloc::sync::Arc;
 use core::fmt;
+
+/// The app of a stream whose path has one component only, as in `rtmp://host/stream1`.
+const DEFAULT_APP: &str = "live";
 
 /// The name of a stream: `app/name`, the same for every protocol that reaches it.
 ///
@@ -38,6 +42,20 @@ impl StreamKey {
             return Err(StreamKeyError::BadComponent);
         }
         Ok(StreamKey(path.into()))
+    }
+
+    /// The stream that a path names, whichever protocol it came by: as [`new`](Self::new), but a name alone is in the app
+    /// `live`.
+    ///
+    /// # Errors
+    /// [`StreamKeyError`] says why `path` names no stream.
+    pub fn from_path(path: &str) -> Result<StreamKey, StreamKeyError> {
+        let name = path.trim_matches('/');
+        if name.is_empty() || name.contains('/') {
+            StreamKey::new(name)
+        } else {
+            StreamKey::new(&format!("{DEFAULT_APP}/{name}"))
+        }
     }
 
     /// The whole key, `app/name`.
@@ -105,6 +123,15 @@ mod tests {
         }
         let key = StreamKey::new("live/直播/a").unwrap();
         assert_eq!((key.app(), key.name()), ("live/直播", "a"));
+    }
+
+    #[test]
+    fn name_alone_is_in_the_default_app() {
+        for path in ["x", "/x", "x.flv", "x/"] {
+            assert_eq!(StreamKey::from_path(path).unwrap().as_str(), "live/x", "{path}");
+        }
+        assert_eq!(StreamKey::from_path("a/x"), StreamKey::new("a/x"));
+        assert_eq!(StreamKey::from_path("/"), Err(StreamKeyError::NoName));
     }
 
     #[test]
