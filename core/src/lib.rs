@@ -132,7 +132,7 @@
 //! way round, [`can_send`](rtmp::ServerSession::can_send) says when to send no more frames because the peer is slow.
 //!
 //! An error of a machine is the peer's fault. The machine has closed itself, and its output may still hold a final reply.
-//! A [`StateError`](rtmp::StateError) is yours, and has changed nothing.
+//! A [`StateError`] is yours, and has changed nothing.
 //!
 //! # The states of a session
 //!
@@ -220,6 +220,7 @@ pub mod limits;
 pub mod media;
 pub mod name;
 pub mod output;
+pub mod request;
 pub mod rtmp;
 #[cfg(feature = "server")]
 pub mod server;
@@ -233,6 +234,7 @@ pub use limits::Limits;
 pub use media::{Frame, FrameAt, FrameClass, FrameKind, TrackId};
 pub use name::{StreamKey, StreamKeyError, Target};
 pub use output::Output;
+pub use request::{RequestId, StateError};
 pub use time::Time;
 pub use timers::Timer;
 pub use timestamp::Timestamp;

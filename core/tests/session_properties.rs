@@ -13,8 +13,8 @@ mod script;
 
 use bytes::Buf;
 use headwater_core::rtmp::chunk::{ChunkEncoder, Message, MessageStreamId};
-use headwater_core::rtmp::{Event, ProtocolError, RequestId, ServerSession, SessionConfig, Status, StatusCode};
-use headwater_core::{EndCause, Frame, Time, Timestamp};
+use headwater_core::rtmp::{Event, ProtocolError, ServerSession, SessionConfig, Status, StatusCode};
+use headwater_core::{EndCause, Frame, RequestId, Time, Timestamp};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -16,8 +16,8 @@ mod script;
 
 use bytes::Buf;
 use headwater_core::rtmp::chunk::{ChunkDecoder, ChunkEncoder, MessageStreamId};
-use headwater_core::rtmp::{Event, ProtocolError, RequestId, ServerSession, SessionConfig, Status, StatusCode};
-use headwater_core::{EndCause, Frame, Limits, Time};
+use headwater_core::rtmp::{Event, ProtocolError, ServerSession, SessionConfig, Status, StatusCode};
+use headwater_core::{EndCause, Frame, Limits, RequestId, Time};
 use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;

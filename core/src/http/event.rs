@@ -1,8 +1,7 @@
 //! What a session tells its owner.
 
 use super::{HeaderFields, HttpError};
-use crate::rtmp::RequestId;
-use crate::{EndCause, Frame, StreamKey, Target};
+use crate::{EndCause, Frame, RequestId, StreamKey, Target};
 use alloc::boxed::Box;
 
 /// What a session reports.

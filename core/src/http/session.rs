@@ -9,9 +9,11 @@ use super::origin::Access;
 use super::response::{self, Answer, Envelope, StatusCode};
 use super::websocket::{self, Opcode, Received};
 use crate::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
-use crate::rtmp::{RequestId, StateError};
 use crate::timers::{StallWatch, Timers};
-use crate::{EndCause, Frame, FrameAt, FrameClass, FrameKind, Output, StreamKey, Target, Time, Timer, TrackId, work};
+use crate::{
+    EndCause, Frame, FrameAt, FrameClass, FrameKind, Output, RequestId, StateError, StreamKey, Target, Time, Timer,
+    TrackId, work,
+};
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -49,7 +51,7 @@ pub struct HttpSession {
     ended: Option<HttpEvent>,
     /// What ended the connection without an answer.
     failure: Option<HttpError>,
-    last_request: u32,
+    last_request: RequestId,
     /// What the request under way may do.
     access: Access,
     /// The [work] that the input has made.
@@ -117,7 +119,7 @@ impl HttpSession {
             state: State::Closed,
             ended: None,
             failure: None,
-            last_request: 0,
+            last_request: RequestId::NONE,
             access: Access::default(),
             work: 0,
             output: Output::new(),
@@ -552,8 +554,8 @@ impl HttpSession {
         let undecoded = mem::take(&mut request.undecoded_path)
             .and_then(|path| StreamKey::from_path(&path).ok())
             .filter(|key| *key != target.key);
-        self.last_request = self.last_request.wrapping_add(1);
-        let id = RequestId(self.last_request);
+        let id = self.last_request.next();
+        self.last_request = id;
         let fields = mem::take(&mut request.fields);
         let event = if request.method.is_push() {
             HttpEvent::PublishRequested { id, target, fields }

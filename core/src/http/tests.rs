@@ -9,8 +9,7 @@ mod websocket;
 
 use super::*;
 use crate::flv::{FlvWriter, TagFlags};
-use crate::rtmp::{RequestId, StateError};
-use crate::{EndCause, Frame, Limits, Output, Time, Timer, Timestamp};
+use crate::{EndCause, Frame, Limits, Output, RequestId, StateError, Time, Timer, Timestamp};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;

@@ -10,11 +10,11 @@ use crate::flv::TagFlags;
 use crate::http::{HeaderFields, HttpConfig, HttpError, HttpEvent, HttpSession, StatusCode as HttpStatus};
 use crate::hub::{ChannelConfig, ChannelId, SubscriberId, Tracks};
 use crate::rtmp::{
-    Anomaly, Connect, Event, MessageStreamId, PlayControl, ProtocolError, RequestId, ServerSession, SessionConfig,
-    Status, StatusCode,
+    Anomaly, Connect, Event, MessageStreamId, PlayControl, ProtocolError, ServerSession, SessionConfig, Status,
+    StatusCode,
 };
 use crate::time::PerSecond;
-use crate::{EndCause, Frame, FrameAt, Output, StreamKey, Target, Time};
+use crate::{EndCause, Frame, FrameAt, Output, RequestId, StreamKey, Target, Time};
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;

@@ -3,13 +3,13 @@
 use super::link::Link;
 use super::machine::{Machine, Reports};
 use super::state::ClientState;
-use super::{Anomaly, Level, ProtocolError, SessionConfig, SessionStats, StateError, StatusCode, calls};
+use super::{Anomaly, Level, ProtocolError, SessionConfig, SessionStats, StatusCode, calls};
 use crate::amf::{AmfLimits, amf0};
 use crate::media::Content;
 use crate::rtmp::chunk::{Message, MessageStreamId, MessageTypeId};
 use crate::rtmp::handshake::ClientHandshake;
 use crate::rtmp::message::{Command, Control, UserControl};
-use crate::{EndCause, Frame, FrameClass, Output, Time, Timer};
+use crate::{EndCause, Frame, FrameClass, Output, StateError, Time, Timer};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;

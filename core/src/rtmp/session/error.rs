@@ -1,4 +1,4 @@
-//! What can go wrong in a session: by the peer's fault, and by the caller's.
+//! What can go wrong in a session by the peer's fault.
 
 use crate::Timer;
 use crate::rtmp::chunk::ChunkError;
@@ -51,33 +51,4 @@ pub enum ProtocolError {
     /// Silence where something was due.
     #[error("{0} timeout")]
     Timeout(Timer),
-}
-
-/// The caller asked at a wrong moment; nothing has changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum StateError {
-    /// No such request waits for an answer: it was answered, or ended before it was.
-    #[error("no such request waits for an answer")]
-    StaleRequest,
-    /// Nothing is being played there.
-    #[error("nothing is being played")]
-    NotPlaying,
-    /// Nothing is being published there.
-    #[error("nothing is being published")]
-    NotPublishing,
-    /// Too much output waits.
-    #[error("{waiting} bytes of output exceed the limit of {max} bytes")]
-    OutputFull {
-        /// Bytes waiting.
-        waiting: usize,
-        /// The most allowed.
-        max: usize,
-    },
-    /// A payload longer than the 16,777,215 bytes that a message can have.
-    #[error("frame of {len} bytes is too large for a message")]
-    FrameTooLarge {
-        /// Its length in bytes.
-        len: usize,
-    },
 }

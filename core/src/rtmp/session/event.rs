@@ -2,7 +2,7 @@
 
 use super::{Connect, MessageStreamId};
 use crate::rtmp::chunk::MessageTypeId;
-use crate::{EndCause, Frame, StreamKeyError, Target};
+use crate::{EndCause, Frame, RequestId, StreamKeyError, Target};
 use alloc::boxed::Box;
 use core::time::Duration;
 
@@ -89,10 +89,6 @@ pub enum Event {
     /// An anomaly: it changes nothing.
     Anomaly(Anomaly),
 }
-
-/// Names a request until it is answered. Never reused on one connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct RequestId(pub(crate) u32);
 
 /// The publishing type. RTMP 1.0 §7.2.2.6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -1,12 +1,12 @@
 //! What both ends of a connection do alike: chunks, acknowledgements, pings, deadlines.
 
-use super::{MessageStreamId, ProtocolError, SessionConfig, StateError};
+use super::{MessageStreamId, ProtocolError, SessionConfig};
 use crate::rtmp::chunk::{ChunkDecoder, ChunkEncoder, ChunkStreamId, Message, MessageTypeId};
 use crate::rtmp::message::aggregate::Parts;
 use crate::rtmp::message::{Control, UserControl};
 use crate::time::PerSecond;
 use crate::timers::{StallWatch, Timers};
-use crate::{FrameAt, FrameKind, Output, Time, Timer, Timestamp, work};
+use crate::{FrameAt, FrameKind, Output, StateError, Time, Timer, Timestamp, work};
 use alloc::boxed::Box;
 use bytes::Bytes;
 use core::ops::Range;

@@ -17,8 +17,8 @@ mod target;
 pub use client::{ClientEvent, ClientRequest, ClientSession, Purpose};
 pub use config::SessionConfig;
 pub use connect::{Capabilities, Connect};
-pub use error::{ProtocolError, StateError};
-pub use event::{Anomaly, Event, PlayControl, PlayStart, PublishKind, RequestId};
+pub use error::ProtocolError;
+pub use event::{Anomaly, Event, PlayControl, PlayStart, PublishKind};
 pub use server::{ServerSession, SessionStats};
 pub use status::{Level, Status, StatusCode};
 

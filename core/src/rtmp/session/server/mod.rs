@@ -9,14 +9,12 @@ use self::streams::Streams;
 use super::link::Link;
 use super::machine::{Machine, Reports};
 use super::state::{ConnectionState, ConnectionStep, Ended, StreamState, StreamStep};
-use super::{
-    Anomaly, Event, MessageStreamId, ProtocolError, RequestId, SessionConfig, StateError, Status, StatusCode, replies,
-};
+use super::{Anomaly, Event, MessageStreamId, ProtocolError, SessionConfig, Status, StatusCode, replies};
 use crate::media::Content;
 use crate::rtmp::chunk::{Message, MessageTypeId};
 use crate::rtmp::handshake::ServerHandshake;
 use crate::rtmp::message::{Control, LimitType, UserControl};
-use crate::{EndCause, FrameAt, Output, StreamKey, Time, Timer};
+use crate::{EndCause, FrameAt, Output, RequestId, StateError, StreamKey, Time, Timer};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -42,7 +40,7 @@ pub struct ServerSession {
     streams: Streams,
     /// What the application has to decide on. Nothing is read meanwhile, so there is never a second.
     request: Option<Request>,
-    last_request: u32,
+    last_request: RequestId,
     /// Whether it has been let publish or play. Until then the command timer runs; who has, may take its time between
     /// two streams, as HaishinKit does.
     was_admitted: bool,
@@ -104,7 +102,7 @@ impl ServerSession {
             link,
             streams: Streams::default(),
             request: None,
-            last_request: 0,
+            last_request: RequestId::NONE,
             was_admitted: false,
             base: None,
             early: Early::default(),
@@ -459,8 +457,8 @@ impl ServerSession {
 
     /// Asks the application, and reads nothing until it answers.
     fn request(&mut self, kind: RequestKind) -> RequestId {
-        self.last_request = self.last_request.wrapping_add(1);
-        let id = RequestId(self.last_request);
+        let id = self.last_request.next();
+        self.last_request = id;
         self.request = Some(Request { id, kind });
         self.restart_timers();
         id

@@ -1,9 +1,9 @@
 //! The message streams of one connection.
 
-use crate::StreamKey;
 use crate::rtmp::chunk::MessageStreamId;
+use crate::rtmp::session::PlayControl;
 use crate::rtmp::session::state::{Ended, StreamState, StreamStep};
-use crate::rtmp::session::{PlayControl, StateError};
+use crate::{StateError, StreamKey};
 use alloc::vec::Vec;
 use core::mem;
 
