@@ -21,6 +21,19 @@ pub use value::{Text, Value};
 
 use crate::Limits;
 
+/// The AMF0 values behind the selector byte that RTMP messages of type 15, 16 and 17 and FLV tags of type 15 begin with.
+///
+/// Only 0 is defined for the selector: AMF0, in which the "avmplus" marker switches single values to AMF3. Some senders
+/// leave it out and begin with a string. E-RTMP v2, "AMF3-encoded historical specification clarification".
+#[must_use]
+pub const fn skip_selector(body: &[u8]) -> &[u8] {
+    const STRING: u8 = 0x02;
+    match body {
+        [] | [STRING, ..] => body,
+        [_selector, values @ ..] => values,
+    }
+}
+
 /// What may be read out of one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AmfLimits {

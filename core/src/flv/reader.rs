@@ -2,9 +2,9 @@
 
 use super::header::{DATA_OFFSET, SIGNATURE};
 use super::{FileHeader, FlvError, PREVIOUS_TAG_SIZE_LEN, TagFlags, TagHeader};
+use crate::amf::skip_selector;
 use crate::media::Content;
-use crate::rtmp::chunk::MessageTypeId;
-use crate::{Frame, Limits};
+use crate::{Frame, FrameKind, Limits};
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::mem;
@@ -29,7 +29,7 @@ pub struct FlvReader {
 pub enum FlvItem {
     /// A file header. A second one, after a tag, means that the sender started over.
     Header(TagFlags),
-    /// An audio, video or script data tag; script data as [`normalize`](crate::rtmp::message::data::normalize) makes it.
+    /// An audio, video or script data tag; script data as [`normalize`](crate::media::script::normalize) makes it.
     Frame(Frame),
     /// Script data that orders to forget the metadata: `@clearDataFrame`.
     MetadataCleared,
@@ -233,7 +233,13 @@ impl Tag {
             tag_type, timestamp, ..
         } = self.header;
         let payload = Bytes::from(mem::take(&mut self.data));
-        match Content::read(MessageTypeId(tag_type), timestamp, payload, limits) {
+        let (kind, body) = match tag_type {
+            AUDIO => (FrameKind::Audio, payload),
+            VIDEO => (FrameKind::Video, payload),
+            SCRIPT_AMF3 => (FrameKind::Data, payload.slice_ref(skip_selector(&payload))),
+            _ => (FrameKind::Data, payload),
+        };
+        match Content::read(kind, timestamp, body, limits) {
             Content::Frame(frame) => FlvItem::Frame(frame),
             Content::MetadataCleared => FlvItem::MetadataCleared,
             Content::Nothing => FlvItem::Skipped { tag_type },
@@ -256,7 +262,7 @@ const SCRIPT: u8 = 18;
 mod tests {
     use super::*;
     use crate::flv::FlvWriter;
-    use crate::{FrameClass, FrameKind, Output, Timestamp};
+    use crate::{FrameClass, Output, Timestamp};
     use alloc::vec;
     use bytes::{Buf, BufMut};
     use quickcheck::{Arbitrary, Gen, TestResult, quickcheck};

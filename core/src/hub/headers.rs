@@ -1,8 +1,8 @@
 //! What a player needs before the first frame.
 
 use super::tracks::Tracks;
+use crate::media::script::{self, Named};
 use crate::media::{Frame, FrameClass, FrameKind, TrackId};
-use crate::rtmp::message::data::{self, Named};
 use alloc::vec::Vec;
 
 /// Headers that a stream may have: 8 tracks of audio and 8 of video with a supplement each, more than any encoder sends.
@@ -100,9 +100,9 @@ impl Headers {
 
     /// Reads the metadata once for all players. O(its length).
     fn read(&mut self, metadata: &Frame) {
-        self.named = data::named(&metadata.payload);
+        self.named = script::named(&metadata.payload);
         self.corrected = PROMISES.map(|Tracks { audio, video }| {
-            let payload = data::with_tracks(&metadata.payload, audio, video)?;
+            let payload = script::with_tracks(&metadata.payload, audio, video)?;
             Some(Frame {
                 payload,
                 ..metadata.clone()

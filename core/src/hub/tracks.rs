@@ -17,8 +17,9 @@
 //! part](MAX_PAUSE). Each frame costs a few comparisons, and each
 //! player none unless its promise is wrong. RTMP players are promised nothing and are not concerned.
 
+use crate::Time;
+use crate::media::script::Named;
 use crate::media::{Frame, FrameKind};
-use crate::{Time, rtmp::message::data::Named};
 use core::time::Duration;
 
 /// How long players wait for a kind that metadata or a header names, from the first coded frame on. 3 s: phones send up

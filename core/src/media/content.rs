@@ -1,13 +1,12 @@
 //! From bodies of messages and tags to frames.
 
-use super::Frame;
-use crate::rtmp::chunk::MessageTypeId;
-use crate::rtmp::message::{DataFrame, data};
+use super::script::{self, ScriptData};
+use super::{Frame, FrameKind};
 use crate::{Limits, Timestamp};
 use bytes::Bytes;
 
-/// What the body of an audio, video or data message brings, or of an FLV tag: their types have the same numbers.
-#[derive(Debug)]
+/// What the body of an audio, video or data message brings, or of an FLV tag.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Content {
     Frame(Frame),
     /// The metadata so far no longer holds.
@@ -17,17 +16,17 @@ pub(crate) enum Content {
 }
 
 impl Content {
-    /// Reads a body. Anything but audio and video is taken for data.
-    pub(crate) fn read(type_id: MessageTypeId, timestamp: Timestamp, body: Bytes, limits: &Limits) -> Content {
-        match type_id {
+    /// Reads a body; of data, what follows the [selector](crate::amf::skip_selector).
+    pub(crate) fn read(kind: FrameKind, timestamp: Timestamp, body: Bytes, limits: &Limits) -> Content {
+        match kind {
             // Without a byte it is a pause; some servers fill gaps so.
-            MessageTypeId::AUDIO => Content::Frame(Frame::audio(timestamp, body)),
-            MessageTypeId::VIDEO if body.is_empty() => Content::Nothing,
-            MessageTypeId::VIDEO => Content::Frame(Frame::video(timestamp, body)),
-            _ => match data::normalize(type_id, &body, limits) {
-                DataFrame::Metadata(body) | DataFrame::Other(body) => Content::Frame(Frame::data(timestamp, body)),
-                DataFrame::ClearMetadata => Content::MetadataCleared,
-                DataFrame::Ignored => Content::Nothing,
+            FrameKind::Audio => Content::Frame(Frame::audio(timestamp, body)),
+            FrameKind::Video if body.is_empty() => Content::Nothing,
+            FrameKind::Video => Content::Frame(Frame::video(timestamp, body)),
+            FrameKind::Data => match script::normalize(&body, limits) {
+                ScriptData::Metadata(body) | ScriptData::Other(body) => Content::Frame(Frame::data(timestamp, body)),
+                ScriptData::ClearMetadata => Content::MetadataCleared,
+                ScriptData::Ignored => Content::Nothing,
             },
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! [`classify`] reads the tag header that every message begins with, and is all that relaying needs. Payloads are
 //! passed on untouched. [`video_info`] and [`audio_info`] read sequence headers too, for people and their statistics:
-//! a configuration that they cannot read is unknown, never an error.
+//! a configuration that they cannot read is unknown, never an error. [`script`] makes of metadata what players can read.
 
 mod aac;
 pub(crate) mod adts;
@@ -17,6 +17,7 @@ mod header;
 pub mod hevc;
 mod info;
 mod nal;
+pub mod script;
 #[cfg(test)]
 mod vectors;
 mod video;

@@ -23,7 +23,7 @@ impl<'a> Command<'a> {
     /// [`AmfError::ExpectedString`] if the message does not begin with a name; otherwise the [`AmfError`] that stopped
     /// the reader.
     pub fn parse(message: &'a Message, limits: AmfLimits) -> Result<Command<'a>, AmfError> {
-        let mut arguments = amf0::Reader::new(amf0_values(message.type_id, &message.payload), limits);
+        let mut arguments = amf0::Reader::new(amf0_values(message), limits);
         let name = arguments.string()?.ok_or(AmfError::ExpectedString)?;
         let transaction_id = arguments.number()?.unwrap_or(0.0);
         Ok(Command {

@@ -8,7 +8,7 @@ use crate::amf::{AmfLimits, amf0};
 use crate::media::Content;
 use crate::rtmp::chunk::{Message, MessageStreamId, MessageTypeId};
 use crate::rtmp::handshake::ClientHandshake;
-use crate::rtmp::message::{Command, Control, UserControl};
+use crate::rtmp::message::{self, Command, Control, UserControl};
 use crate::{EndCause, Frame, FrameClass, Output, StateError, Time, Timer};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -220,7 +220,7 @@ impl ClientSession {
         if self.request.purpose != Purpose::Play || self.state != ClientState::Started {
             return self.note_anomaly(Anomaly::UnexpectedMedia);
         }
-        match Content::read(message.type_id, message.timestamp, message.payload, &self.config.limits) {
+        match message::content(message, &self.config.limits) {
             Content::Frame(frame) => ClientEvent::Frame(frame),
             Content::MetadataCleared => ClientEvent::MetadataCleared,
             Content::Nothing => self.note_anomaly(Anomaly::UnusableMedia),

@@ -13,7 +13,7 @@ use super::{Anomaly, Event, MessageStreamId, ProtocolError, SessionConfig, Statu
 use crate::media::Content;
 use crate::rtmp::chunk::{Message, MessageTypeId};
 use crate::rtmp::handshake::ServerHandshake;
-use crate::rtmp::message::{Control, LimitType, UserControl};
+use crate::rtmp::message::{self, Control, LimitType, UserControl};
 use crate::{EndCause, FrameAt, Output, RequestId, StateError, StreamKey, Time, Timer};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -383,7 +383,7 @@ impl ServerSession {
         }
         let msid = message.msid;
         let publishing = self.streams.resolve_if(msid, StreamState::Publishing);
-        let content = Content::read(message.type_id, message.timestamp, message.payload, &self.config.limits);
+        let content = message::content(message, &self.config.limits);
         Ok(Some(match (content, publishing) {
             (Content::Frame(frame), Some(stream)) => Event::Frame { stream, frame },
             // An encoder may not read that one of its streams has ended, and goes on sending it beside the others: what comes

@@ -1,16 +1,14 @@
-//! Data messages: metadata, captions, cue points.
+//! Script data, which RTMP calls data messages: metadata, captions, cue points.
 
-use super::amf0_values;
 use crate::Limits;
 use crate::amf::amf0::{Pair, Pairs, Reader, Writer};
 use crate::amf::{AmfError, AmfLimits};
-use crate::rtmp::chunk::MessageTypeId;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-/// What a data message asks for, with the payload that players get.
+/// What script data asks for, with the payload that players get.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DataFrame {
+pub enum ScriptData {
     /// Keep this as the stream's metadata and pass it on: `"onMetaData"` and an ECMA array.
     Metadata(Bytes),
     /// Forget the metadata: `@clearDataFrame`.
@@ -22,13 +20,14 @@ pub enum DataFrame {
     Ignored,
 }
 
-/// Makes of a publisher's data message what players can read.
+/// Makes of a publisher's script data what players can read.
 ///
-/// `payload` is the body of a message of type 15 or 18, or of an FLV tag of that type. A command called `@setDataFrame`,
-/// as old versions of HaishinKit send it, works as well.
+/// `values` is the body of an RTMP data message or of an FLV tag of type 18; of type 15, what follows the
+/// [selector](crate::amf::skip_selector). A command called `@setDataFrame`, as old versions of HaishinKit send it, works as
+/// well.
 ///
 /// - `@setDataFrame`, which is an order to the server, is stripped.
-/// - Values before the name, which cameras of Uniview send, are skipped. So is the selector byte of type 15.
+/// - Values before the name, which cameras of Uniview send, are skipped.
 /// - Metadata becomes an ECMA array with a true count, since HaishinKit reads nothing else. Its pairs keep their order
 ///   and bytes. Those of a Flash client in AMF3, which no other player reads, and those of an object that the end of the
 ///   message cuts are written anew.
@@ -39,13 +38,12 @@ pub enum DataFrame {
 ///
 /// RTMP 1.0 §7.1.2; FLV 10.1 §E.4.4 and §E.5.
 #[must_use]
-pub fn normalize(type_id: MessageTypeId, payload: &Bytes, limits: &Limits) -> DataFrame {
-    let body = payload.slice_ref(amf0_values(type_id, payload));
+pub fn normalize(values: &Bytes, limits: &Limits) -> ScriptData {
     // What we cannot read, a player cannot either.
-    read(&body, limits).unwrap_or(DataFrame::Ignored)
+    read(values, limits).unwrap_or(ScriptData::Ignored)
 }
 
-fn read(body: &Bytes, limits: &Limits) -> Result<DataFrame, AmfError> {
+fn read(body: &Bytes, limits: &Limits) -> Result<ScriptData, AmfError> {
     let mut reader = Reader::new(body, limits.into());
     let mut start = 0;
     let (_, mut name) = next_string(&mut reader)?;
@@ -55,10 +53,10 @@ fn read(body: &Bytes, limits: &Limits) -> Result<DataFrame, AmfError> {
     match name {
         ON_METADATA => metadata(reader, limits),
         CLEAR_DATA_FRAME => match next_string(&mut reader)? {
-            (_, ON_METADATA) => Ok(DataFrame::ClearMetadata),
-            _ => Ok(DataFrame::Ignored),
+            (_, ON_METADATA) => Ok(ScriptData::ClearMetadata),
+            _ => Ok(ScriptData::Ignored),
         },
-        _ => Ok(DataFrame::Other(body.slice(start..))),
+        _ => Ok(ScriptData::Other(body.slice(start..))),
     }
 }
 
@@ -140,9 +138,9 @@ fn next_string<'a>(reader: &mut Reader<'a>) -> Result<(usize, &'a [u8]), AmfErro
 }
 
 /// Makes metadata of the pairs of the next value.
-fn metadata(mut reader: Reader<'_>, limits: &Limits) -> Result<DataFrame, AmfError> {
+fn metadata(mut reader: Reader<'_>, limits: &Limits) -> Result<ScriptData, AmfError> {
     let Some(value) = reader.value_ref()? else {
-        return Ok(DataFrame::Ignored);
+        return Ok(ScriptData::Ignored);
     };
     let mut rewritten = Vec::new();
     let pairs = match value.as_object() {
@@ -153,7 +151,7 @@ fn metadata(mut reader: Reader<'_>, limits: &Limits) -> Result<DataFrame, AmfErr
         }
     };
     let Some(pairs) = pairs else {
-        return Ok(DataFrame::Ignored);
+        return Ok(ScriptData::Ignored);
     };
     let pairs = pairs.filter(|pair| !NOT_LIVE.contains(&pair.key));
     let mut len = ENVELOPE_LEN;
@@ -163,7 +161,7 @@ fn metadata(mut reader: Reader<'_>, limits: &Limits) -> Result<DataFrame, AmfErr
         count += 1;
     }
     if len > limits.max_metadata_len {
-        return Ok(DataFrame::Ignored);
+        return Ok(ScriptData::Ignored);
     }
     let mut body = Vec::with_capacity(len);
     let mut writer = Writer::new(&mut body);
@@ -172,7 +170,7 @@ fn metadata(mut reader: Reader<'_>, limits: &Limits) -> Result<DataFrame, AmfErr
         writer.key(key).raw(value.raw());
     }
     writer.object_end();
-    Ok(DataFrame::Metadata(body.into()))
+    Ok(ScriptData::Metadata(body.into()))
 }
 
 const SET_DATA_FRAME: &[u8] = b"@setDataFrame";
@@ -200,12 +198,12 @@ mod tests {
         body.into()
     }
 
-    fn normalized(body: &Bytes) -> DataFrame {
-        normalize(MessageTypeId::DATA_AMF0, body, &Limits::default())
+    fn normalized(body: &Bytes) -> ScriptData {
+        normalize(body, &Limits::default())
     }
 
-    fn metadata_of(pairs: &[(&str, f64)]) -> DataFrame {
-        DataFrame::Metadata(body(|w| {
+    fn metadata_of(pairs: &[(&str, f64)]) -> ScriptData {
+        ScriptData::Metadata(body(|w| {
             w.string("onMetaData")
                 .ecma_array_start(u32::try_from(pairs.len()).unwrap());
             for (key, number) in pairs {
@@ -274,7 +272,7 @@ mod tests {
         let expected = body(|w| {
             w.string("onMetaData").ecma_array_start(3).raw(pairs).object_end();
         });
-        assert_eq!(normalized(&published), DataFrame::Metadata(expected));
+        assert_eq!(normalized(&published), ScriptData::Metadata(expected));
     }
 
     #[test]
@@ -296,35 +294,17 @@ mod tests {
                 .null();
             w.object_end().object_end();
         });
-        assert_eq!(normalized(&cut), DataFrame::Metadata(closed));
-    }
-
-    #[test]
-    fn type_15_loses_its_selector_if_it_has_one() {
-        let expected = metadata_of(&[("width", 1280.0)]);
-        let DataFrame::Metadata(plain) = &expected else {
-            unreachable!()
-        };
-        let selected = Bytes::from([&[0][..], plain].concat());
-        for body in [plain, &selected] {
-            let read = normalize(MessageTypeId::DATA_AMF3, body, &Limits::default());
-            assert_eq!(read, expected);
-        }
-        assert_eq!(
-            normalize(MessageTypeId::DATA_AMF3, &Bytes::new(), &Limits::default()),
-            DataFrame::Ignored
-        );
+        assert_eq!(normalized(&cut), ScriptData::Metadata(closed));
     }
 
     #[test]
     fn metadata_in_amf3_is_written_in_amf0() {
         let flash = body(|w| {
-            w.raw(&[0]).string("@setDataFrame").string("onMetaData");
+            w.string("@setDataFrame").string("onMetaData");
             // A dynamic object with an integer and a duration.
             w.raw(b"\x11\x0A\x0B\x01\x0Bwidth\x04\x8A\x00\x11duration\x04\x00\x01");
         });
-        let read = normalize(MessageTypeId::DATA_AMF3, &flash, &Limits::default());
-        assert_eq!(read, metadata_of(&[("width", 1280.0)]));
+        assert_eq!(normalized(&flash), metadata_of(&[("width", 1280.0)]));
     }
 
     #[test]
@@ -336,7 +316,7 @@ mod tests {
                 .string("hi")
                 .object_end();
         });
-        let DataFrame::Other(passed) = normalized(&text) else {
+        let ScriptData::Other(passed) = normalized(&text) else {
             panic!("not passed on");
         };
         assert_eq!((passed.as_ptr(), passed.len()), (text.as_ptr(), text.len()));
@@ -350,7 +330,7 @@ mod tests {
         let stripped = body(|w| {
             w.string("|RtmpSampleAccess").boolean(true).boolean(true);
         });
-        assert_eq!(normalized(&order), DataFrame::Other(stripped));
+        assert_eq!(normalized(&order), ScriptData::Other(stripped));
     }
 
     #[test]
@@ -360,8 +340,8 @@ mod tests {
                 w.string("@clearDataFrame").string(name);
             }))
         };
-        assert_eq!(clear("onMetaData"), DataFrame::ClearMetadata);
-        assert_eq!(clear("onTextData"), DataFrame::Ignored);
+        assert_eq!(clear("onMetaData"), ScriptData::ClearMetadata);
+        assert_eq!(clear("onTextData"), ScriptData::Ignored);
     }
 
     #[test]
@@ -384,7 +364,7 @@ mod tests {
                 w.string("onMetaData").object_start().key("a").raw(&[0xFF]);
             }),
         ] {
-            assert_eq!(normalized(&written), DataFrame::Ignored, "{written:x?}");
+            assert_eq!(normalized(&written), ScriptData::Ignored, "{written:x?}");
         }
     }
 
@@ -425,7 +405,7 @@ mod tests {
 
     #[test]
     fn the_length_limit_is_exact() {
-        let DataFrame::Metadata(exact) = metadata_of(&[("width", 1280.0)]) else {
+        let ScriptData::Metadata(exact) = metadata_of(&[("width", 1280.0)]) else {
             unreachable!()
         };
         for (max_metadata_len, kept) in [(exact.len(), true), (exact.len() - 1, false)] {
@@ -433,8 +413,8 @@ mod tests {
                 max_metadata_len,
                 ..Limits::default()
             };
-            let read = normalize(MessageTypeId::DATA_AMF0, &exact, &limits);
-            assert_eq!(read != DataFrame::Ignored, kept);
+            let read = normalize(&exact, &limits);
+            assert_eq!(read != ScriptData::Ignored, kept);
         }
     }
 
@@ -444,7 +424,7 @@ mod tests {
                 w.string("@setDataFrame").string("onMetaData").value(&Value::Object(pairs));
             });
             let published = published.slice(..cut.map_or(published.len(), |cut| cut % published.len()));
-            let DataFrame::Metadata(metadata) = normalized(&published) else {
+            let ScriptData::Metadata(metadata) = normalized(&published) else {
                 return cut.is_some();
             };
             let mut reader = Reader::new(&metadata, AmfLimits::default());
@@ -454,18 +434,18 @@ mod tests {
             read.len() == announced
                 && read.iter().all(|pair| !NOT_LIVE.contains(&pair.key))
                 && reader.is_empty()
-                && normalized(&metadata) == DataFrame::Metadata(metadata)
+                && normalized(&metadata) == ScriptData::Metadata(metadata)
         }
 
-        fn any_bytes_stay_within_the_limit(type_id: u8, body: Vec<u8>, max_metadata_len: u8) -> bool {
+        fn any_bytes_stay_within_the_limit(body: Vec<u8>, max_metadata_len: u8) -> bool {
             let limits = Limits {
                 max_metadata_len: max_metadata_len.into(),
                 ..Limits::default()
             };
             let body = Bytes::from([b"\x02\0\x0aonMetaData\x08\0\0\0\0", &body[..]].concat());
-            match normalize(MessageTypeId(type_id), &body, &limits) {
-                DataFrame::Metadata(metadata) => metadata.len() <= limits.max_metadata_len,
-                frame => frame == DataFrame::Ignored,
+            match normalize(&body, &limits) {
+                ScriptData::Metadata(metadata) => metadata.len() <= limits.max_metadata_len,
+                frame => frame == ScriptData::Ignored,
             }
         }
     }
