@@ -240,10 +240,7 @@ impl View {
             return Verdict::PassOver;
         }
         if !subscriber.knows(frame.kind) {
-            let is_news = is_coded
-                && frame.track.0 == 0
-                && subscriber.generation == self.generation
-                && self.watch.has_now(frame.kind);
+            let is_news = is_coded && subscriber.generation == self.generation && self.watch.has_now(frame.kind);
             return if is_news { Verdict::Change } else { Verdict::PassOver };
         }
         if is_coded && let Some(awaits) = subscriber.awaits {

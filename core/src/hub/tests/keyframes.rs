@@ -98,10 +98,10 @@ fn a_player_that_waits_for_a_keyframe_starts_at_its_first_message() {
     stage.video(0, KEY, IDR);
     stage.video(40, INTER, SLICE);
     assert!(stage.units(between).is_empty(), "half a keyframe is none");
-    stage.video(80, KEY, IDR);
-    stage.video(80, KEY, SEI);
-    stage.video(80, KEY, IDR);
-    assert_eq!(stage.units(between), [IDR, SEI, IDR]);
+    for part in [AUD, IDR, SEI, IDR] {
+        stage.video(80, KEY, part);
+    }
+    assert_eq!(stage.units(between), [AUD, IDR, SEI, IDR]);
 }
 
 #[test]
@@ -167,6 +167,16 @@ fn a_header_between_two_keyframes_of_one_time_parts_them() {
     stage.push("V0'");
     stage.video(0, KEY, IDR);
     assert_eq!(late_joiner(&mut stage), [IDR]);
+}
+
+#[test]
+fn a_picture_between_two_keyframes_of_one_time_parts_them() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V");
+    for (flags, units) in [(KEY, IDR), (INTER, SLICE), (KEY, IDR), (KEY, IDR)] {
+        stage.video(0, flags, units);
+    }
+    assert_eq!(late_joiner(&mut stage), [IDR, IDR]);
 }
 
 #[test]

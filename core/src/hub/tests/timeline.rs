@@ -352,6 +352,18 @@ fn stamps_that_alternate_run_at_real_time() {
 }
 
 #[test]
+fn kinds_whose_stamps_alternate_do_not_confirm_each_other() {
+    let pattern = [(Video, 0), (Audio, 4_000), (Audio, 0), (Video, 4_000)];
+    let input: Vec<_> = (0..)
+        .zip(pattern.into_iter().cycle())
+        .map(|(n, (kind, stamp))| (n * 10, kind, stamp))
+        .take(4_000)
+        .collect();
+    let times = run(&mut Timeline::new(), &input);
+    assert!(times.iter().all(|time| *time < 50_000), "40 s of arrival");
+}
+
+#[test]
 fn kinds_that_jump_together_stay_in_sync() {
     for jump in [
         90_000_000,

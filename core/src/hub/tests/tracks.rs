@@ -295,6 +295,11 @@ fn metadata_says_the_same_as_the_flags() {
         Next::Frame(sent) => assert_eq!(sent.frame.payload, metadata(false, true).payload),
         other => panic!("{other:?}"),
     }
+    // Of several that a player has not taken yet, it gets the newest.
+    stage.metadata(true, true);
+    stage.metadata(false, false);
+    stage.push("P3080");
+    assert_eq!(stage.take(first), "M3000 P3080");
 }
 
 #[test]
@@ -315,4 +320,93 @@ fn another_channel_goes_on_with_what_is_known() {
         "its sound has been silent for 7 s, whenever the frames came here"
     );
     assert!(seen.starts_with("V0 K0 ") && seen.ends_with("P6960"), "{seen}");
+}
+
+#[test]
+fn a_camera_gone_for_10_s_ends_who_was_told_of_it() {
+    let mut stage = Stage::new(|config| config.lag_max_age = Duration::from_secs(60));
+    stage.push("V A K0 a5");
+    let player = stage.join_by_flv();
+    stage.take(player);
+    stage.push(&every_40_ms("a", 40..10_040));
+    assert_eq!(stage.take(player), "!");
+    assert_eq!(stage.see().0, SOUND);
+}
+
+#[test]
+fn other_tracks_than_the_first_make_no_kind() {
+    let mut stage = Stage::new(|_| {});
+    stage.metadata(true, true);
+    stage.push("A a0");
+    for millis in (0..3_000).step_by(500) {
+        let now = stage.now;
+        let picture = Frame::video(
+            Timestamp::from_millis(millis),
+            Bytes::from_static(b"\x96\x01av01\x01\x12\0"),
+        );
+        assert_eq!((picture.class, picture.track), (FrameClass::Keyframe, TrackId(1)));
+        stage.channel().push(now, picture);
+        stage.push(&format!("a{}", millis + 500));
+    }
+    assert_eq!(stage.channel().tracks(), SOUND);
+}
+
+#[test]
+fn a_kind_that_is_left_out_replaces_no_other_before_that_is_gone() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V A K0 a5");
+    // The camera goes twice, and is left out when it comes back.
+    for start in [0, 20_000] {
+        for second in 1..12 {
+            stage.push(&format!("a{}", start + second * 1_000));
+        }
+        stage.push(&format!("K{}", start + 12_000));
+    }
+    assert_eq!(stage.see().0, SOUND);
+    for second in 33..39 {
+        stage.push(&format!("P{}", second * 1_000));
+    }
+    assert_eq!(stage.see().0, SOUND, "silent for less than 10 s");
+    stage.push("P40000 P42000");
+    assert_eq!(stage.see().0, PICTURES);
+}
+
+#[test]
+fn a_player_of_a_stream_that_ended_gets_the_rest_of_it() {
+    let mut stage = Stage::new(|config| config.lag_max_age = Duration::from_secs(60));
+    stage.push("V A K0 a5");
+    let told_of_both = stage.join_by_flv();
+    stage.take(told_of_both);
+    stage.push(&every_40_ms("P", 40..6_000));
+    let (told_of_pictures, not_told) = (stage.join_by_flv(), stage.join_by_flv());
+    stage.take(told_of_pictures);
+    stage.push("P6000 a6005");
+    stage.channel().end();
+    stage.begin();
+    stage.metadata(false, true);
+    stage.push("V K7000 A a7005");
+    let seen = stage.take(told_of_both);
+    assert!(seen.ends_with("P6000 a6005 ."), "{seen}");
+    assert_eq!(stage.take(told_of_pictures), "P6000 .");
+    assert_eq!(stage.channel().tracks_of(not_told), BOTH);
+}
+
+#[test]
+fn what_came_while_a_player_waited_for_the_tracks_is_no_lag() {
+    let mut stage = Stage::new(|config| config.lag_max_bytes = 100);
+    stage.push("V K0");
+    let player = stage.join_by_flv();
+    stage.push(&every_40_ms("P", 40..400));
+    let seen = stage.take(player);
+    assert!(seen.starts_with("V0 K0 P40 ") && seen.ends_with("P360"), "{seen}");
+}
+
+#[test]
+fn a_slow_player_that_was_told_of_sound_alone_misses_the_older_half() {
+    let mut stage = Stage::new(|config| config.lag_max_age = Duration::from_millis(400));
+    stage.push(&format!("V A K0 {}", every_40_ms("a", 5..6_000)));
+    let player = stage.join_by_flv();
+    stage.take(player);
+    stage.push("a6000 a6100 a6200 a6300 a6400 a6500");
+    assert_eq!(stage.take(player), "(ToKeyframe Age) A6295 a6295 a6395 a6495");
 }
