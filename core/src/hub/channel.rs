@@ -129,7 +129,7 @@ impl Channel {
     }
 
     /// As [`begin`](Self::begin), for a publisher that is at `position` elsewhere. If that was anything, its sound waits
-    /// for its pictures, as for everybody who joins in the middle.
+    /// for its pictures, as for every player that joins in the middle.
     pub fn begin_at(&mut self, now: Time, position: Position) {
         self.restart(now, position, position.watch.frames() > 0);
     }
@@ -143,8 +143,8 @@ impl Channel {
     /// Takes a frame in.
     ///
     /// O(1) whatever the number of players, and no copy of the payload, but for sound in ADTS: players get it raw, with a
-    /// sequence header if the publisher sends none. Repeated headers, and frames that no decoder can use yet, are left out. Call [`Hub::announce`](super::Hub::announce) afterwards, once for any number of
-    /// frames.
+    /// sequence header if the publisher sends none. Repeated headers, and frames that no decoder can use yet, are left out.
+    /// Call [`Hub::announce`](super::Hub::announce) afterwards, once for any number of frames.
     pub fn push(&mut self, now: Time, frame: Frame) {
         self.stats.frames += 1;
         self.stats.bytes += frame.payload.len() as u64;
@@ -192,12 +192,12 @@ impl Channel {
         }
     }
 
-    /// The publisher took its metadata back: who joins from now on gets none.
+    /// The publisher took its metadata back: a player that joins from now on gets none.
     pub fn clear_metadata(&mut self) {
         self.view.headers.clear_metadata();
     }
 
-    /// The stream is over: its players get what there is, then [`Next::Ended`]. Who subscribes from now on waits for
+    /// The stream is over: its players get what there is, then [`Next::Ended`]. A player that joins from now on waits for
     /// the next publisher and sees nothing of this one.
     pub fn end(&mut self) {
         self.view.generation += 1;
@@ -400,7 +400,7 @@ impl Channel {
     /// Lets go of frames that nobody waits for any more.
     fn trim(&mut self, now: Time) {
         let (parked, unannounced_from) = self.wait_queue.before_push(self.view.ring.end());
-        // Who still waits for the tracks to be known is parked as well, but has not taken what was there.
+        // A player that waits for the tracks to be known is parked as well, but has not taken what was there.
         let is_all_parked = parked == self.subscribers.len() && self.awaiting_tracks == 0;
         let needed_from = is_all_parked.then_some(unannounced_from);
         self.view.ring.trim(now, &self.view.config, needed_from);
@@ -460,7 +460,7 @@ impl Channel {
             .iter_mut()
             .filter(|(_, it)| it.generation == generation)
         {
-            // Who is there from the beginning gets all of it, also the sound before the first picture.
+            // A player that is there from the beginning gets all of it, also the sound before the first picture.
             subscriber.awaits = Some(AwaitsKeyframe {
                 since: now,
                 audio_too: audio_waits,

@@ -204,7 +204,7 @@ impl Ring {
         keyframe.is_some_and(|keyframe| sequence <= keyframe.slice)
     }
 
-    /// Ends the GOP cache: whoever joins now waits for the next keyframe.
+    /// Ends the GOP cache: a player that joins now waits for the next keyframe.
     pub(super) fn end_gop(&mut self) {
         self.gop_start = None;
     }

@@ -142,7 +142,7 @@ pub enum FrameClass {
 }
 
 impl FrameClass {
-    /// Whether it describes what follows, and stays valid until the next of its class: who joins later needs it too.
+    /// Whether it describes what follows, and stays valid until the next of its class: a player that joins later needs it too.
     #[must_use]
     pub const fn is_header(self) -> bool {
         matches!(
