@@ -86,9 +86,53 @@ impl PerSecond {
     }
 }
 
+/// How much came in the last full second, and how much in the present one.
+#[derive(Debug, Default)]
+pub(crate) struct Rate {
+    second: u64,
+    last: u64,
+    present: u64,
+}
+
+impl Rate {
+    /// So much more has come. O(1): an addition, and a move of the two numbers once a second.
+    pub(crate) const fn add(&mut self, now: Time, amount: u64) {
+        let second = now.0 / 1_000_000;
+        if second != self.second {
+            *self = Rate {
+                second,
+                last: self.of_last_second(now),
+                present: 0,
+            };
+        }
+        self.present = self.present.saturating_add(amount);
+    }
+
+    /// How much came in the second before the present one.
+    pub(crate) const fn of_last_second(&self, now: Time) -> u64 {
+        match (now.0 / 1_000_000).saturating_sub(self.second) {
+            0 => self.last,
+            1 => self.present,
+            _ => 0,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rate_is_what_came_in_the_last_full_second() {
+        let mut rate = Rate::default();
+        for millis in [1_000, 1_500, 1_999, 2_000, 2_100] {
+            rate.add(Time::from_millis(millis), 10);
+        }
+        let at = |millis| rate.of_last_second(Time::from_millis(millis));
+        assert_eq!([2_100, 2_999, 3_000, 3_999, 4_000].map(at), [30, 30, 20, 20, 0]);
+        rate.add(Time::from_millis(9_000), 5);
+        assert_eq!(rate.of_last_second(Time::from_millis(9_500)), 0);
+    }
 
     #[test]
     fn saturates_at_both_ends() {

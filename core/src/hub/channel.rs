@@ -9,8 +9,8 @@ use super::view::{Ended, View};
 use super::wait_queue::WaitQueue;
 use crate::Time;
 use crate::media::adts::{self, Adts};
-use crate::media::{self, Codec, Frame, FrameAt, FrameClass, FrameKind};
-use crate::time::PerSecond;
+use crate::media::{self, Codec, Frame, FrameAt, FrameClass, FrameKind, TrackId};
+use crate::time::{PerSecond, Rate};
 use alloc::sync::Arc;
 use core::mem;
 use core::time::Duration;
@@ -31,6 +31,12 @@ pub struct Channel {
     /// Players that get nothing before the tracks are known.
     awaiting_tracks: usize,
     stats: ChannelStats,
+    /// Payload bytes.
+    rate: Rate,
+    /// The codecs of sound and pictures that come without a sequence header.
+    headerless: [Option<Codec>; 2],
+    /// Frames that players missed who have left.
+    missed_by_departed: u64,
 }
 
 /// A player of one [`Channel`].
@@ -119,6 +125,9 @@ impl Channel {
             wait_queue,
             awaiting_tracks: 0,
             stats: ChannelStats::default(),
+            rate: Rate::default(),
+            headerless: [None; 2],
+            missed_by_departed: 0,
         }
     }
 
@@ -148,6 +157,7 @@ impl Channel {
     pub fn push(&mut self, now: Time, frame: Frame) {
         self.stats.frames += 1;
         self.stats.bytes += frame.payload.len() as u64;
+        self.rate.add(now, frame.payload.len() as u64);
         self.trim(now);
         match Adts::read(&frame) {
             None => self.store(now, frame),
@@ -253,6 +263,7 @@ impl Channel {
         if subscriber.is_parked {
             self.wait_queue.remove(subscriber.group, id);
         }
+        self.missed_by_departed += subscriber.stats.missed();
         Some(subscriber.stats)
     }
 
@@ -380,6 +391,43 @@ impl Channel {
         }
     }
 
+    /// Payload bytes per second: those of the last full second. O(1).
+    #[must_use]
+    pub const fn rate(&self, now: Time) -> u64 {
+        self.rate.of_last_second(now)
+    }
+
+    /// The codec of each track, as far as it is known: of every track with a sequence header, and of the first without.
+    pub fn codecs(&self) -> impl Iterator<Item = (FrameKind, TrackId, Codec)> {
+        let announced = self.view.headers.iter().filter_map(|frame| {
+            let is_header = frame.class == FrameClass::SequenceHeader;
+            let codec = media::classify(frame.kind, &frame.payload).codec?;
+            is_header.then_some((frame.kind, frame.track, codec))
+        });
+        let kinds = [FrameKind::Audio, FrameKind::Video];
+        let headerless = kinds.into_iter().zip(self.headerless).filter_map(|(kind, codec)| {
+            let codec = codec.filter(|_| !self.view.headers.contains(kind, TrackId(0)))?;
+            Some((kind, TrackId(0), codec))
+        });
+        announced.chain(headerless)
+    }
+
+    /// Payload bytes of the GOP cache: what a player that joins gets at once. O(1).
+    #[must_use]
+    pub fn gop_bytes(&self) -> u64 {
+        self.view
+            .ring
+            .gop_start()
+            .map_or(0, |start| self.view.ring.bytes_from(start))
+    }
+
+    /// Frames that its players have missed, those included that have left. O(players).
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        let present = self.subscribers.iter().map(|(_, subscriber)| subscriber.stats.missed());
+        self.missed_by_departed + present.sum::<u64>()
+    }
+
     /// Payload bytes and frames in the ring.
     #[must_use]
     pub fn held(&self) -> (u64, usize) {
@@ -428,9 +476,13 @@ impl Channel {
     }
 
     fn push_coded(&mut self, now: Time, frame: Frame) {
-        if !self.view.headers.contains(frame.kind, frame.track) && needs_header(&frame) {
-            self.stats.without_header += 1;
-            return;
+        if !self.view.headers.contains(frame.kind, frame.track) {
+            let codec = media::classify(frame.kind, &frame.payload).codec;
+            if needs_header(codec) {
+                self.stats.without_header += 1;
+                return;
+            }
+            self.note_headerless(&frame, codec);
         }
         self.view.watch.coded(now, &frame);
         if self.view.watch.settled().is_some() {
@@ -442,6 +494,16 @@ impl Channel {
             self.view.last_keyframe = Some(now);
         }
         self.view.ring.push(frame, time, now);
+    }
+
+    fn note_headerless(&mut self, frame: &Frame, codec: Option<Codec>) {
+        let [audio, video] = &mut self.headerless;
+        match frame.kind {
+            _ if frame.track.0 != 0 => {}
+            FrameKind::Audio => *audio = codec,
+            FrameKind::Video => *video = codec,
+            FrameKind::Data => {}
+        }
     }
 
     fn restart(&mut self, now: Time, position: Position, audio_waits: bool) {
@@ -474,6 +536,7 @@ impl Channel {
         self.view.ring.end_gop();
         self.view.watch = Watch::default();
         self.adts = None;
+        self.headerless = [None; 2];
         self.view.last_keyframe = None;
     }
 }
@@ -483,10 +546,7 @@ fn starts_gop(frame: &Frame) -> bool {
     frame.kind == FrameKind::Video && frame.class == FrameClass::Keyframe && frame.track.0 == 0
 }
 
-/// Whether no decoder can use the frame without a sequence header. Looked at only while a track has none.
-fn needs_header(frame: &Frame) -> bool {
-    matches!(
-        media::classify(frame.kind, &frame.payload).codec,
-        Some(Codec::Aac | Codec::Avc | Codec::Hevc)
-    )
+/// Whether no decoder can use a frame of the codec without a sequence header.
+const fn needs_header(codec: Option<Codec>) -> bool {
+    matches!(codec, Some(Codec::Aac | Codec::Avc | Codec::Hevc))
 }
