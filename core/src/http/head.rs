@@ -1,5 +1,6 @@
 //! The head of a request: found in the stream, parsed, and boiled down to what decides the answer.
 
+use super::Transport;
 use super::authority::Authority;
 use super::body::{Body, Chunked};
 use super::config::HttpConfig;
@@ -147,6 +148,14 @@ pub(super) struct RequestHead {
 }
 
 impl RequestHead {
+    /// How the tags of a play are to travel.
+    pub(super) const fn transport(&self) -> Transport {
+        match self.websocket {
+            Some(_) => Transport::WebSocket,
+            None => Transport::Http,
+        }
+    }
+
     /// Parses a head that is known to be complete.
     fn parse(bytes: &[u8], config: &HttpConfig) -> Result<Self, HeadError> {
         let max = config.limits.max_http_headers;

@@ -233,6 +233,16 @@ impl HttpSession {
         }
     }
 
+    /// How the tags of the play travel that goes on or is asked for. A WebSocket stays one until it is closing.
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        match &self.state {
+            State::Requested { request, .. } => request.transport(),
+            State::Playing(player) if player.envelope == Envelope::Message => Transport::WebSocket,
+            _ => Transport::Http,
+        }
+    }
+
     /// Whether only output is left, if that. Input is thrown away.
     #[must_use]
     pub fn is_closing(&self) -> bool {
@@ -564,10 +574,7 @@ impl HttpSession {
                 id,
                 target,
                 undecoded,
-                transport: match request.websocket {
-                    Some(_) => Transport::WebSocket,
-                    None => Transport::Http,
-                },
+                transport: request.transport(),
                 head_only: request.method == Method::Head,
                 fields,
             }

@@ -7,7 +7,7 @@ use super::question::{Denial, Intent};
 use super::shard::Epoch;
 use super::work::WorkMeter;
 use crate::flv::TagFlags;
-use crate::http::{HeaderFields, HttpConfig, HttpError, HttpEvent, HttpSession, StatusCode as HttpStatus};
+use crate::http::{HeaderFields, HttpConfig, HttpError, HttpEvent, HttpSession, StatusCode as HttpStatus, Transport};
 use crate::hub::{ChannelConfig, ChannelId, SubscriberId, Tracks};
 use crate::rtmp::{
     Anomaly, Connect, Event, MessageStreamId, PlayControl, ProtocolError, ServerSession, SessionConfig, Status,
@@ -44,7 +44,10 @@ pub(super) struct Connection {
     pub(super) half_closed: Option<Box<HalfClosed>>,
     /// When its next deadline is armed for.
     pub(super) armed: Time,
+    /// When it was accepted.
+    pub(super) since: Time,
     pub(super) last_input: Time,
+    pub(super) bytes_in: u64,
     pub(super) phase: Phase,
     /// Whether it is to be visited.
     pub(super) is_touched: bool,
@@ -354,10 +357,17 @@ impl Protocol {
         }
     }
 
-    pub(super) const fn name(&self) -> &'static str {
+    pub(super) fn name(&self) -> &'static str {
+        self.kind().as_str()
+    }
+
+    pub(super) fn kind(&self) -> super::Protocol {
         match self {
-            Protocol::Rtmp(_) => "rtmp",
-            Protocol::Http(_) => "http",
+            Protocol::Rtmp(_) => super::Protocol::Rtmp,
+            Protocol::Http(session) => match session.transport() {
+                Transport::Http => super::Protocol::Http,
+                Transport::WebSocket => super::Protocol::WebSocket,
+            },
         }
     }
 
@@ -428,6 +438,10 @@ impl Protocol {
 
     pub(super) fn output(&mut self) -> &mut Output {
         either!(self, session => session.output())
+    }
+
+    pub(super) fn output_ref(&self) -> &Output {
+        either!(self, session => session.output_ref())
     }
 
     pub(super) fn close(&mut self, now: Time) {

@@ -68,10 +68,13 @@ impl Connections {
         }
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ConnectionId, &Connection)> {
+        let slots = self.slots.iter();
+        slots.map(|(index, connection)| (id_of(index, connection.generation), connection))
+    }
+
     pub(super) fn ids(&self) -> Vec<ConnectionId> {
-        let ids = self.slots.iter();
-        ids.map(|(index, connection)| id_of(index, connection.generation))
-            .collect()
+        self.iter().map(|(id, _)| id).collect()
     }
 
     /// Something happened that the connection may have to act on: it is visited before the present call returns.

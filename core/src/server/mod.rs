@@ -20,6 +20,7 @@
 //! | the deadline passed | [`handle_timeout`](Server::handle_timeout) |
 //! | another worker sent a message | [`handle_shard`](Server::handle_shard) |
 //! | a question of `Action::Ask` is answered | [`answer`](Server::answer); never, if nothing is asked |
+//! | somebody wants to know what there is | [`streams`](Server::streams), [`connections`](Server::connections), [`stats`](Server::stats) |
 //! | the operator wants it to stop | [`shutdown`](Server::shutdown), until [`is_drained`](Server::is_drained) |
 
 mod action;
@@ -45,6 +46,7 @@ mod replication;
 mod shard;
 mod stats;
 mod stream;
+mod view;
 mod work;
 
 #[cfg(test)]
@@ -55,6 +57,7 @@ pub use config::{Config, HttpAbsent, Takeover};
 pub use question::{Answer, AuthorizeConfig, AuthorizeRequest, Denial, Grant, Intent, Otherwise, Question, Ticket};
 pub use shard::{ShardId, ShardMessage};
 pub use stats::ServerStats;
+pub use view::{ConnectionView, Protocol, PublisherView, RoleKind, RoleView, StreamView, TrackView};
 
 use crate::http::HttpConfig;
 use crate::hub::Hub;
@@ -66,7 +69,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use authorize::Request;
-use connection::{Connection, Failure, Phase, Protocol, ProtocolEvent, Refusal, Shared};
+use connection::{Connection, Failure, Phase, ProtocolEvent, Refusal, Shared};
 use connections::Connections;
 use contest::Contests;
 use core::mem;
@@ -173,13 +176,15 @@ impl Server {
         let id = self.connections.insert(|generation| Connection {
             generation,
             peer,
-            protocol: Protocol::new(listener, &self.shared, now, self.seed),
+            protocol: connection::Protocol::new(listener, &self.shared, now, self.seed),
             roles: Vec::new(),
             is_input_paused: false,
             pending_input: Vec::new(),
             half_closed: None,
             armed: Time::NEVER,
+            since: now,
             last_input: now,
+            bytes_in: 0,
             phase: Phase::Open,
             is_touched: false,
             is_waking: false,
@@ -208,6 +213,7 @@ impl Server {
             return;
         };
         connection.last_input = now;
+        connection.bytes_in += input.len() as u64;
         if connection.phase != Phase::Open {
             return;
         }
@@ -441,7 +447,7 @@ impl Server {
         &mut self,
         now: Time,
         id: ConnectionId,
-        mut step: impl FnMut(&mut Protocol) -> Result<Option<ProtocolEvent>, Failure>,
+        mut step: impl FnMut(&mut connection::Protocol) -> Result<Option<ProtocolEvent>, Failure>,
     ) {
         loop {
             let Some(connection) = self.connections.get_mut(id) else {

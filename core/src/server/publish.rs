@@ -130,6 +130,7 @@ impl Server {
         };
         stream.epoch = epoch;
         stream.publisher = Some(Publisher {
+            since: now,
             connection: id,
             stream: MessageStreamId(claim.stream),
             has_media: false,

@@ -28,6 +28,10 @@ impl Replicas {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.replicas.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.replicas.is_empty()
     }

@@ -1,5 +1,7 @@
 //! Counters.
 
+use core::ops::AddAssign;
+
 /// What a server has done since it began, and what there is now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -34,4 +36,42 @@ pub struct ServerStats {
     pub slow_inter: u64,
     /// Times that a slow player skipped to the newest keyframe.
     pub slow_skips: u64,
+}
+
+/// Adds up what several workers count. A stream counts once on each worker that has its publisher or a player of it.
+impl AddAssign for ServerStats {
+    fn add_assign(&mut self, other: ServerStats) {
+        let ServerStats {
+            connections,
+            streams,
+            accepted,
+            refused,
+            failed,
+            anomalies,
+            publishes,
+            publishes_refused,
+            plays,
+            plays_refused,
+            unanswered,
+            shards_behind,
+            slow_disposable,
+            slow_inter,
+            slow_skips,
+        } = other;
+        self.connections += connections;
+        self.streams += streams;
+        self.accepted += accepted;
+        self.refused += refused;
+        self.failed += failed;
+        self.anomalies += anomalies;
+        self.publishes += publishes;
+        self.publishes_refused += publishes_refused;
+        self.plays += plays;
+        self.plays_refused += plays_refused;
+        self.unanswered += unanswered;
+        self.shards_behind += shards_behind;
+        self.slow_disposable += slow_disposable;
+        self.slow_inter += slow_inter;
+        self.slow_skips += slow_skips;
+    }
 }

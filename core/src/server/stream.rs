@@ -4,9 +4,9 @@ use super::address::Address;
 use super::replica::{Intake, Replicas};
 use super::shard::{Body, Epoch};
 use super::{Config, ConnectionId, Server};
-use crate::StreamKey;
 use crate::hub::{Channel, ChannelId, Hub};
 use crate::rtmp::MessageStreamId;
+use crate::{StreamKey, Time};
 use alloc::vec::Vec;
 
 /// One stream, as long as a connection here publishes, plays or wants to.
@@ -52,6 +52,8 @@ pub(super) enum Presence {
 /// The publisher of a stream, on its own shard.
 #[derive(Debug)]
 pub(super) struct Publisher {
+    /// When it got the name.
+    pub(super) since: Time,
     pub(super) connection: ConnectionId,
     pub(super) stream: MessageStreamId,
     /// Whether a frame has come. Until then its name can be had by anybody who has one.

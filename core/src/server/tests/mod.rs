@@ -13,4 +13,5 @@ mod shares;
 mod streams;
 mod takeover;
 mod tracks;
+mod views;
 mod world;

@@ -1,0 +1,280 @@
+//! What there is: the streams and connections of a server, with facts and counters, for people and programs to look at.
+//!
+//! A server sees its own shard. [`StreamView::merge`] makes one list of what all shards see.
+
+use super::connection::{Activity, Connection, Phase, Role};
+use super::stream::{Publisher, Stream};
+use super::{ConnectionId, Server};
+use crate::media::{Codec, FrameKind, TrackId};
+use crate::{StreamKey, Time};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+/// A stream that is published or played.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StreamView {
+    /// Its name.
+    pub key: StreamKey,
+    /// The number of its present publish, or of the last one. It grows with each; 0 if there was none yet.
+    pub epoch: u64,
+    /// Its publisher. None in its grace time, while players wait for it, and on shards that only have players.
+    pub publisher: Option<PublisherView>,
+    /// Players that get it.
+    pub players: usize,
+    /// Players that wait for it to come.
+    pub waiting: usize,
+    /// Other shards with players, each of which gets a copy.
+    pub replicas: usize,
+    /// Frames of the present publish, or of the last one.
+    pub frames: u64,
+    /// Their payload bytes.
+    pub bytes: u64,
+    /// Kilobits of payload that came in the last full second.
+    pub kbps: u64,
+    /// Its tracks, as far as their codecs are known: audio first, then in the order of their numbers.
+    pub tracks: Vec<TrackView>,
+    /// Payload bytes of the GOP cache, which a player that joins gets at once.
+    pub gop_bytes: u64,
+    /// Frames that slow players have missed so far, those included that have left.
+    pub missed: u64,
+}
+
+/// Who publishes a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PublisherView {
+    /// Its connection.
+    pub connection: ConnectionId,
+    /// Its address.
+    pub peer: SocketAddr,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// How long it has had the name.
+    pub age: Duration,
+}
+
+/// A track of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TrackView {
+    /// Audio or video.
+    pub kind: FrameKind,
+    /// Its number among the tracks of its kind; 0 is the default.
+    pub track: TrackId,
+    /// Its codec.
+    pub codec: Codec,
+}
+
+/// A connection that is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnectionView {
+    /// Its name, which is displayed as a number of its own over all shards.
+    pub id: ConnectionId,
+    /// The peer's address.
+    pub peer: SocketAddr,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// Since it was accepted.
+    pub age: Duration,
+    /// What it does: nearly always one thing, and nothing before its first request. While the world is asked about that,
+    /// it does nothing either: the name may be one that only its peer is to know.
+    pub roles: Vec<RoleView>,
+    /// Bytes read from it.
+    pub bytes_in: u64,
+    /// Bytes written to it.
+    pub bytes_out: u64,
+    /// Bytes that wait to be written to it. The frames that wait in the streams it plays come on top.
+    pub queued: usize,
+    /// Frames that it has missed in what it plays now, because it was too slow.
+    pub missed: u64,
+}
+
+/// What a connection does, and with which stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RoleView {
+    /// What it does.
+    pub kind: RoleKind,
+    /// The name of the stream.
+    pub stream: StreamKey,
+}
+
+/// What a connection does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RoleKind {
+    /// It has asked to publish, and waits for the answer or has sent no frame yet.
+    WaitsToPublish,
+    /// It has the name.
+    Publishes,
+    /// It has asked to play, and waits for the answer or for a publisher to come.
+    WaitsToPlay,
+    /// It gets the stream.
+    Plays,
+}
+
+/// What a connection speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// RTMP.
+    Rtmp,
+    /// HTTP: FLV in a request or response, or no request yet.
+    Http,
+    /// FLV in the messages of a WebSocket.
+    WebSocket,
+}
+
+impl Protocol {
+    /// The name, as in the log: `rtmp`, `http` or `websocket`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Protocol::Rtmp => "rtmp",
+            Protocol::Http => "http",
+            Protocol::WebSocket => "websocket",
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl StreamView {
+    /// One list, by name, of what the shards of one server see. Facts come from the shard of the publisher, or from the one
+    /// that had the latest; the players of all shards are added up.
+    ///
+    /// Cost: O(n log n).
+    #[must_use]
+    pub fn merge(shards: Vec<Vec<StreamView>>) -> Vec<StreamView> {
+        let mut merged = BTreeMap::<StreamKey, StreamView>::new();
+        for view in shards.into_iter().flatten() {
+            match merged.get_mut(&view.key) {
+                Some(known) => known.join(view),
+                None => {
+                    merged.insert(view.key.clone(), view);
+                }
+            }
+        }
+        merged.into_values().collect()
+    }
+
+    /// Takes in what another shard sees of the same stream.
+    fn join(&mut self, mut other: StreamView) {
+        // While one publisher takes over from another, both may be seen.
+        let rank = |view: &StreamView| (view.publisher.is_some(), view.epoch);
+        if rank(self) < rank(&other) {
+            core::mem::swap(self, &mut other);
+        }
+        self.players += other.players;
+        self.waiting += other.waiting;
+        self.missed += other.missed;
+    }
+}
+
+impl Server {
+    /// The streams that have a publisher or players on this shard, by name.
+    ///
+    /// Cost: O(streams + players), and an allocation for each stream; nobody's frames wait longer than that takes.
+    #[must_use]
+    pub fn streams(&self, now: Time) -> Vec<StreamView> {
+        let now = self.now.max(now);
+        let streams = self.streams.iter().map(|(_, stream)| stream);
+        let is_there = |stream: &&Stream| stream.publisher.is_some() || stream.players > 0;
+        let there = streams.filter(is_there);
+        there.map(|stream| self.view_stream(now, stream)).collect()
+    }
+
+    /// The connections of this shard that are open, in no particular order.
+    ///
+    /// Cost: O(connections), and an allocation for each.
+    #[must_use]
+    pub fn connections(&self, now: Time) -> Vec<ConnectionView> {
+        let now = self.now.max(now);
+        let open = self.connections.iter().filter(|(_, it)| it.phase == Phase::Open);
+        open.map(|(id, connection)| self.view_connection(now, id, connection))
+            .collect()
+    }
+
+    fn view_stream(&self, now: Time, stream: &Stream) -> StreamView {
+        let (publisher, channel) = (stream.publisher.as_ref(), &stream.channel);
+        let stats = channel.stats();
+        let mut tracks: Vec<_> = channel
+            .codecs()
+            .map(|(kind, track, codec)| TrackView { kind, track, codec })
+            .collect();
+        tracks.sort_by_key(|it| (it.kind == FrameKind::Video, it.track));
+        StreamView {
+            key: stream.key.clone(),
+            epoch: stream.epoch,
+            publisher: publisher.and_then(|publisher| self.view_publisher(now, publisher)),
+            players: stream.players.saturating_sub(stream.waiters.len()),
+            waiting: stream.waiters.len(),
+            replicas: publisher.map_or(0, |publisher| publisher.replicas.len()),
+            frames: stats.frames,
+            bytes: stats.bytes,
+            kbps: channel.rate(now) * 8 / 1_000,
+            tracks,
+            gop_bytes: channel.gop_bytes(),
+            missed: channel.missed(),
+        }
+    }
+
+    fn view_publisher(&self, now: Time, publisher: &Publisher) -> Option<PublisherView> {
+        let connection = self.connections.get(publisher.connection)?;
+        Some(PublisherView {
+            connection: publisher.connection,
+            peer: connection.peer,
+            protocol: connection.protocol.kind(),
+            age: now.since(publisher.since),
+        })
+    }
+
+    fn view_connection(&self, now: Time, id: ConnectionId, connection: &Connection) -> ConnectionView {
+        let output = connection.protocol.output_ref();
+        let missed = connection.roles.iter().filter_map(|role| self.missed_in(role));
+        ConnectionView {
+            id,
+            peer: connection.peer,
+            protocol: connection.protocol.kind(),
+            age: now.since(connection.since),
+            roles: connection
+                .roles
+                .iter()
+                .filter_map(|role| self.view_role(role))
+                .collect(),
+            bytes_in: connection.bytes_in,
+            bytes_out: output.sent(),
+            queued: output.len(),
+            missed: missed.sum(),
+        }
+    }
+
+    fn view_role(&self, role: &Role) -> Option<RoleView> {
+        let kind = match role.activity {
+            Activity::Requesting { .. } | Activity::Admitted | Activity::Claiming { .. } => RoleKind::WaitsToPublish,
+            Activity::Publishing { .. } => RoleKind::Publishes,
+            Activity::Seeking { .. } | Activity::Playing { until: Some(_), .. } => RoleKind::WaitsToPlay,
+            Activity::Playing { until: None, .. } => RoleKind::Plays,
+        };
+        let stream = self.streams.get(role.channel)?.key.clone();
+        Some(RoleView { kind, stream })
+    }
+
+    fn missed_in(&self, role: &Role) -> Option<u64> {
+        let Activity::Playing { subscriber, .. } = role.activity else {
+            return None;
+        };
+        let stream = self.streams.get(role.channel)?;
+        let stats = stream.channel.subscriber_stats(subscriber)?;
+        Some(stats.missed())
+    }
+}
