@@ -10,6 +10,7 @@ mod audio;
 pub mod avc;
 mod bits;
 mod codec;
+mod codec_string;
 mod content;
 mod enhanced;
 mod frame;
@@ -27,6 +28,7 @@ pub(crate) use content::Content;
 pub(crate) use video::has_picture;
 
 pub use codec::{Codec, FourCc};
+pub use codec_string::codec_string;
 pub use frame::{Frame, FrameAt, FrameClass, FrameKind, TrackId};
 pub use header::{FrameHeader, classify};
 pub use info::{AudioInfo, VideoInfo, audio_info, video_info};
