@@ -139,16 +139,16 @@ fn an_absent_stream_is_not_found(runtime: Runtime) {
 fn what_goes_wrong_is_in_the_log(runtime: Runtime) {
     let server = runtime.start(&[]);
     assert_eq!(server.get("/").status, 404);
-    server.wait_for_line("reason=stream name needs an app and a name");
+    server.wait_for_line(r#"reason="stream name needs an app and a name""#);
     assert_eq!(server.get("/live/%E2%80%AEx").status, 404);
     server.wait_for_line(r#"protocol="http" stream="live/\u{202e}x" reason="no such stream""#);
     assert_eq!(
         http::post_from(Ipv4Addr::LOCALHOST, server.http, "/live/x", b"hello, world").status,
         400
     );
-    server.wait_for_line("reason=not an FLV stream: it begins with 'hel'");
+    server.wait_for_line(r#"reason="not an FLV stream: it begins with 'hel'"#);
     let backslash = ffmpeg::publish(TYPICAL, &server.rtmp_url("live/a\\b"));
-    server.wait_for_line(r#"protocol="rtmp" reason=stream name contains a control character or a backslash"#);
+    server.wait_for_line(r#"protocol="rtmp" reason="stream name contains a control character or a backslash""#);
     drop(backslash);
     for (address, opening, reason) in [
         (

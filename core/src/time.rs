@@ -70,14 +70,19 @@ impl fmt::Display for Time {
 /// How often something has happened in the present second.
 #[derive(Debug, Default)]
 pub(crate) struct PerSecond {
-    second: u64,
+    /// The seconds until then wrap after a hundred years.
+    second: u32,
     count: u32,
 }
 
 impl PerSecond {
     /// Counts one more; how many there are with it.
     pub(crate) fn count(&mut self, now: Time) -> u32 {
-        let second = now.as_millis() / 1_000;
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "only whether it is another second matters"
+        )]
+        let second = (now.as_millis() / 1_000) as u32;
         if second != self.second {
             *self = PerSecond { second, count: 0 };
         }

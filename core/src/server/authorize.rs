@@ -9,15 +9,16 @@
 //!    ◀── Start ───── │   or the default, once the time is over
 //! ```
 
+use super::action::Listener;
 use super::connection::{Connection, PlayRequest, PublishRequest, Refusal};
 use super::question::{Answer, AuthorizeRequest, Denial, Intent, Otherwise, Question, Ticket};
-use super::{Action, ConnectionId, Server};
+use super::{Action, ConnectionId, Event, Server};
 use crate::http::HeaderFields;
 use crate::rtmp::MessageStreamId;
 use crate::{EndCause, RequestId, StreamKey, Target, Time};
 use alloc::boxed::Box;
 use core::mem;
-use tracing::{info, warn};
+use tracing::warn;
 
 /// A request about which the world has been asked.
 #[derive(Debug)]
@@ -106,6 +107,11 @@ impl Server {
 
     /// A peer wants to publish or to play: asks the world whether it may, if that is to be asked.
     pub(super) fn authorize(&mut self, now: Time, id: ConnectionId, mut request: Request) {
+        if let Request::Publish(publish) = &request
+            && let Some(connection) = self.connections.get_mut(id)
+        {
+            connection.note_agent(publish.fields.get("user-agent"));
+        }
         let config = self.config.authorize;
         let intent = request.intent();
         if self.is_shutting_down || !config.asks(intent) {
@@ -119,11 +125,11 @@ impl Server {
             return;
         };
         let question = connection.describe(id, &mut request);
-        connection.asking = Some(Box::new(Asking {
+        connection.said.get_or_insert_default().asking = Some(Asking {
             number,
             request,
             until: now + config.timeout,
-        }));
+        });
         let ticket = Ticket { connection: id, number };
         let question = Question::Authorize(Box::new(question));
         self.actions.push_back(Action::Ask(ticket, question));
@@ -133,7 +139,7 @@ impl Server {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
-        let Some(asking) = connection.asking.take_if(|asking| asking.number == number) else {
+        let Some(asking) = connection.withdraw(|asking| asking.number == number) else {
             return;
         };
         let mut request = asking.request;
@@ -167,18 +173,16 @@ impl Server {
         match intent {
             Intent::Publish => self.note_refused(now, id, key, &denial.reason),
             Intent::Play => {
-                let (peer, protocol) = (connection.peer, connection.protocol.name());
+                let (peer, stream, reason) = (connection.peer(id), key.clone(), denial.reason.clone());
                 self.stats.plays_refused += 1;
-                if self.journal.admits(now, peer, key.as_str()) {
-                    info!(conn = %id, %peer, protocol, stream = key.as_str(), reason = &*denial.reason, "play refused");
-                }
+                self.report(now, Event::PlayRefused { peer, stream, reason });
             }
         }
     }
 
     /// Does without an answer that has not come in time.
     pub(super) fn expire_question(&mut self, now: Time, id: ConnectionId) {
-        let asking = self.connections.get(id).and_then(|it| it.asking.as_deref());
+        let asking = self.connections.get(id).and_then(Connection::asking);
         let Some(asking) = asking.filter(|asking| asking.until <= now) else {
             return;
         };
@@ -200,7 +204,7 @@ impl Server {
     /// Answers a peer about which the world has not said anything yet, because we know better.
     pub(super) fn withdraw_question(&mut self, now: Time, id: ConnectionId, refusal: Refusal) {
         if let Some(connection) = self.connections.get_mut(id)
-            && let Some(asking) = connection.asking.take()
+            && let Some(asking) = connection.withdraw(|_| true)
         {
             connection.protocol.reject(now, asking.request.id(), refusal);
         }
@@ -219,6 +223,16 @@ impl Server {
 }
 
 impl Connection {
+    /// The request about which the world has been asked.
+    pub(super) fn asking(&self) -> Option<&Asking> {
+        self.said.as_ref()?.asking.as_ref()
+    }
+
+    /// Takes that request back if it `is_meant`: an answer means nothing any more.
+    pub(super) fn withdraw(&mut self, is_meant: impl FnOnce(&Asking) -> bool) -> Option<Asking> {
+        self.said.as_mut()?.asking.take_if(|asking| is_meant(asking))
+    }
+
     /// What the world is told about a request of this connection.
     fn describe(&self, id: ConnectionId, request: &mut Request) -> AuthorizeRequest {
         let fields = request.take_fields();
@@ -227,12 +241,12 @@ impl Connection {
         let (stream, query) = (target.key.clone(), target.query.clone());
         let intent = request.intent();
         let protocol = self.protocol.spoken();
-        let said = match &self.connect {
-            Some(connect) => {
-                let connect = connect.clone();
+        let said = match (protocol, &self.said) {
+            (Listener::Rtmp, Some(said)) => {
+                let connect = said.connect.clone();
                 (connect.tc_url, connect.page_url, connect.flash_ver)
             }
-            None => (Box::default(), field("referer"), field("user-agent")),
+            _ => (Box::default(), field("referer"), field("user-agent")),
         };
         let (tc_url, page_url, agent) = said;
         AuthorizeRequest {

@@ -19,6 +19,9 @@ pub struct Config {
     pub grace: Duration,
     /// Who wins when a name is published twice. `Auto`.
     pub takeover: Takeover,
+    /// Whether events are kept for [`Server::poll_event`](super::Server::poll_event), which then has to be called after
+    /// everything else. No: they are only logged.
+    pub keeps_events: bool,
     /// Whether the world is asked if a peer may publish or play. No: everybody may.
     pub authorize: AuthorizeConfig,
     /// Web pages that may publish, besides those of the host that they publish to. None: a page of anybody's could push a
@@ -118,6 +121,7 @@ impl Default for Config {
             channel: ChannelConfig::default(),
             grace: Duration::from_secs(10),
             takeover: Takeover::default(),
+            keeps_events: false,
             authorize: AuthorizeConfig::default(),
             allowed_origins: Vec::new(),
             http_absent: HttpAbsent::default(),

@@ -1,11 +1,12 @@
 //! One connection, whatever it speaks.
 
-use super::Listener;
 use super::authorize::Asking;
+use super::event::{PUBLISHER_SILENCE, Peer};
 use super::half_closed::HalfClosed;
 use super::question::{Denial, Intent};
 use super::shard::Epoch;
 use super::work::WorkMeter;
+use super::{ConnectionId, Listener};
 use crate::flv::TagFlags;
 use crate::http::{HeaderFields, HttpConfig, HttpError, HttpEvent, HttpSession, StatusCode as HttpStatus, Transport};
 use crate::hub::{ChannelConfig, ChannelId, SubscriberId, Tracks};
@@ -55,16 +56,25 @@ pub(super) struct Connection {
     pub(super) is_waking: bool,
     /// Whether what it plays had more than its output had room for. If not, a wake will say when there is more.
     pub(super) may_have_more: bool,
-    /// What an RTMP peer has said of itself, if the world is asked about peers.
-    pub(super) connect: Option<Box<Connect>>,
-    /// The request that waits until the world has answered.
-    pub(super) asking: Option<Box<Asking>>,
+    /// What the peer has said of itself, and what it asks for. In a box, because players by HTTP say nothing.
+    pub(super) said: Option<Box<Said>>,
     /// Its requests to publish or play.
     pub(super) requests: PerSecond,
     /// What its input makes us do.
     pub(super) work: WorkMeter,
+    /// Whether it was said that it publishes and sends nothing.
+    pub(super) is_silent: bool,
     /// Whether its machine has given up; it says so again at every call.
     pub(super) has_failed: bool,
+}
+
+/// What a peer has said.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    /// Who it is. Only what it calls itself, unless the world is asked about peers.
+    pub(super) connect: Connect,
+    /// The request that waits until the world has answered.
+    pub(super) asking: Option<Asking>,
 }
 
 /// How far a connection has come towards its end.
@@ -118,6 +128,11 @@ pub(super) enum Activity {
         subscriber: SubscriberId,
         until: Option<Time>,
         has_started: bool,
+        since: Time,
+        /// Bytes that the connection had sent before.
+        sent_before: u64,
+        /// When it last missed something.
+        lagged: Option<Time>,
     },
 }
 
@@ -275,7 +290,32 @@ pub(super) enum Refusal {
     ShuttingDown,
 }
 
+/// Characters of what a peer calls itself that are kept. 128: names and versions are shorter.
+const MAX_AGENT: usize = 128;
+
 impl Connection {
+    /// Its peer, for those who watch.
+    pub(super) fn peer(&self, id: ConnectionId) -> Peer {
+        Peer {
+            connection: id,
+            address: self.peer,
+            protocol: self.protocol.kind(),
+        }
+    }
+
+    /// Keeps what an HTTP peer calls itself.
+    pub(super) fn note_agent(&mut self, agent: Option<&str>) {
+        if let Some(agent) = agent {
+            self.said.get_or_insert_default().connect.flash_ver = agent.into();
+        }
+    }
+
+    /// What the peer calls itself, cut short.
+    pub(super) fn agent(&self) -> Box<str> {
+        let agent = self.said.as_ref().map_or("", |said| &said.connect.flash_ver);
+        agent.chars().take(MAX_AGENT).collect()
+    }
+
     pub(super) fn role(&mut self, stream: MessageStreamId) -> Option<&mut Role> {
         self.roles.iter_mut().find(|role| role.stream == stream)
     }
@@ -312,8 +352,15 @@ impl Connection {
     /// Whether it is read on, up to a limit, though input waits. An HTTP request to play may wait for long, and a play keeps
     /// the next request waiting for as long as it goes on. An RTMP request is answered soon.
     pub(super) fn reads_on(&self) -> bool {
-        let asks_to_publish = self.asking.as_ref().is_some_and(|it| it.intent() == Intent::Publish);
+        let asks_to_publish = self.asking().is_some_and(|it| it.intent() == Intent::Publish);
         matches!(self.protocol, Protocol::Http(_)) && !self.is_claiming() && !asks_to_publish
+    }
+
+    /// When it has sent nothing for so long that it is worth a word, if it publishes.
+    pub(super) fn silence_due(&self) -> Option<Time> {
+        let is_publishing = |role: &Role| matches!(role.activity, Activity::Publishing { .. });
+        let is_heard = !self.is_silent && self.roles.iter().any(is_publishing);
+        is_heard.then(|| self.last_input + PUBLISHER_SILENCE)
     }
 
     /// When to look at it next.
@@ -328,9 +375,11 @@ impl Connection {
                     | Activity::Publishing { .. } => Time::NEVER,
                 });
                 let ends = self.roles.iter().map(|role| role.ends);
+                let silence = self.silence_due();
                 let half_closed = self.half_closed.as_ref().map(|half_closed| half_closed.until);
-                let asking = self.asking.as_ref().map(|asking| asking.until);
-                let others = [half_closed, asking, self.protocol.poll_timeout()].map(|due| due.unwrap_or(Time::NEVER));
+                let asking = self.asking().map(|asking| asking.until);
+                let others =
+                    [silence, half_closed, asking, self.protocol.poll_timeout()].map(|due| due.unwrap_or(Time::NEVER));
                 waits.chain(ends).chain(others).fold(Time::NEVER, Time::min)
             }
             Phase::Lingering { until } => until,

@@ -12,11 +12,10 @@
 use super::connection::{Connection, Refusal};
 use super::shard::{Body, Epoch, Newcomer, ShardId};
 use super::stream::Publisher;
-use super::{Action, ConnectionId, Server, Takeover};
+use super::{Action, ConnectionId, Event, Server, Takeover};
 use crate::{EndCause, StreamKey, Time};
 use alloc::collections::VecDeque;
 use core::time::Duration;
-use tracing::info;
 
 /// Between two looks into the socket of a publisher that is contested. 100 ms: what was under way to a worker that is late
 /// has been read by then, a publisher that sends is heard in two of them, and a newcomer need not wait much longer than the
@@ -194,14 +193,17 @@ impl Server {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
-        if self.journal.admits(now, newcomer.peer, key.as_str()) {
-            info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), stream = key.as_str(),
-                by_conn = %ConnectionId::from_token(newcomer.claim.connection), by = %newcomer.peer,
-                silent_ms = now.since(connection.last_input).as_millis(), "publisher replaced");
-        }
+        let event = Event::PublisherReplaced {
+            peer: connection.peer(id),
+            stream: key.clone(),
+            by: ConnectionId::from_token(newcomer.claim.connection),
+            by_address: newcomer.peer,
+            silent: now.since(connection.last_input),
+        };
         connection
             .protocol
             .end_publish(now, stream, Refusal::Replaced, EndCause::Replaced);
+        self.report(now, event);
         self.end_role(id, stream, EndCause::Replaced);
         self.connections.touch(id);
     }

@@ -34,6 +34,7 @@ mod contest;
 mod deadlines;
 mod deferred;
 mod directory;
+mod event;
 mod grace;
 mod half_closed;
 mod journal;
@@ -54,22 +55,25 @@ mod tests;
 
 pub use action::{Action, ConnectionId, Listener, Refused};
 pub use config::{Config, HttpAbsent, Takeover};
+pub use event::{Event, LAG_EPISODE, PUBLISHER_SILENCE, Peer, PlayTotals, PublishTotals, StreamInfo};
 pub use question::{Answer, AuthorizeConfig, AuthorizeRequest, Denial, Grant, Intent, Otherwise, Question, Ticket};
 pub use shard::{ShardId, ShardMessage};
 pub use stats::ServerStats;
 pub use view::{ConnectionView, Protocol, PublisherView, RoleKind, RoleView, StreamView, TrackView};
 
 use crate::http::HttpConfig;
-use crate::hub::Hub;
+use crate::hub::{ChannelId, Hub};
 use crate::output::BufferPool;
-use crate::rtmp::SessionConfig;
+use crate::rtmp::{Connect, SessionConfig};
 use crate::time::PerSecond;
-use crate::{EndCause, Output, Time};
+use crate::{EndCause, Output, StreamKey, Time};
+use address::Address;
 use alloc::collections::VecDeque;
+use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use authorize::Request;
-use connection::{Connection, Failure, Phase, ProtocolEvent, Refusal, Shared};
+use connection::{Activity, Connection, Failure, Phase, ProtocolEvent, Refusal, Role, Shared};
 use connections::Connections;
 use contest::Contests;
 use core::mem;
@@ -80,7 +84,7 @@ use directory::Directory;
 use journal::Journal;
 use shard::{Body, Subscription, home_of};
 use stream::Stream;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 use work::WorkMeter;
 
 /// How long a connection that we have ended may go on sending before its socket is dropped.
@@ -107,6 +111,8 @@ pub struct Server {
     /// Messages of ours to ourselves.
     inbox: VecDeque<ShardMessage>,
     actions: VecDeque<Action>,
+    /// What has happened, for [`poll_event`](Server::poll_event).
+    events: VecDeque<Event>,
     is_shutting_down: bool,
     stats: ServerStats,
     /// What `output` returns for a connection that is gone.
@@ -141,6 +147,7 @@ impl Server {
             directory: Directory::new(config.grace),
             inbox: VecDeque::new(),
             actions: VecDeque::new(),
+            events: VecDeque::new(),
             is_shutting_down: false,
             stats: ServerStats::default(),
             nothing: Output::new(),
@@ -186,17 +193,20 @@ impl Server {
             last_input: now,
             bytes_in: 0,
             phase: Phase::Open,
+            is_silent: false,
             is_touched: false,
             is_waking: false,
             may_have_more: false,
-            connect: None,
-            asking: None,
+            said: None,
             requests: PerSecond::default(),
             work: WorkMeter::default(),
             has_failed: false,
         });
         self.stats.accepted += 1;
-        debug!(conn = %id, peer = %peer, protocol = ?listener, "connection accepted");
+        if let Some(connection) = self.connections.get(id) {
+            let peer = connection.peer(id);
+            self.report(now, Event::Connected { peer });
+        }
         self.connections.touch(id);
         self.work_off(now);
         Ok(id)
@@ -214,6 +224,7 @@ impl Server {
         };
         connection.last_input = now;
         connection.bytes_in += input.len() as u64;
+        connection.is_silent = false;
         if connection.phase != Phase::Open {
             return;
         }
@@ -295,6 +306,7 @@ impl Server {
                     self.expire_waits(now, id);
                     self.expire_question(now, id);
                     self.expire_grants(now, id);
+                    self.note_silence(now, id);
                     self.run(now, id, |protocol| protocol.handle_timeout(now));
                 }
                 Phase::Lingering { .. } => self.drop_connection(id, &"closed"),
@@ -359,6 +371,11 @@ impl Server {
             connection.is_waking = true;
         }
         Some(Action::Wake(id))
+    }
+
+    /// The next thing that has happened, in order, if [`Config::keeps_events`] says that they are kept.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout). O(1).
@@ -442,6 +459,54 @@ impl Server {
         }
     }
 
+    /// Says that something has happened because of its peer.
+    fn report(&mut self, now: Time, event: Event) {
+        if let Some(peer) = event.peer() {
+            self.report_about(now, peer.address.into(), event);
+        }
+    }
+
+    /// Logs an event, if the address that it is about has not used up its share of the log, and keeps it for observers.
+    fn report_about(&mut self, now: Time, address: Address, event: Event) {
+        let stream = event.stream().map_or("", StreamKey::as_str);
+        let is_logged = match &event {
+            _ if event.is_detail() => true,
+            Event::PublishRefused { peer, .. } => self.journal.admits_refusal(now, peer.address, stream),
+            _ => self.journal.admits(now, address, stream),
+        };
+        if is_logged {
+            event.log();
+        }
+        if self.config.keeps_events {
+            self.events.push_back(event);
+        }
+    }
+
+    /// What an event about a connection and a stream is about.
+    fn subject(&self, id: ConnectionId, channel: ChannelId) -> Option<(Peer, StreamKey)> {
+        let peer = self.connections.get(id)?.peer(id);
+        Some((peer, self.streams.get(channel)?.key.clone()))
+    }
+
+    /// Says that a publisher has sent nothing for a while.
+    fn note_silence(&mut self, now: Time, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        if connection.silence_due().is_none_or(|due| now < due) {
+            return;
+        }
+        connection.is_silent = true;
+        let silent = now.since(connection.last_input);
+        let publishing = |role: &&Role| matches!(role.activity, Activity::Publishing { .. });
+        let Some(channel) = connection.roles.iter().find(publishing).map(|role| role.channel) else {
+            return;
+        };
+        if let Some((peer, stream)) = self.subject(id, channel) {
+            self.report(now, Event::PublisherSilent { peer, stream, silent });
+        }
+    }
+
     /// Takes steps of a protocol machine until it has nothing to say, and acts on each.
     fn run(
         &mut self,
@@ -484,10 +549,15 @@ impl Server {
             ProtocolEvent::Frame { stream, frame } => self.publish_frame(now, id, stream, frame),
             ProtocolEvent::MetadataCleared { stream } => self.clear_metadata(now, id, stream),
             ProtocolEvent::Connected(connect) => {
-                if (self.config.authorize.publish || self.config.authorize.play)
-                    && let Some(connection) = self.connections.get_mut(id)
-                {
-                    connection.connect = Some(connect);
+                let is_asked_for = self.config.authorize.publish || self.config.authorize.play;
+                if let Some(connection) = self.connections.get_mut(id) {
+                    connection.said.get_or_insert_default().connect = match is_asked_for {
+                        true => *connect,
+                        false => Connect {
+                            flash_ver: connect.flash_ver,
+                            ..Connect::default()
+                        },
+                    };
                 }
             }
             ProtocolEvent::PublishRequested(publish) => self.authorize(now, id, Request::Publish(publish)),
@@ -498,11 +568,9 @@ impl Server {
             }
             ProtocolEvent::Refused(reason) if self.note_refused_push(now, id, &reason) => {}
             ProtocolEvent::Refused(reason) => {
-                if let Some(connection) = self.connections.get_mut(id)
-                    && self.journal.admits(now, connection.peer, "")
-                {
-                    info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), %reason,
-                        "request refused");
+                if let Some(connection) = self.connections.get(id) {
+                    let (peer, reason) = (connection.peer(id), reason.to_string().into());
+                    self.report(now, Event::RequestRefused { peer, reason });
                 }
             }
             ProtocolEvent::Anomaly(what) => {
@@ -532,13 +600,14 @@ impl Server {
         if mem::replace(&mut connection.has_failed, true) {
             return;
         }
-        if self.journal.admits(now, connection.peer, "") {
-            info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), reason = %failure,
-                "connection failed");
-        }
+        let event = Event::Failed {
+            peer: connection.peer(id),
+            reason: failure.to_string().into(),
+        };
         connection.pending_input = Vec::new();
         connection.protocol.close(now);
         self.stats.failed += 1;
+        self.report(now, event);
         self.end_roles(id, failure.cause());
     }
 
@@ -611,7 +680,7 @@ impl Server {
 
     fn end_roles(&mut self, id: ConnectionId, cause: EndCause) {
         if let Some(connection) = self.connections.get_mut(id) {
-            connection.asking = None;
+            connection.withdraw(|_| true);
         }
         while let Some(stream) = self
             .connections
@@ -629,8 +698,9 @@ impl Server {
         };
         if connection.phase != Phase::Closed {
             connection.phase = Phase::Closed;
-            debug!(conn = %id, peer = %connection.peer, reason = %reason, "connection closed");
+            let (peer, reason) = (connection.peer(id), reason.to_string().into());
             self.actions.push_back(Action::Close(id));
+            self.report(self.now, Event::Disconnected { peer, reason });
         }
     }
 
@@ -678,9 +748,7 @@ impl Server {
     fn deliver(&mut self, now: Time) {
         loop {
             while let Some((key, address)) = self.directory.poll_ended() {
-                if self.journal.admits(now, address, key.as_str()) {
-                    info!(stream = key.as_str(), "stream ended");
-                }
+                self.report_about(now, address, Event::StreamEnded { stream: key });
             }
             while let Some((to, key, body)) = self.directory.poll() {
                 self.send(to, &key, body);

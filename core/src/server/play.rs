@@ -1,15 +1,16 @@
 //! Playing: who gets in, who waits, and the frames on their way out.
 
 use super::connection::{Activity, PlayAsk, PlayRequest, Refusal, Role};
+use super::event::{Event, LAG_EPISODE, PlayTotals};
 use super::shard::{Body, Epoch};
-use super::stream::{Presence, Waiter, stream_name};
+use super::stream::{Presence, Waiter};
 use super::{ConnectionId, HttpAbsent, Server};
 use crate::hub::{ChannelId, Join, Next, SkipStep};
 use crate::rtmp::{MessageStreamId, PlayControl};
 use crate::{EndCause, FrameKind, StreamKey, Target, Time};
 use core::mem;
 use core::time::Duration;
-use tracing::{debug, info};
+use tracing::debug;
 
 impl Server {
     /// A connection wants to play.
@@ -62,6 +63,9 @@ impl Server {
         let waiter = self.waiter(id, stream);
         if let Some(entry) = self.streams.get_mut(channel) {
             entry.players += 1;
+            if let Some(publisher) = &mut entry.publisher {
+                publisher.peak_players = publisher.peak_players.max(entry.players);
+            }
             if entry.presence == Presence::Unknown {
                 entry.waiters.extend(waiter);
             }
@@ -154,12 +158,8 @@ impl Server {
                     }
                 }
                 let deadline = now + wait;
-                let name = stream_name(&self.streams, channel);
-                if let Some(connection) = self.connections.get(id)
-                    && self.journal.admits(now, connection.peer, name)
-                {
-                    let (peer, protocol) = (connection.peer, connection.protocol.name());
-                    info!(conn = %id, %peer, protocol, stream = name, seconds = wait.as_secs(), "play waits");
+                if let Some((peer, stream)) = self.subject(id, channel) {
+                    self.report(now, Event::PlayWaits { peer, stream, wait });
                 }
                 if ask.waits_accepted {
                     self.begin_play(now, id, stream, Some(deadline));
@@ -226,14 +226,14 @@ impl Server {
             subscriber,
             until,
             has_started: false,
+            since: now,
+            sent_before: connection.protocol.output().sent(),
+            lagged: None,
         };
         connection.protocol.accept_play(now, request);
-        let (peer, protocol) = (connection.peer, connection.protocol.name());
+        let (peer, stream) = (connection.peer(id), entry.key.clone());
         self.stats.plays += 1;
-        let name = entry.key.as_str();
-        if self.journal.admits(now, peer, name) {
-            info!(conn = %id, %peer, protocol, stream = name, "play started");
-        }
+        self.report(now, Event::PlayStarted { peer, stream });
     }
 
     pub(super) fn refuse_play(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId, refusal: Refusal) {
@@ -250,10 +250,9 @@ impl Server {
         };
         let (request, channel) = (*request, *channel);
         connection.protocol.reject(now, request, refusal);
-        let (peer, protocol) = (connection.peer, connection.protocol.name());
-        let name = stream_name(&self.streams, channel);
-        if self.journal.admits(now, peer, name) {
-            info!(conn = %id, %peer, protocol, stream = name, reason = refusal.reason(), "play refused");
+        if let Some((peer, stream)) = self.subject(id, channel) {
+            let reason = refusal.reason().into();
+            self.report(now, Event::PlayRefused { peer, stream, reason });
         }
         self.stats.plays_refused += 1;
         self.end_role(id, stream, EndCause::Closed);
@@ -360,13 +359,14 @@ impl Server {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
-        let mut ended = None;
+        let (mut ended, mut lags) = (None, None);
         connection.may_have_more = false;
         self.buffer_pool.acquire(connection.protocol.output());
         for role in &mut connection.roles {
             let Activity::Playing {
                 subscriber,
                 has_started,
+                lagged,
                 ..
             } = &mut role.activity
             else {
@@ -394,7 +394,12 @@ impl Server {
                             SkipStep::Inter => &mut self.stats.slow_inter,
                             SkipStep::ToKeyframe => &mut self.stats.slow_skips,
                         } += 1;
-                        debug!(conn = %id, peer = %connection.peer, ?step, ?limit, missed, "slow player");
+                        debug!(conn = %id, peer = %connection.peer, ?step, ?limit, missed, "player misses frames");
+                        let is_news = lagged.is_none_or(|lagged| now.since(lagged) >= LAG_EPISODE);
+                        *lagged = Some(now);
+                        if is_news {
+                            lags = Some((stream.key.clone(), step, limit));
+                        }
                     }
                     Next::Ended => {
                         ended = Some((role.stream, EndCause::Unpublished));
@@ -407,10 +412,20 @@ impl Server {
                 }
             }
         }
+        let peer = lags.is_some().then(|| connection.peer(id));
         if let Some((stream, cause)) = ended {
             connection.protocol.end_play(now, stream, cause);
             self.end_role(id, stream, cause);
             self.connections.touch(id);
+        }
+        if let (Some(peer), Some((stream, step, limit))) = (peer, lags) {
+            let event = Event::PlayLags {
+                peer,
+                stream,
+                step,
+                limit,
+            };
+            self.report(now, event);
         }
     }
 
@@ -419,24 +434,17 @@ impl Server {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
-        connection.asking.take_if(|asking| asking.stream() == stream);
+        connection.withdraw(|asking| asking.stream() == stream);
         let Some(index) = connection.roles.iter().position(|role| role.stream == stream) else {
             return;
         };
-        let peer = connection.peer;
+        let sent = connection.protocol.output().sent();
         let Role { channel, activity, .. } = connection.roles.swap_remove(index);
         let was_player = match activity {
             Activity::Requesting { .. } | Activity::Admitted | Activity::Claiming { .. } => false,
             Activity::Publishing { epoch } => {
                 self.read_now(id);
-                self.end_publish(channel, epoch);
-                if let Some(entry) = self.streams.get(channel)
-                    && self.journal.admits(self.now, peer, entry.key.as_str())
-                {
-                    let stats = entry.channel.stats();
-                    info!(conn = %id, stream = entry.key.as_str(), %cause, frames = stats.frames, bytes = stats.bytes,
-                        jumps = stats.timeline.jumps, raised = stats.timeline.raised, "publish ended");
-                }
+                self.end_publish(id, channel, epoch, cause);
                 false
             }
             Activity::Seeking { undecoded, .. } => {
@@ -445,13 +453,32 @@ impl Server {
                 }
                 true
             }
-            Activity::Playing { subscriber, .. } => {
-                if let Some(entry) = self.streams.get_mut(channel)
-                    && let Some(stats) = entry.channel.unsubscribe(subscriber)
-                    && self.journal.admits(self.now, peer, entry.key.as_str())
+            Activity::Playing {
+                subscriber,
+                since,
+                sent_before,
+                ..
+            } => {
+                let stats = self
+                    .streams
+                    .get_mut(channel)
+                    .and_then(|stream| stream.channel.unsubscribe(subscriber));
+                if let Some(stats) = stats
+                    && let Some((peer, stream)) = self.subject(id, channel)
                 {
-                    info!(conn = %id, stream = entry.key.as_str(), %cause, sent = stats.sent, missed = stats.missed(),
-                        "play ended");
+                    let totals = PlayTotals {
+                        lasted: self.now.since(since),
+                        frames: stats.sent,
+                        missed: stats.missed(),
+                        bytes: sent.saturating_sub(sent_before),
+                    };
+                    let event = Event::PlayEnded {
+                        peer,
+                        stream,
+                        cause,
+                        totals,
+                    };
+                    self.report(self.now, event);
                 }
                 true
             }

@@ -1,17 +1,20 @@
 //! Publishing: who may, and where the frames go.
 
 use super::connection::{Activity, Protocol, PublishRequest, Refusal, Role};
+use super::event::{Event, StreamInfo};
 use super::replica::Replicas;
 use super::shard::{Body, ClaimId, Epoch, Newcomer, Subscription};
 use super::stream::{Presence, Publisher};
 use super::{ConnectionId, Server};
+use crate::hub::ChannelId;
 use crate::rtmp::MessageStreamId;
 use crate::{EndCause, Frame, StreamKey, Time};
 use alloc::boxed::Box;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::fmt::Display;
 use core::mem;
-use tracing::{debug, info, warn};
+use tracing::debug;
 
 impl Server {
     /// A connection wants to publish. One that waits for the answer before it sends has the stream's home asked for it; any
@@ -133,6 +136,9 @@ impl Server {
             since: now,
             connection: id,
             stream: MessageStreamId(claim.stream),
+            is_described: false,
+            has_large_gops: false,
+            peak_players: stream.players,
             has_media: false,
             replicas: Replicas::new(subscribers.iter().copied().filter(|it| it.shard != own)),
         });
@@ -152,10 +158,12 @@ impl Server {
             if let Some(request) = request {
                 connection.protocol.accept_publish(now, request);
             }
-            if self.journal.admits(now, connection.peer, key.as_str()) {
-                info!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(),
-                    stream = key.as_str(), "publish started");
-            }
+            let event = Event::PublishStarted {
+                peer: connection.peer(id),
+                stream: key.clone(),
+                agent: connection.agent(),
+            };
+            self.report(now, event);
         }
         self.set_presence(now, channel, Presence::Present);
         if let Some(first) = first {
@@ -209,10 +217,12 @@ impl Server {
         let Some(connection) = self.connections.get(id) else {
             return;
         };
-        let (peer, protocol) = (connection.peer, connection.protocol.name());
-        if self.journal.admits_refusal(now, peer, key.as_str()) {
-            warn!(conn = %id, %peer, protocol, stream = key.as_str(), %reason, "publish refused");
-        }
+        let event = Event::PublishRefused {
+            peer: connection.peer(id),
+            stream: key.clone(),
+            reason: reason.to_string().into(),
+        };
+        self.report(now, event);
     }
 
     /// Takes a publisher's frame into its channel. O(1) whatever the number of players. The first frame of one that has no
@@ -252,11 +262,13 @@ impl Server {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
-        if self.journal.admits(now, connection.peer, "") {
-            warn!(conn = %id, peer = %connection.peer, protocol = connection.protocol.name(), "{}", Refusal::Flapping.reason());
-        }
+        let event = Event::Failed {
+            peer: connection.peer(id),
+            reason: Refusal::Flapping.reason().into(),
+        };
         let cause = EndCause::ProtocolError;
         connection.protocol.end_publish(now, stream, Refusal::Flapping, cause);
+        self.report(now, event);
         self.stats.failed += 1;
         self.end_role(id, stream, cause);
     }
@@ -277,8 +289,41 @@ impl Server {
         }
     }
 
+    /// Says what a stream of ours consists of, once that is known, and that its GOPs are too large, once each.
+    fn describe_stream(&mut self, now: Time, channel: ChannelId) {
+        let Some(stream) = self.streams.get_mut(channel) else {
+            return;
+        };
+        let Some(publisher) = &mut stream.publisher else { return };
+        let is_described = publisher.is_described || stream.channel.tracks().is_none();
+        let is_small = publisher.has_large_gops || stream.channel.stats().gop_overflows == 0;
+        if is_described && is_small {
+            return;
+        }
+        let id = publisher.connection;
+        let Some(peer) = self.connections.get(id).map(|connection| connection.peer(id)) else {
+            return;
+        };
+        let key = stream.key.clone();
+        if !is_small {
+            publisher.has_large_gops = true;
+            let stream = key.clone();
+            self.report(now, Event::GopTooLarge { peer, stream });
+        }
+        if !is_described
+            && let Some(stream) = self.streams.get_mut(channel)
+            && let Some(publisher) = &mut stream.publisher
+        {
+            publisher.is_described = true;
+            let info = StreamInfo::of(stream.channel.headers().chain(stream.channel.gop()));
+            let stream = key;
+            self.report(now, Event::StreamInfo { peer, stream, info });
+        }
+    }
+
     /// Wakes the players of what our publisher has sent, here and on other shards.
-    fn announce_frames(&mut self, now: Time, channel: crate::hub::ChannelId) {
+    fn announce_frames(&mut self, now: Time, channel: ChannelId) {
+        self.describe_stream(now, channel);
         self.flush_outgoing(channel);
         self.streams.announce(now, channel);
     }
@@ -309,16 +354,25 @@ impl Server {
     }
 
     /// A publish of ours is over: its players stay, for the grace time.
-    pub(super) fn end_publish(&mut self, channel: crate::hub::ChannelId, epoch: Epoch) {
+    pub(super) fn end_publish(&mut self, id: ConnectionId, channel: ChannelId, epoch: Epoch, cause: EndCause) {
         // Frames may have come in the same read as the end.
         self.announce_frames(self.now, channel);
         let Some(stream) = self.streams.get_mut(channel) else {
             return;
         };
-        if stream.epoch == epoch {
-            stream.publisher = None;
-        }
         let key = stream.key.clone();
+        if stream.epoch == epoch
+            && let Some(publisher) = stream.publisher.take()
+            && let Some(connection) = self.connections.get(id)
+        {
+            let event = Event::PublishEnded {
+                peer: connection.peer(id),
+                stream: key.clone(),
+                cause,
+                totals: publisher.totals(self.now, stream.channel.stats()),
+            };
+            self.report(self.now, event);
+        }
         self.send_home(&key, Body::Release { epoch });
     }
 }

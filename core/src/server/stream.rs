@@ -1,10 +1,11 @@
 //! What a stream is on one shard, apart from its frames.
 
 use super::address::Address;
+use super::event::PublishTotals;
 use super::replica::{Intake, Replicas};
 use super::shard::{Body, Epoch};
 use super::{Config, ConnectionId, Server};
-use crate::hub::{Channel, ChannelId, Hub};
+use crate::hub::{Channel, ChannelId, ChannelStats};
 use crate::rtmp::MessageStreamId;
 use crate::{StreamKey, Time};
 use alloc::vec::Vec;
@@ -56,10 +57,31 @@ pub(super) struct Publisher {
     pub(super) since: Time,
     pub(super) connection: ConnectionId,
     pub(super) stream: MessageStreamId,
+    /// Whether it was said what the stream consists of.
+    pub(super) is_described: bool,
+    /// Whether it was said that its GOPs are too large.
+    pub(super) has_large_gops: bool,
+    /// The most players that there were here at once.
+    pub(super) peak_players: usize,
     /// Whether a frame has come. Until then its name can be had by anybody who has one.
     pub(super) has_media: bool,
     /// Other shards that have players.
     pub(super) replicas: Replicas,
+}
+
+impl Publisher {
+    /// What its publish has come to.
+    pub(super) fn totals(&self, now: Time, stats: ChannelStats) -> PublishTotals {
+        PublishTotals {
+            lasted: now.since(self.since),
+            frames: stats.frames,
+            bytes: stats.bytes,
+            jumps: stats.timeline.jumps,
+            raised: stats.timeline.raised,
+            without_header: stats.without_header,
+            peak_players: self.peak_players,
+        }
+    }
 }
 
 impl AsMut<Channel> for Stream {
@@ -143,9 +165,4 @@ impl Server {
         let id = self.streams.find(key)?;
         Some((id, self.streams.get_mut(id)?))
     }
-}
-
-/// The name of a stream, for the log.
-pub(super) fn stream_name(streams: &Hub<Stream>, id: ChannelId) -> &str {
-    streams.get(id).map_or("", |stream| stream.key.as_str())
 }

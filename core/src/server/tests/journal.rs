@@ -170,7 +170,8 @@ fn a_push_in_many_requests_is_refused_once_in_the_log() {
             });
             let count = |what| lines.iter().filter(|line| line.contains(what)).count();
             assert_eq!(count("publish refused"), 1, "{lines:#?}");
-            assert_eq!(lines.len(), 2, "{lines:#?}");
+            assert_eq!(count("publish started") + count("stream info"), 2, "{lines:#?}");
+            assert_eq!(lines.len(), 3, "{lines:#?}");
         }
     }
 }

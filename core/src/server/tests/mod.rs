@@ -3,6 +3,7 @@
 mod authorize;
 mod connections;
 mod deferred;
+mod events;
 mod half_closed;
 mod journal;
 mod names;
