@@ -52,7 +52,7 @@ mod connection;
 mod socket;
 mod worker;
 
-pub use headwater_driver::{Addresses, Config, Handle, Listen, Running, Server};
+pub use headwater_driver::{Addresses, Authorizer, Config, Handle, Listen, Observer, Responder, Running, Server};
 
 use async_io::{Async, block_on};
 use headwater_driver::Worker;

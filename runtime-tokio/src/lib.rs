@@ -51,7 +51,7 @@ mod connection;
 mod socket;
 mod worker;
 
-pub use headwater_driver::{Addresses, Config, Handle, Listen, Running, Server};
+pub use headwater_driver::{Addresses, Authorizer, Config, Handle, Listen, Observer, Responder, Running, Server};
 
 use headwater_driver::Worker;
 use headwater_driver::sockets::Listeners;

@@ -53,7 +53,7 @@ mod connection;
 mod event_loop;
 mod listener;
 
-pub use headwater_driver::{Addresses, Config, Handle, Listen, Running, Server};
+pub use headwater_driver::{Addresses, Authorizer, Config, Handle, Listen, Observer, Responder, Running, Server};
 
 use event_loop::EventLoop;
 

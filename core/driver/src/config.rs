@@ -1,5 +1,6 @@
 //! What a driver needs to know before it starts, and what it knows once it listens.
 
+use crate::{Authorizer, Observer};
 use core::fmt;
 use core::net::{Ipv4Addr, SocketAddr};
 use core::num::NonZeroU16;
@@ -15,6 +16,11 @@ pub struct Config {
     pub workers: Option<NonZeroU16>,
     /// What each of the servers is told.
     pub server: server::Config,
+    /// Who says whether peers may publish and play. `None`: all may. If [`server.authorize`](server::Config::authorize) does
+    /// not say about which of them, it is asked about all.
+    pub authorize: Option<Authorizer>,
+    /// Who hears what happens. `None`: only the log does.
+    pub observe: Option<Observer>,
 }
 
 impl Default for Config {
@@ -26,6 +32,8 @@ impl Default for Config {
             ],
             workers: None,
             server: server::Config::default(),
+            authorize: None,
+            observe: None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What reaches a worker from other threads.
 
-use headwater_core::server::{ShardId, ShardMessage};
+use headwater_core::server::{Answer, ShardId, ShardMessage, Ticket};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -11,6 +11,8 @@ use std::sync::{Arc, OnceLock};
 pub(crate) enum Mail {
     /// From another worker's shard.
     Shard(ShardId, ShardMessage),
+    /// To a question of this worker's shard.
+    Answer(Ticket, Answer),
     /// Stop accepting, end what there is, return.
     Stop,
 }

@@ -1,5 +1,6 @@
 //! The workers together.
 
+use crate::hooks::Hooks;
 use crate::sockets::{self, Bound, Listeners};
 use crate::{Addresses, Clock, Config, Handle, Running, Socket, Worker, mail, running, workers};
 use std::io;
@@ -10,6 +11,7 @@ pub struct Server {
     bound: Bound,
     inboxes: Vec<mail::Inbox>,
     handle: Handle,
+    hooks: Hooks,
 }
 
 impl Server {
@@ -17,13 +19,23 @@ impl Server {
     ///
     /// # Errors
     /// If an address cannot be listened on, the text says which, and why; or if there is none.
-    pub fn bind(config: Config) -> io::Result<Self> {
+    pub fn bind(mut config: Config) -> io::Result<Self> {
+        let hooks = Hooks {
+            authorize: config.authorize.take(),
+            observe: config.observe.take(),
+        };
+        let server = &mut config.server;
+        server.keeps_events |= hooks.observe.is_some();
+        if hooks.authorize.is_some() && !server.authorize.publish && !server.authorize.play {
+            (server.authorize.publish, server.authorize.play) = (true, true);
+        }
         let bound = sockets::listen(config)?;
         let (mailboxes, inboxes): (Vec<_>, Vec<_>) = bound.listeners.iter().map(|_| mail::new()).unzip();
         Ok(Server {
             bound,
             inboxes,
             handle: Handle::new(mailboxes),
+            hooks,
         })
     }
 
@@ -48,14 +60,19 @@ impl Server {
         prepare: impl Fn(Worker<S>, Listeners) -> io::Result<P> + Send + Sync + 'static,
         serve: impl Fn(P) -> io::Result<()> + Send + Sync + 'static,
     ) -> Running {
-        let Server { bound, inboxes, handle } = self;
+        let Server {
+            bound,
+            inboxes,
+            handle,
+            hooks,
+        } = self;
         let clock = Clock::start();
         let (exited, running) = running::new(handle.clone());
         let all = handle.clone();
         workers::start(
             bound.listeners.into_iter().zip(inboxes).collect(),
             move |id, (listeners, inbox)| {
-                let worker = Worker::new(id, bound.server.clone(), clock, inbox, all.clone());
+                let worker = Worker::new(id, bound.server.clone(), clock, inbox, all.clone(), hooks.clone());
                 prepare(worker, listeners)
             },
             serve,

@@ -5,7 +5,7 @@ use bytes::Buf;
 use core::mem;
 use core::net::SocketAddr;
 use headwater_core::server::{
-    Action, Answer, ConnectionId, Listener, Question, Refused, Server, ShardId, ShardMessage, Ticket,
+    Action, Answer, ConnectionId, Event, Listener, Question, Refused, Server, ShardId, ShardMessage, Ticket,
 };
 use headwater_core::{Output, Time};
 use std::collections::VecDeque;
@@ -239,6 +239,12 @@ impl<S: Socket> Shard<S> {
     /// [`turn`](Self::turn).
     pub fn poll_question(&mut self) -> Option<(Ticket, Question)> {
         self.questions.pop_front()
+    }
+
+    /// The next thing that has happened, if the server's configuration says that events are kept. Take them after each
+    /// [`turn`](Self::turn).
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.server.poll_event()
     }
 
     /// The answer to a question. One that comes too late does nothing.

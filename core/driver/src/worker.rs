@@ -1,5 +1,6 @@
 //! One thread of a server, but for how it waits.
 
+use crate::hooks::Hooks;
 use crate::mail::{Inbox, Mail};
 use crate::{Clock, Handle, Shard, Socket, random_seed};
 use headwater_core::Time;
@@ -27,6 +28,7 @@ pub struct Worker<S> {
     inbox: Inbox,
     /// For messages to the other workers.
     handle: Handle,
+    hooks: Hooks,
     /// Whether the shard has work left from its last turn.
     has_more: bool,
     /// Until when the thread waits, if nothing happens before.
@@ -36,7 +38,14 @@ pub struct Worker<S> {
 }
 
 impl<S: Socket> Worker<S> {
-    pub(crate) fn new(id: ShardId, config: Arc<server::Config>, clock: Clock, inbox: Inbox, handle: Handle) -> Self {
+    pub(crate) fn new(
+        id: ShardId,
+        config: Arc<server::Config>,
+        clock: Clock,
+        inbox: Inbox,
+        handle: Handle,
+        hooks: Hooks,
+    ) -> Self {
         let server = server::Server::new(config, id, handle.shards(), random_seed());
         Worker {
             id,
@@ -44,6 +53,7 @@ impl<S: Socket> Worker<S> {
             clock,
             inbox,
             handle,
+            hooks,
             has_more: false,
             waits_until: Time::NEVER,
             is_stepping: false,
@@ -147,6 +157,7 @@ impl<S: Socket> Worker<S> {
         for mail in self.inbox.take() {
             match mail {
                 Mail::Shard(from, message) => self.shard.handle_shard(now, from, message),
+                Mail::Answer(ticket, answer) => self.shard.answer(now, ticket, answer),
                 Mail::Stop => self.shard.shutdown(now),
             }
         }
@@ -160,6 +171,12 @@ impl<S: Socket> Worker<S> {
         self.has_more = self
             .shard
             .turn(now, |to, message| self.handle.send(to, Mail::Shard(self.id, message)));
+        while let Some((ticket, question)) = self.shard.poll_question() {
+            self.hooks.ask(&self.handle, self.id, ticket, question);
+        }
+        while let Some(event) = self.shard.poll_event() {
+            self.hooks.tell(event);
+        }
     }
 }
 

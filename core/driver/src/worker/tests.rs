@@ -32,7 +32,14 @@ fn new_worker() -> (Worker<Silent>, Handle) {
     let handle = Handle::new([mailbox]);
     let config = Arc::new(server::Config::default());
     (
-        Worker::new(ShardId(0), config, Clock::start(), inbox, handle.clone()),
+        Worker::new(
+            ShardId(0),
+            config,
+            Clock::start(),
+            inbox,
+            handle.clone(),
+            Hooks::default(),
+        ),
         handle,
     )
 }
