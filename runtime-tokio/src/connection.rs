@@ -32,16 +32,15 @@ fn admit(worker: &Rc<Shared>, listener: Listener, stream: TcpStream, peer: Socke
 
 /// Waits for the socket, and lets the shard use it, until the shard has closed the connection.
 async fn serve(worker: Rc<Shared>, id: ConnectionId, connection: Rc<Connection>) {
-    while let Some((interest, ready)) = connection.ready().await {
+    while let Some(report) = connection.ready().await {
         let may_have_more = worker.step(|shard, now| {
-            let has_hung_up = ready.is_error() || ready.is_write_closed();
-            if has_hung_up {
+            if report.has_hung_up {
                 shard.hung_up(now, id);
             }
-            if interest.write && ready.is_writable() {
+            if report.may_write {
                 shard.writable(id);
             }
-            interest.read && (ready.is_readable() || has_hung_up) && shard.readable(now, id)
+            report.may_read && shard.readable(now, id)
         });
         if may_have_more {
             task::yield_now().await;

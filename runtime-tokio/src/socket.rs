@@ -18,6 +18,18 @@ pub(crate) struct Connection {
     interest: Cell<Option<Interest>>,
     /// Tells the task that `interest` has changed.
     changed: Notify,
+    /// Whether the task knows that the socket has failed. The runtime says so again and again.
+    has_hung_up: Cell<bool>,
+}
+
+/// What the shard is to hear.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Report {
+    /// It waits to read, and may.
+    pub(crate) may_read: bool,
+    /// It waits to write, and may.
+    pub(crate) may_write: bool,
+    pub(crate) has_hung_up: bool,
 }
 
 /// Where the kernel reports each change of readiness once, a read or write that moves less than it could has emptied
@@ -31,20 +43,34 @@ impl Connection {
             stream,
             interest: Cell::new(Some(Interest::READ)),
             changed: Notify::new(),
+            has_hung_up: Cell::new(false),
         })
     }
 
     /// Waits until the socket is ready, for what the shard wants of it or with an error. `None` once the shard has closed
     /// the connection.
-    pub(crate) async fn ready(&self) -> Option<(Interest, Ready)> {
+    pub(crate) async fn ready(&self) -> Option<Report> {
         loop {
             let interest = self.interest.get()?;
+            let is_failure_news = interest != Interest::NONE || !self.has_hung_up.get();
             tokio::select! {
                 biased;
                 // It fails while the runtime shuts down.
-                ready = self.stream.ready(to_tokio(interest)) => return Some((interest, ready.ok()?)),
+                ready = self.stream.ready(to_tokio(interest)), if is_failure_news => {
+                    return Some(self.report(interest, ready.ok()?));
+                }
                 () = self.changed.notified() => {}
             }
+        }
+    }
+
+    fn report(&self, interest: Interest, ready: Ready) -> Report {
+        let has_hung_up = ready.is_error() || ready.is_write_closed();
+        self.has_hung_up.set(has_hung_up);
+        Report {
+            may_read: interest.read && (ready.is_readable() || has_hung_up),
+            may_write: interest.write && ready.is_writable(),
+            has_hung_up,
         }
     }
 
@@ -125,5 +151,49 @@ impl Socket for Handle {
 
     fn close(self) {
         self.0.set_interest(None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+    use std::time::Duration;
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    /// Only a failing test waits so long.
+    const DEADLINE: Duration = Duration::from_secs(20);
+
+    async fn connect() -> (Rc<Connection>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        (Connection::new(stream), peer)
+    }
+
+    fn reset(peer: TcpStream) {
+        SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
+    fn is_pending(future: impl Future) -> bool {
+        let poll = pin!(future).poll(&mut Context::from_waker(Waker::noop()));
+        matches!(poll, Poll::Pending)
+    }
+
+    #[tokio::test]
+    async fn a_hang_up_is_told_once_if_nothing_is_waited_for() {
+        let (connection, peer) = connect().await;
+        connection.set_interest(Some(Interest::NONE));
+        assert!(is_pending(connection.ready()));
+        reset(peer);
+        let report = timeout(DEADLINE, connection.ready()).await.unwrap().unwrap();
+        assert!(report.has_hung_up && !report.may_read);
+        assert!(is_pending(connection.ready()), "it would be told without end");
+        connection.set_interest(Some(Interest::READ));
+        let report = timeout(DEADLINE, connection.ready()).await.unwrap().unwrap();
+        assert!(report.may_read);
     }
 }
