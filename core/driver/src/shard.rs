@@ -165,6 +165,7 @@ impl<S: Socket> Shard<S> {
         peer: SocketAddr,
         socket: S,
     ) -> Result<ConnectionId, Refused> {
+        self.is_busy = true;
         let id = self.server.accept(now, listener, peer)?;
         let connection = Connection {
             id,
@@ -223,6 +224,7 @@ impl<S: Socket> Shard<S> {
     /// What came before is still read, as far as the server wants it; the connection ends as soon as it does not. So this
     /// comes beside [`readable`](Self::readable), in any order, and may be said again.
     pub fn hung_up(&mut self, now: Time, id: ConnectionId) {
+        self.is_busy = true;
         if let Some(connection) = find(&mut self.connections, id) {
             connection.has_hung_up = true;
             connection.update_interest(now, &mut self.server);

@@ -457,3 +457,29 @@ fn who_has_caught_up_is_read_as_before() {
         assert!(fake.borrow().incoming.is_empty());
     }
 }
+
+#[test]
+fn who_yields_waits_while_peers_come_and_go() {
+    let mut shard = new_shard();
+    let dear = [connect_dear(&mut shard, 0, 1 << 20)];
+    for _ in 0..8 {
+        serve(&mut shard, Time::ZERO, &dear);
+    }
+    let before = bytes_read(&dear);
+    for _ in 0..10 {
+        let (id, fake) = connect(&mut shard, &[]);
+        shard.turn(Time::ZERO, |_, _| ());
+        fake.borrow_mut()
+            .incoming
+            .push_back(Err(ErrorKind::ConnectionReset.into()));
+        shard.hung_up(Time::ZERO, id);
+        shard.turn(Time::ZERO, |_, _| ());
+    }
+    assert_eq!(bytes_read(&dear), before);
+    shard.turn(Time::ZERO, |_, _| ());
+    assert_eq!(
+        bytes_read(&dear),
+        before + YIELDING_READ,
+        "now there is nothing else to do"
+    );
+}
