@@ -473,7 +473,7 @@ fn assert_same_frames(received: &[Frame], published: &[Frame]) {
 /// With more connections than file descriptors, those that are there go on, the others are refused instead of left to wait,
 /// and new ones come in when old ones leave.
 fn running_out_of_file_descriptors_is_survived(runtime: Runtime) {
-    let server = runtime.start_with_files(256);
+    let server = runtime.start_after("ulimit -n 256");
     server.wait_for_line("the process may have few files open");
     let connections: Vec<_> = (0..300)
         .map(|_| http::connect(server.http, Ipv4Addr::LOCALHOST))
@@ -551,6 +551,19 @@ fn reserve_address() -> (socket2::Socket, SocketAddr) {
 /// A terminal that goes away, or a service manager of the old school, stops the server as cleanly as any other signal.
 fn a_hang_up_stops_the_server_cleanly(runtime: Runtime) {
     runtime.start(&[]).stop_by("HUP");
+}
+
+/// As `nohup` starts it.
+fn a_hang_up_that_was_ignored_stays_so(runtime: Runtime) {
+    if !cfg!(target_os = "linux") {
+        eprintln!("SKIPPED: only Linux tells what is ignored");
+        return;
+    }
+    let mut server = runtime.start_after("trap '' HUP");
+    // The server does not run between the two: if it heeded the first, the second would be one too many.
+    server.signal(&["STOP", "HUP", "TERM", "CONT"]);
+    assert_eq!(server.wait().code(), Some(0));
+    assert_eq!(server.count_lines("SIGHUP"), 0);
 }
 
 /// Told to stop in the middle of everything, the server ends each stream properly and is gone within its time.
@@ -807,6 +820,7 @@ on_every_runtime!([
     running_out_of_file_descriptors_is_survived
     a_log_that_nobody_takes_harms_no_server
     a_hang_up_stops_the_server_cleanly
+    a_hang_up_that_was_ignored_stays_so
     a_termination_ends_every_play_cleanly
     a_second_signal_ends_the_server_at_once
     an_idle_server_ends_at_once

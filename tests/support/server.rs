@@ -34,10 +34,10 @@ impl Runtime {
         self.start_as(self.command(), flags)
     }
 
-    /// The same, with no more than `files` file descriptors.
-    pub fn start_with_files(&self, files: u32) -> Server {
+    /// The same, by a shell that has run `setup`, with what the process then inherits of it.
+    pub fn start_after(&self, setup: &str) -> Server {
         let mut command = Command::new("sh");
-        command.args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\""), self.binary]);
+        command.args(["-c", &format!("{setup}; exec \"$0\" \"$@\""), self.binary]);
         self.start_as(command, &[])
     }
 

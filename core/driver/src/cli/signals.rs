@@ -1,8 +1,7 @@
 //! When to stop.
 
 use crate::log;
-use std::process;
-use std::{io, thread};
+use std::{io, process, thread};
 
 /// Exit code after a second signal.
 const EXIT_INTERRUPTED: i32 = 1;
@@ -31,8 +30,20 @@ fn listen() -> io::Result<impl Iterator<Item = &'static str> + Send> {
     use signal_hook::iterator::Signals;
     use signal_hook::low_level::signal_name;
 
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    if !is_ignored(SIGHUP) {
+        signals.add_signal(SIGHUP)?;
+    }
     Ok(std::iter::from_fn(move || signals.forever().find_map(signal_name)))
+}
+
+/// Whether whoever started the process lets it ignore `signal`, as `nohup` does. Only Linux tells.
+#[cfg(unix)]
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 #[cfg(not(unix))]
