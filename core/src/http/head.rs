@@ -10,9 +10,9 @@ use super::response::StatusCode;
 use super::websocket;
 use crate::name::{percent_decode, split_query};
 use alloc::boxed::Box;
-use alloc::vec;
 use alloc::vec::Vec;
-use httparse::{EMPTY_HEADER, Header, Request, Status};
+use core::mem::{self, MaybeUninit};
+use httparse::{Header, Request, Status};
 
 /// Collects a head from the pieces in which it arrives. Each byte is looked at once, however many pieces there are.
 #[derive(Debug, Default)]
@@ -64,7 +64,7 @@ impl HeadReader {
         if !ended {
             return Ok(None);
         }
-        let head = core::mem::take(self).buffer;
+        let head = mem::take(self).buffer;
         let request = RequestHead::parse(&head, config)?;
         let fields = HeaderFields::new(head);
         Ok(Some(RequestHead { fields, ..request }))
@@ -159,10 +159,18 @@ impl RequestHead {
     /// Parses a head that is known to be complete.
     fn parse(bytes: &[u8], config: &HttpConfig) -> Result<Self, HeadError> {
         let max = config.limits.max_http_headers;
-        // A field has at least a letter, a colon and a line end: short heads need not pay for the places of long ones.
-        let mut headers = vec![EMPTY_HEADER; max.min(bytes.len() / 3)];
-        let mut request = Request::new(&mut headers);
-        match request.parse(bytes) {
+        let mut few = [const { MaybeUninit::uninit() }; PLACES];
+        let mut many = Vec::new();
+        let places = match few.get_mut(..max) {
+            Some(few) => few,
+            None => {
+                // A field has at least a letter, a colon and a line end.
+                many.resize(max.min(bytes.len() / 3), MaybeUninit::uninit());
+                &mut many[..]
+            }
+        };
+        let mut request = Request::new(&mut []);
+        match request.parse_with_uninit_headers(bytes, places) {
             Ok(Status::Complete(len)) if len == bytes.len() => {}
             Ok(_) => return Err(HeadError::Malformed),
             Err(httparse::Error::TooManyHeaders) => return Err(HeadError::TooManyHeaders { max }),
@@ -213,6 +221,9 @@ impl RequestHead {
 
 /// Path and query of a request target in origin form or absolute form. RFC 9112 §3.2.
 fn split_target(target: &str) -> (&str, &str) {
+    if target.starts_with('/') {
+        return split_query(target);
+    }
     let target = match target.split_once("://") {
         Some((scheme, rest)) if ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) => {
             rest.find(['/', '?', '#']).and_then(|at| rest.get(at..)).unwrap_or("/")
@@ -316,6 +327,9 @@ impl<'h> Headers<'h> {
         }
     }
 }
+
+/// Header fields that find place on the stack. 100: as many as there may be by default.
+const PLACES: usize = 100;
 
 /// Who is asked. What cannot be a host is not meant for us, or not meant well.
 fn parse_host(value: &[u8]) -> Result<Authority<'_>, HeadError> {

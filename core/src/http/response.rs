@@ -5,8 +5,7 @@ use super::head::Preflight;
 use super::origin::Access;
 use super::websocket::{self, Accept, Opcode};
 use crate::Output;
-use alloc::format;
-use core::fmt::{self, Write as _};
+use core::fmt;
 use core::time::Duration;
 
 /// A status code. RFC 9110 §15.
@@ -51,6 +50,15 @@ impl StatusCode {
     #[must_use]
     pub const fn as_u16(self) -> u16 {
         self as u16
+    }
+
+    /// The number, in ASCII.
+    const fn digits(self) -> [u8; 3] {
+        const fn last_digit(number: u16) -> u8 {
+            b'0' + (number % 10) as u8
+        }
+        let number = self.as_u16();
+        [last_digit(number / 100), last_digit(number / 10), last_digit(number)]
     }
 
     /// What RFC 9110 and RFC 6585 call it.
@@ -114,30 +122,33 @@ pub(super) fn write_switching_protocols(accept: &Accept, out: &mut Output) {
 
 /// The head of a stream. It says neither length nor `Accept-Ranges`: with either, ffmpeg would seek.
 pub(super) fn write_stream_head(envelope: Envelope, access: &Access, keep_alive: bool, out: &mut Output) {
-    let access = access.header_fields();
     let coding = match envelope {
         Envelope::Chunk => "Transfer-Encoding: chunked\r\n",
         _ => "",
     };
-    let connection = connection(keep_alive);
-    out.write(
-        format!(
-            "HTTP/1.1 200 OK\r\n\
+    write_pieces(
+        &["HTTP/1.1 200 OK\r\n\
             Content-Type: video/x-flv\r\n\
             Cache-Control: no-cache, no-store\r\n\
             Pragma: no-cache\r\n\
-            Expires: -1\r\n\
-            {access}X-Content-Type-Options: nosniff\r\n\
-            {coding}{connection}\r\n"
-        )
-        .as_bytes(),
+            Expires: -1\r\n"],
+        out,
+    );
+    write_pieces(&access.header_fields(), out);
+    write_pieces(
+        &[
+            "X-Content-Type-Options: nosniff\r\n",
+            coding,
+            connection(keep_alive),
+            "\r\n",
+        ],
+        out,
     );
 }
 
 /// Answers `OPTIONS`, whatever the path: says what a page with so much access may ask of a stream.
 pub(super) fn write_preflight(preflight: &Preflight, access: &Access, keep_alive: bool, out: &mut Output) {
     let methods = access.methods();
-    let access = access.header_fields();
     // To a page that sends credentials, a star means nothing.
     let headers = match &*preflight.headers {
         "" => "*",
@@ -148,17 +159,20 @@ pub(super) fn write_preflight(preflight: &Preflight, access: &Access, keep_alive
     } else {
         ""
     };
-    let connection = connection(keep_alive);
-    out.write(
-        format!(
-            "HTTP/1.1 204 No Content\r\n\
-            Allow: {methods}\r\n\
-            {access}Access-Control-Allow-Methods: {methods}\r\n\
-            Access-Control-Allow-Headers: {headers}\r\n\
-            Access-Control-Max-Age: 86400\r\n\
-            {private_network}{connection}\r\n"
-        )
-        .as_bytes(),
+    write_pieces(&["HTTP/1.1 204 No Content\r\nAllow: ", methods, "\r\n"], out);
+    write_pieces(&access.header_fields(), out);
+    write_pieces(
+        &[
+            "Access-Control-Allow-Methods: ",
+            methods,
+            "\r\nAccess-Control-Allow-Headers: ",
+            headers,
+            "\r\nAccess-Control-Max-Age: 86400\r\n",
+            private_network,
+            connection(keep_alive),
+            "\r\n",
+        ],
+        out,
     );
 }
 
@@ -187,10 +201,7 @@ impl<'a> Answer<'a> {
     }
 
     pub(super) fn write(&self, access: &Access, out: &mut Output) {
-        let status = self.status;
-        let access = access.header_fields();
-        let required = status.required_fields();
-        let connection = match (status, self.keep_alive) {
+        let connection = match (self.status, self.keep_alive) {
             (StatusCode::UpgradeRequired, true) => "Connection: Upgrade\r\n",
             (StatusCode::UpgradeRequired, false) => "Connection: Upgrade, close\r\n",
             (_, keep_alive) => connection(keep_alive),
@@ -202,33 +213,40 @@ impl<'a> Answer<'a> {
                 text.len() + 1,
             ),
         };
-        let mut text = Formatted(out);
-        // An output takes everything.
-        let _ = write!(
-            text,
-            "HTTP/1.1 {status}\r\n\
-            {content_type}Content-Length: {content_len}\r\n\
-            Cache-Control: no-store\r\n\
-            {access}{required}"
+        out.write(b"HTTP/1.1 ");
+        out.write(&self.status.digits());
+        write_pieces(
+            &[
+                " ",
+                self.status.reason_phrase(),
+                "\r\n",
+                content_type,
+                "Content-Length: ",
+            ],
+            out,
         );
+        write_number_line::<10>(content_len, out);
+        out.write(b"Cache-Control: no-store\r\n");
+        write_pieces(&access.header_fields(), out);
+        out.write(self.status.required_fields().as_bytes());
         if let Some(wait) = self.retry_after {
+            out.write(b"Retry-After: ");
             // Rounded up: a client that comes back early is turned away again.
-            let _ = write!(text, "Retry-After: {}\r\n", wait.as_millis().div_ceil(1_000));
+            let seconds = wait.as_millis().div_ceil(1_000);
+            write_number_line::<10>(usize::try_from(seconds).unwrap_or(usize::MAX), out);
         }
-        let _ = write!(text, "{connection}\r\n");
+        write_pieces(&[connection, "\r\n"], out);
         if content_len > 0 && !self.head_only {
-            let _ = writeln!(text, "{}", self.text);
+            write_pieces(&[self.text, "\n"], out);
         }
     }
 }
 
-/// Formats into an output, without a copy in between.
-struct Formatted<'a>(&'a mut Output);
-
-impl fmt::Write for Formatted<'_> {
-    fn write_str(&mut self, piece: &str) -> fmt::Result {
-        self.0.write(piece.as_bytes());
-        Ok(())
+/// Writes one piece after the other. Formatting would cost several times as much, and whoever asks on and on pays for
+/// nothing else than an answer.
+fn write_pieces(pieces: &[&str], out: &mut Output) {
+    for piece in pieces {
+        out.write(piece.as_bytes());
     }
 }
 
@@ -248,7 +266,7 @@ impl Envelope {
     pub(super) fn open(self, len: usize, out: &mut Output) {
         match self {
             Envelope::Bare => {}
-            Envelope::Chunk => write_chunk_size(len, out),
+            Envelope::Chunk => write_number_line::<16>(len, out),
             Envelope::Message => websocket::write_header(Opcode::Binary, len, out),
         }
     }
@@ -270,18 +288,16 @@ impl Envelope {
     }
 }
 
-/// Writes the size line of a chunk, put together on the stack.
-fn write_chunk_size(len: usize, out: &mut Output) {
-    let mut line = *b"0000000000000000\r\n";
-    let mut left = len as u64;
+/// Writes `number` in digits to the base `RADIX`, at most 16, and the end of its line; put together on the stack.
+fn write_number_line<const RADIX: usize>(number: usize, out: &mut Output) {
+    // As many digits as 64 bits may need, to the base 10.
+    let mut line = *b"00000000000000000000\r\n";
+    let mut left = number;
     let mut start = line.len() - 2;
     while let Some(place) = start.checked_sub(1).and_then(|at| line.get_mut(at)) {
-        *place = match (left & 0xf) as u8 {
-            digit @ ..=9 => b'0' + digit,
-            digit => b'a' + digit - 10,
-        };
+        *place = b"0123456789abcdef".get(left % RADIX).copied().unwrap_or_default();
         start -= 1;
-        left >>= 4;
+        left /= RADIX;
         if left == 0 {
             break;
         }
@@ -292,6 +308,7 @@ fn write_chunk_size(len: usize, out: &mut Output) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
     use alloc::string::String;
     use bytes::Buf;
 
@@ -302,9 +319,10 @@ mod tests {
     }
 
     #[test]
-    fn chunk_sizes_are_the_shortest_hex() {
+    fn numbers_have_no_more_digits_than_they_need() {
         for len in [0, 1, 9, 10, 15, 16, 255, 4_096, 0xabc_def0, usize::MAX] {
-            assert_eq!(written(|out| write_chunk_size(len, out)), format!("{len:x}\r\n"));
+            assert_eq!(written(|out| write_number_line::<16>(len, out)), format!("{len:x}\r\n"));
+            assert_eq!(written(|out| write_number_line::<10>(len, out)), format!("{len}\r\n"));
         }
     }
 

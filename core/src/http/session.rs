@@ -513,7 +513,7 @@ impl HttpSession {
                 let request = head.read(input, &self.config)?;
                 self.work += (offered - input.len()) as u64;
                 Ok(match request {
-                    Some(request) => self.handle_request(Box::new(request)),
+                    Some(request) => self.handle_request(request),
                     None => Step::NeedInput,
                 })
             }
@@ -535,7 +535,7 @@ impl HttpSession {
         }
     }
 
-    fn handle_request(&mut self, mut request: Box<RequestHead>) -> Step {
+    fn handle_request(&mut self, mut request: RequestHead) -> Step {
         self.timers.clear(Timer::Command);
         self.access = mem::take(&mut request.access);
         if request.method == Method::Options {
@@ -579,7 +579,10 @@ impl HttpSession {
                 fields,
             }
         };
-        self.state = State::Requested { id, request };
+        self.state = State::Requested {
+            id,
+            request: Box::new(request),
+        };
         Step::Event(event)
     }
 
