@@ -661,7 +661,7 @@ fn time_worked() -> Duration {
 /// As good as it gets elsewhere.
 #[cfg(not(unix))]
 fn time_worked() -> Duration {
-    use std::time::Duration;
+    use std::time::Instant;
     static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
     START.elapsed()
 }
