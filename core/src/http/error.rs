@@ -1,6 +1,6 @@
 //! What a peer can do wrong.
 
-use super::{BodyError, HeadError, StatusCode, WebSocketError};
+use super::{BodyError, ForeignOrigin, HeadError, StatusCode, WebSocketError};
 use crate::flv::FlvError;
 use crate::{StreamKeyError, Timer};
 
@@ -15,8 +15,8 @@ pub enum HttpError {
     #[error("method not allowed")]
     MethodNotAllowed,
     /// A push from a web page that may only play.
-    #[error("web pages of that origin may not publish here")]
-    ForeignOrigin,
+    #[error("web pages of {0} may not publish here")]
+    ForeignOrigin(ForeignOrigin),
     /// The path names no stream.
     #[error(transparent)]
     Target(#[from] StreamKeyError),
@@ -47,7 +47,7 @@ impl HttpError {
         match self {
             HttpError::Head(error) => error.status(),
             HttpError::MethodNotAllowed => Some(StatusCode::MethodNotAllowed),
-            HttpError::ForeignOrigin => Some(StatusCode::Forbidden),
+            HttpError::ForeignOrigin(_) => Some(StatusCode::Forbidden),
             HttpError::Target(StreamKeyError::NoName | StreamKeyError::BadComponent) => Some(StatusCode::NotFound),
             HttpError::Flv(FlvError::TagTooLarge { .. }) => Some(StatusCode::ContentTooLarge),
             HttpError::Timeout(Timer::Command | Timer::Idle) => Some(StatusCode::RequestTimeout),

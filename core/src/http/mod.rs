@@ -32,7 +32,7 @@ pub use error::HttpError;
 pub use event::{HttpEvent, Transport};
 pub use fields::HeaderFields;
 pub use head::HeadError;
-pub use origin::{AllowedOrigin, Origin, OriginError};
+pub use origin::{AllowedOrigin, ForeignOrigin, Origin, OriginError};
 pub use response::StatusCode;
 pub use session::HttpSession;
 pub use websocket::WebSocketError;

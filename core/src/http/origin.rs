@@ -5,7 +5,9 @@
 //! `Origin` or at least in `Sec-Fetch-Site`, and a page cannot change either. An encoder says neither: no page sent it.
 
 use super::authority::Authority;
+use super::fields::HeaderFields;
 use super::head::Method;
+use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use core::fmt;
@@ -75,6 +77,39 @@ impl FromStr for AllowedOrigin {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected an origin such as https://tv.example or http://localhost:3000, without a path, or * for all")]
 pub struct OriginError;
+
+/// Bytes of an origin that a refusal shows. 128: names of hosts are seldom half as long.
+const MAX_SHOWN_ORIGIN: usize = 128;
+
+/// Whose web page was refused, for people who read the log. It shows the origin as it was sent, quoted and cut to
+/// 128 bytes, or says `another site` if the browser named none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignOrigin {
+    shown: Option<Box<str>>,
+    is_cut: bool,
+}
+
+impl ForeignOrigin {
+    /// The first origin that a request names.
+    pub(super) fn of(fields: &HeaderFields) -> Self {
+        let origin = fields.get("origin");
+        // Where the limit lies in a character, the cut is before it.
+        let shown = origin.and_then(|it| (0..=it.len().min(MAX_SHOWN_ORIGIN)).rev().find_map(|end| it.get(..end)));
+        ForeignOrigin {
+            is_cut: shown.map(str::len) < origin.map(str::len),
+            shown: shown.map(Box::from),
+        }
+    }
+}
+
+impl fmt::Display for ForeignOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.shown {
+            Some(origin) => write!(f, "{origin:?}{}", if self.is_cut { "..." } else { "" }),
+            None => f.write_str("another site"),
+        }
+    }
+}
 
 /// What a request says about the page that sent it.
 #[derive(Debug, Clone, Copy)]

@@ -5,7 +5,7 @@ use super::body::{Body, Content};
 use super::config::HttpConfig;
 use super::event::{HttpEvent, Transport};
 use super::head::{HeadReader, Method, RequestHead};
-use super::origin::Access;
+use super::origin::{Access, ForeignOrigin};
 use super::response::{self, Answer, Envelope, StatusCode};
 use super::websocket::{self, Opcode, Received};
 use crate::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
@@ -546,7 +546,7 @@ impl HttpSession {
         }
         let key = match request.method {
             Method::Other => Err(HttpError::MethodNotAllowed),
-            method if !self.access.allows(method) => Err(HttpError::ForeignOrigin),
+            method if !self.access.allows(method) => Err(HttpError::ForeignOrigin(ForeignOrigin::of(&request.fields))),
             _ => StreamKey::from_path(&mem::take(&mut request.path)).map_err(HttpError::from),
         };
         let key = match key {

@@ -72,10 +72,15 @@ fn a_private_network_is_open_for_what_a_page_may_do() {
 
 #[test]
 fn a_push_of_a_foreign_page_is_403() {
-    for page in [
-        "Origin: https://a.example",
-        "Origin: null",
-        "Origin: http://h\r\nOrigin: http://h",
+    let long = alloc::format!("Origin: {}", "x".repeat(200));
+    let cut = alloc::format!("\"{}\"...", "x".repeat(128));
+    for (page, named) in [
+        ("Origin: https://a.example", "\"https://a.example\""),
+        ("Origin: null", "\"null\""),
+        ("Origin: http://h\r\nOrigin: http://h", "\"http://h\""),
+        ("Origin: a\" b", "\"a\\\" b\""),
+        ("Sec-Fetch-Site: cross-site", "another site"),
+        (&*long, &*cut),
     ] {
         let mut server = Server::new();
         let request = |method| {
@@ -83,16 +88,16 @@ fn a_push_of_a_foreign_page_is_403() {
                 "{method} /live/x HTTP/1.1\r\nHost: h\r\n{page}\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
             )
         };
-        server.expect(
-            request("PUT").as_bytes(),
-            &[HttpEvent::Refused(HttpError::ForeignOrigin)],
-        );
+        let event = server.next(request("PUT").as_bytes()).unwrap();
+        let Some(HttpEvent::Refused(error)) = event else {
+            panic!("{page}: {event:?}");
+        };
+        let said = alloc::format!("web pages of {named} may not publish here");
+        assert_eq!(error.to_string(), said);
+        server.expect(b"", &[]);
         let sent = String::from_utf8(server.sent()).unwrap();
         assert!(sent.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{sent}");
-        assert!(
-            sent.ends_with("\r\n\r\nweb pages of that origin may not publish here\n"),
-            "{sent}"
-        );
+        assert!(sent.ends_with(&alloc::format!("\r\n\r\n{said}\n")), "{sent}");
         assert!(server.session.is_closing());
     }
 }
