@@ -5,6 +5,7 @@ mod keyframes;
 mod position;
 mod slow;
 mod sound;
+mod stalls;
 mod timeline;
 mod tracks;
 
