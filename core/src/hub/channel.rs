@@ -221,6 +221,8 @@ impl Channel {
 
     /// A player joins: headers and the GOP cache first, if there are any, then the live frames.
     ///
+    /// The cache ends when no picture has come for 5 s: a picture that old would come with all the sound since.
+    ///
     /// Without a GOP cache it waits for the next keyframe if the stream has video. Its sound waits too, for at most a second,
     /// and not at all if it wants no video or if no picture came for a second.
     pub fn subscribe(&mut self, now: Time, join: Join) -> SubscriberId {
@@ -280,6 +282,7 @@ impl Channel {
         {
             subscriber.needs_tracks = false;
             subscriber.promised = Some(promise);
+            self.view.start_late(subscriber);
             // What came while it waited is the burst with which it begins, and no lag.
             subscriber.anchor = self.view.ring.end();
             self.awaiting_tracks -= 1;
@@ -320,6 +323,7 @@ impl Channel {
                     });
                 }
                 subscriber.wants_video = wanted;
+                self.view.start_late(subscriber);
             }
             FrameKind::Data => {}
         }
@@ -487,6 +491,9 @@ impl Channel {
         self.view.watch.coded(now, &frame);
         if self.view.watch.settled().is_some() {
             self.view.headers.drop_stale();
+        }
+        if !self.view.watch.has_pictures() {
+            self.view.ring.end_gop();
         }
         let time = self.view.timeline.advance(now, frame.kind, frame.timestamp);
         if starts_gop(&frame) {

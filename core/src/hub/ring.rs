@@ -130,6 +130,19 @@ impl Ring {
         low
     }
 
+    /// The first frame that came at most `age` before the newest. O(log frames).
+    pub(super) fn first_younger(&self, age: Duration) -> Sequence {
+        self.first + self.slots.partition_point(|slot| self.now.since(slot.arrived) > age) as u64
+    }
+
+    /// The newest keyframe, if there is an older one from frame `sequence` on. O(1).
+    pub(super) fn keyframe_after_another(&self, sequence: Sequence) -> Option<Sequence> {
+        let mut newest = self.keyframes.iter().rev().map(|keyframe| keyframe.start);
+        newest
+            .next()
+            .filter(|_| newest.next().is_some_and(|older| older >= sequence))
+    }
+
     /// The bound for which frames were let go last that somebody might have wanted.
     pub(super) fn overrun(&self) -> Option<LagLimit> {
         self.overrun

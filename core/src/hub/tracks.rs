@@ -219,6 +219,11 @@ impl Watch {
         kind != FrameKind::Data && heard.has(kind) && self.settled.is_none_or(|settled| settled.has(kind))
     }
 
+    /// Whether pictures come at present, so that a player that joins is to see the cached ones.
+    pub(super) fn has_pictures(&self) -> bool {
+        self.video.is_within(SILENCE, self.newest.unwrap_or(Time::ZERO))
+    }
+
     /// When the newest picture came.
     pub(super) fn newest_picture(&self) -> Option<Time> {
         self.video.newest

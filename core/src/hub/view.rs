@@ -129,6 +129,21 @@ impl View {
         nothing
     }
 
+    /// Leaves out what is too old for a player that has had nothing yet: because it waited to be told what the stream has,
+    /// or because it is to get no pictures, and so needs no GOP. It starts at the newest keyframe, if it waited for more than
+    /// one, or with the sound of the last second.
+    pub(super) fn start_late(&self, subscriber: &mut Subscriber) {
+        if subscriber.generation != self.generation || subscriber.stats.sent > 0 {
+            return;
+        }
+        let start = if subscriber.wants_video && subscriber.knows(FrameKind::Video) {
+            self.ring.keyframe_after_another(subscriber.cursor)
+        } else {
+            Some(self.ring.first_younger(SOUND_WAIT))
+        };
+        subscriber.cursor = subscriber.cursor.max(start.unwrap_or(0));
+    }
+
     /// The first frame that was not for players of `generation`, which is over.
     fn last_end(&self, generation: u32) -> Sequence {
         if generation + 1 == self.generation {
