@@ -92,6 +92,12 @@ impl Timers {
         self.first
     }
 
+    /// The timers that are due at `now`.
+    pub(crate) fn due(&self, now: Time) -> impl Iterator<Item = Timer> {
+        let timers = Timer::ALL.into_iter().zip(self.deadlines);
+        timers.filter(move |(_, at)| *at <= now).map(|(timer, _)| timer)
+    }
+
     /// Stops and returns the earliest timer that is due at `now`.
     pub(crate) fn take_due(&mut self, now: Time) -> Option<Timer> {
         let (at, timer) = self.first?;
@@ -124,11 +130,15 @@ impl StallWatch {
         limits.stall_timeout / 2
     }
 
+    /// Whether a look would find that `output` has stalled.
+    pub(crate) fn would_fail(&self, output: &Output) -> bool {
+        self.failed && output.sent() < self.wanted
+    }
+
     /// Takes a look: whether `output` has stalled.
     pub(crate) fn look(&mut self, output: &Output) -> bool {
-        let stuck = output.sent() < self.wanted;
-        let stalled = stuck && self.failed;
-        self.failed = stuck;
+        let stalled = self.would_fail(output);
+        self.failed = output.sent() < self.wanted;
         self.wanted = output.sent() + output.len().min(Self::MIN_PROGRESS) as u64;
         stalled
     }

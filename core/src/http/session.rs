@@ -216,6 +216,16 @@ impl HttpSession {
         self.timers.first().map(|(at, _)| at)
     }
 
+    /// Whether [`handle_timeout`](Self::handle_timeout) at `now` would end something because of what the peer has not done.
+    pub(crate) fn is_overdue(&self, now: Time) -> bool {
+        self.timers.due(now).any(|timer| match timer {
+            Timer::Handshake | Timer::Command => true,
+            Timer::Idle => self.heard + self.idle_span() <= now,
+            Timer::Stall => self.stall.would_fail(&self.output),
+            Timer::Ping | Timer::Close => false,
+        })
+    }
+
     /// The name of the timer that [`poll_timeout`](Self::poll_timeout) is about.
     #[must_use]
     pub fn next_timer(&self) -> Option<Timer> {

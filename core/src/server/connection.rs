@@ -52,6 +52,8 @@ pub(super) struct Connection {
     pub(super) phase: Phase,
     /// Whether it is to be visited.
     pub(super) is_touched: bool,
+    /// Once it is overdue: looks into its socket before something ends.
+    pub(super) looks_left: Option<u8>,
     /// Whether `Action::Wake` is on its way.
     pub(super) is_waking: bool,
     /// Whether what it plays had more than its output had room for. If not, a wake will say when there is more.
@@ -449,6 +451,11 @@ impl Protocol {
             Protocol::Rtmp(session) => session.handle_timeout(now)?.map(|event| from_rtmp(session, now, event)),
             Protocol::Http(session) => session.handle_timeout(now)?.map(from_http),
         })
+    }
+
+    /// Whether `handle_timeout` would end something because of what the peer has not done.
+    pub(super) fn is_overdue(&self, now: Time) -> bool {
+        either!(self, session => session.is_overdue(now))
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Time> {

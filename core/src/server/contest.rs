@@ -12,7 +12,7 @@
 use super::connection::{Connection, Refusal};
 use super::shard::{Body, Epoch, Newcomer, ShardId};
 use super::stream::Publisher;
-use super::{Action, ConnectionId, Event, Server, Takeover};
+use super::{ConnectionId, Event, Server, Takeover};
 use crate::{EndCause, StreamKey, Time};
 use alloc::collections::VecDeque;
 use core::time::Duration;
@@ -146,13 +146,6 @@ impl Server {
                 contest.looked = now;
                 self.contests.open.push_back(contest);
             }
-        }
-    }
-
-    /// Reads the socket of a publisher, whether or not it has reported anything.
-    fn look_into(&mut self, id: ConnectionId) {
-        if !self.read_now(id) {
-            self.actions.push_back(Action::Read(id));
         }
     }
 

@@ -67,9 +67,11 @@ impl Server {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
-        if connection.half_closed.as_ref().is_none_or(|it| now < it.until) {
+        let Some(half_closed) = connection.half_closed.as_mut().filter(|it| it.until <= now) else {
             return;
-        }
+        };
+        // It is closed by then.
+        half_closed.until = Time::NEVER;
         connection.pending_input = Vec::new();
         while let Some(stream) = self.connections.get_mut(id).and_then(|it| it.seeking()) {
             self.refuse_play(now, id, stream, Refusal::Absent);

@@ -38,6 +38,7 @@ mod event;
 mod grace;
 mod half_closed;
 mod journal;
+mod overdue;
 mod play;
 mod publish;
 mod question;
@@ -195,6 +196,7 @@ impl Server {
             phase: Phase::Open,
             is_silent: false,
             is_touched: false,
+            looks_left: None,
             is_waking: false,
             may_have_more: false,
             said: None,
@@ -302,12 +304,10 @@ impl Server {
             };
             match connection.phase {
                 Phase::Open => {
-                    self.expire_half_closed(now, id);
                     self.expire_waits(now, id);
                     self.expire_question(now, id);
                     self.expire_grants(now, id);
-                    self.note_silence(now, id);
-                    self.run(now, id, |protocol| protocol.handle_timeout(now));
+                    self.expire_peer(now, id);
                 }
                 Phase::Lingering { .. } => self.drop_connection(id, &"closed"),
                 Phase::Closed => {}

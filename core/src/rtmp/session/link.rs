@@ -365,6 +365,16 @@ impl Link {
         Ok(())
     }
 
+    /// Whether a deadline that has passed at `now` says that the peer was silent for its `idle_span`, or took nothing.
+    pub(super) fn is_overdue(&self, now: Time, idle_span: Duration) -> bool {
+        self.timers.due(now).any(|timer| match timer {
+            Timer::Handshake | Timer::Command => true,
+            Timer::Idle => self.heard + idle_span <= now,
+            Timer::Stall => !self.only_courtesies_wait() && self.stall.would_fail(&self.output),
+            Timer::Ping | Timer::Close => false,
+        })
+    }
+
     /// Starts the idle timer anew, `span` from when the peer was last heard; call it when the timer ran out.
     ///
     /// It is not moved for each byte that comes in, so that the deadline holds still while media flows.

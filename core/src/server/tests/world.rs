@@ -106,9 +106,32 @@ impl World {
 
     /// Bytes come in at the server's side, which is too late to be told of it.
     pub(super) fn arrive_unnoticed(&mut self, client: usize, script: &str) {
-        let mut output = Output::new();
-        frames(script).for_each(|frame| FlvWriter::frame(&frame, &mut output));
-        self.clients[client].unread.extend_from_slice(&drain(&mut output));
+        let client = &mut self.clients[client];
+        let bytes = match &mut client.rtmp {
+            Some((session, _)) => {
+                frames(script).for_each(|frame| session.send_frame(&frame).unwrap());
+                drain(session.output())
+            }
+            None => {
+                let mut output = Output::new();
+                frames(script).for_each(|frame| FlvWriter::frame(&frame, &mut output));
+                drain(&mut output)
+            }
+        };
+        client.unread.extend_from_slice(&bytes);
+    }
+
+    /// As [`arrive_unnoticed`](Self::arrive_unnoticed), whatever they are.
+    pub(super) fn arrive_unnoticed_bytes(&mut self, client: usize, bytes: &[u8]) {
+        self.clients[client].unread.extend_from_slice(bytes);
+    }
+
+    /// All servers stand still for so long, and look at the time before anything else when they go on.
+    pub(super) fn stand_still(&mut self, span: Duration) {
+        self.now = self.now + span;
+        for server in &mut self.servers {
+            server.handle_timeout(self.now);
+        }
     }
 
     /// Reads a client that has reported enough, or its end. Returns whether it had.

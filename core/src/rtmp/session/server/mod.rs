@@ -149,6 +149,11 @@ impl ServerSession {
         }
     }
 
+    /// Whether [`handle_timeout`](Self::handle_timeout) at `now` would end something because of what the peer has not done.
+    pub(crate) fn is_overdue(&self, now: Time) -> bool {
+        self.link.is_overdue(now, self.idle_span())
+    }
+
     /// What that deadline is about.
     #[must_use]
     pub const fn next_timer(&self) -> Option<Timer> {

@@ -1,0 +1,61 @@
+//! Peers whose time is over: their sockets are looked into before anything ends.
+//!
+//! A server that was late itself, because its machine was, hears of a deadline before it has read what came in time. What a
+//! peer has sent and we have not read is no silence of its own, and neither is room in its socket that we were not told of.
+//! So a deadline about what a peer has not done counts only once we have looked, in vain, after it had passed. That makes it
+//! 100 to 150 ms late, and 2 s if we were late ourselves: the peer may have waited for an answer of ours.
+
+use super::connection::Connection;
+use super::{Action, ConnectionId, Server};
+use crate::Time;
+use core::time::Duration;
+
+/// Looks into the socket of a peer whose time is over, 50 ms apart and as long before the end. 2: meanwhile the driver is
+/// told of all sockets again, and what was under way comes in.
+const LOOKS: u8 = 2;
+
+/// The same if we see it [`LATE`] only. 40: in 2 s a peer that has waited for us all the time has said what it had to say.
+const LOOKS_IF_LATE: u8 = 40;
+
+/// How late we are when we were late ourselves. 1 s: deadlines are met within 0.1 s even by a server that is overloaded.
+const LATE: Duration = Duration::from_secs(1);
+
+impl Server {
+    /// Does what is due for a connection, unless that is to end something for which the peer may not be to blame.
+    pub(super) fn expire_peer(&mut self, now: Time, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        if connection.is_overdue(now) {
+            let is_late = now.since(connection.due()) >= LATE;
+            let left = connection
+                .looks_left
+                .unwrap_or(if is_late { LOOKS_IF_LATE } else { LOOKS });
+            connection.looks_left = left.checked_sub(1);
+            if left > 0 {
+                self.look_into(id);
+                return;
+            }
+        }
+        connection.looks_left = None;
+        self.note_silence(now, id);
+        self.expire_half_closed(now, id);
+        self.run(now, id, |protocol| protocol.handle_timeout(now));
+    }
+
+    /// Reads a socket, whether or not it has reported anything.
+    pub(super) fn look_into(&mut self, id: ConnectionId) {
+        if !self.read_now(id) {
+            self.actions.push_back(Action::Read(id));
+        }
+    }
+}
+
+impl Connection {
+    /// Whether something would end at `now`, or its silence be told, because of what its peer has not done.
+    fn is_overdue(&self, now: Time) -> bool {
+        let half_closed = self.half_closed.as_ref().map(|it| it.until);
+        let deadlines = [half_closed, self.silence_due()].into_iter().flatten();
+        deadlines.min().is_some_and(|due| due <= now) || self.protocol.is_overdue(now)
+    }
+}
