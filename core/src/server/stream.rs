@@ -146,8 +146,9 @@ impl Server {
         if stream.roles == 0 {
             self.streams.remove(&key);
         } else if stream.ticket.is_none() && stream.publisher.is_none() {
-            // Nobody tells us about it any more.
+            // Nobody tells us about it any more, and what is left of it is nothing to begin with.
             stream.presence = Presence::Unknown;
+            stream.channel.end();
         }
         if unsubscribes {
             self.send_home(&key, Body::Unsubscribe);

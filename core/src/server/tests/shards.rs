@@ -332,3 +332,26 @@ fn a_long_gop_is_no_lag_for_the_first_player_on_another_worker() {
         assert!(world.seen(player).ends_with("a960 P1000 K1040"));
     }
 }
+
+#[test]
+fn a_player_that_comes_anew_sees_each_frame_once() {
+    let mut world = World::new(3, |_| {});
+    let (home, there, here) = (0, 1, 2);
+    let path = path_at(home);
+    let publisher = world.http_push(there, &path, 1);
+    world.push(publisher, "V A K0 a5");
+    // Somebody who has sent no frame yet, so that the worker does not forget the stream with its last player.
+    world.http_push(here, &path, 2);
+    let gone = world.http_play(here, &path);
+    assert_eq!(world.seen(gone), "A0 V0 K0 a5");
+    world.stopped = Some(here);
+    world.push(publisher, "P40 K80 P120");
+    world.reset(gone);
+    let player = world.rtmp(here, Play, "live", &path[6..], 9);
+    world.deliver_link(usize::from(home), here);
+    world.stopped = None;
+    world.settle();
+    world.push(publisher, "P160");
+    assert_eq!(world.frames_of(player), "A0 V0 K0 P40 P80");
+    world.assert_nothing_under_way(there, here, &path[1..]);
+}
