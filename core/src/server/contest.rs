@@ -159,20 +159,19 @@ impl Server {
         newcomer: Newcomer,
         has_yielded: bool,
     ) {
+        let claim = newcomer.claim;
+        self.send(
+            home,
+            key,
+            Body::Contested {
+                epoch,
+                claim,
+                has_yielded,
+            },
+        );
         if has_yielded && newcomer.has_media {
             // The home hears of it by `Release`, and grants the name.
             self.replace_publisher(now, key, epoch, newcomer);
-        } else {
-            let claim = newcomer.claim;
-            self.send(
-                home,
-                key,
-                Body::Contested {
-                    epoch,
-                    claim,
-                    has_yielded,
-                },
-            );
         }
     }
 

@@ -120,13 +120,16 @@ impl Directory {
             } if epoch == entry.epoch => {
                 let contenders = &mut entry.contenders;
                 if let Some(index) = contenders.iter().position(|it| it.newcomer.claim == claim) {
-                    let answer = if has_yielded {
-                        Body::Admitted { claim }
-                    } else {
+                    let contender = contenders.remove(index);
+                    if !has_yielded {
                         let refusal = Refusal::Taken;
-                        Body::Denied { claim, refusal }
-                    };
-                    send(contenders.remove(index).shard, answer);
+                        send(contender.shard, Body::Denied { claim, refusal });
+                    } else if contender.newcomer.has_media {
+                        // The `Release` that follows leaves it the name.
+                        contenders.insert(0, contender);
+                    } else {
+                        send(contender.shard, Body::Admitted { claim });
+                    }
                 }
             }
             // The first with media has the name, and the others contend with it.

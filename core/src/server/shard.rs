@@ -16,14 +16,14 @@
 //! ```
 //!
 //! A name that has a publisher is contested. The publisher's shard says that it keeps the name, or that it would yield to
-//! media; or it yields, by the `Release` of its own publish:
+//! media; or it says that it yields, and does by the `Release` of its own publish:
 //!
 //! ```text
 //!   newcomer's shard             home                   publisher's shard
 //!     ── Claim, no media yet ─────▶  ── Contest ──────────▶  is it heard?
 //!     ◀── Denied, or Admitted ─────  ◀── Contested ───────
 //!     ── Claim, first frame ──────▶  ── Contest ──────────▶  is it still silent?
-//!     ◀── Denied, or Granted ──────  ◀── Contested, or Release ──
+//!     ◀── Denied, or Granted ──────  ◀── Contested (Release) ────
 //! ```
 //!
 //! The claim goes out with the first frame, which waits with the claimant. Before that only RTMP asks, because its encoders
@@ -84,7 +84,7 @@ pub(super) enum Body {
     // To the home.
     /// A connection wants to publish.
     Claim(Newcomer),
-    /// The answer to `Contest`, unless the publisher has yielded to media: then `Release` says so.
+    /// The answer to `Contest`. If the publisher has yielded to media, `Release` follows.
     Contested {
         epoch: Epoch,
         claim: ClaimId,

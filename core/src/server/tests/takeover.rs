@@ -510,3 +510,23 @@ fn a_push_that_has_ended_before_it_has_its_name_is_heard() {
         }
     }
 }
+
+#[test]
+fn the_name_goes_to_the_newcomer_that_may_have_it() {
+    on_any_shards(
+        |_| {},
+        |mut world, there, here| {
+            let first = publisher(&mut world, Listener::Http, there);
+            world.pass(Duration::from_millis(4_100));
+            let [stranger, own] = [STRANGER, OWN].map(|host| {
+                let push = world.http_push(here, "/live/x", host);
+                world.push(push, "V A K0");
+                push
+            });
+            world.pass(Duration::from_millis(300));
+            assert!(!world.is_publishing(first) && world.is_publishing(own));
+            world.pass(Duration::from_millis(300));
+            assert!(!world.is_publishing(stranger));
+        },
+    );
+}
