@@ -334,7 +334,7 @@ impl Server {
         {
             // Asked again after a write, most players have nothing more.
             let is_waking = mem::take(&mut connection.is_waking);
-            let was_full = connection.is_input_paused && !connection.protocol.is_paused();
+            let was_full = connection.is_input_paused && !connection.is_paused();
             if is_waking || connection.may_have_more || connection.protocol.is_closing() {
                 self.refill(now, id);
                 self.conclude(now, id);

@@ -512,6 +512,31 @@ fn a_push_that_has_ended_before_it_has_its_name_is_heard() {
 }
 
 #[test]
+fn a_reply_that_is_not_taken_while_a_claim_waits_is_no_loop() {
+    on_any_shards(
+        |_| {},
+        |mut world, there, here| {
+            let first = publisher(&mut world, Listener::Http, there);
+            let second = world.connect(here, Listener::Http, OWN);
+            world.take(second, 0);
+            world.send(second, b"POST /live/x HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n");
+            world.send(second, b"Transfer-Encoding: chunked\r\n\r\n");
+            let mut output = Output::new();
+            FlvWriter::header(TagFlags::default(), &mut output);
+            frames("V K0").for_each(|frame| FlvWriter::frame(&frame, &mut output));
+            let body = drain(&mut output);
+            world.send(
+                second,
+                &[format!("{:x}\r\n", body.len()).as_bytes(), &body, b"\r\n"].concat(),
+            );
+            assert!(world.waiting(second) > 0 && !world.is_publishing(second));
+            world.pass(Duration::from_secs(2));
+            assert!(!world.is_publishing(first) && world.is_publishing(second));
+        },
+    );
+}
+
+#[test]
 fn the_name_goes_to_the_newcomer_that_may_have_it() {
     on_any_shards(
         |_| {},
