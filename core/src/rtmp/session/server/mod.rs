@@ -432,7 +432,7 @@ impl ServerSession {
         if is_playing || (self.was_admitted && !is_publishing) {
             self.link.start(Timer::Ping, limits.ping_interval);
         }
-        if self.is_paused() || (is_playing && !is_publishing) {
+        if self.request.is_some() || (is_playing && !is_publishing) {
             return; // the peer waits for us, or for the stream
         }
         if self.was_admitted {
