@@ -163,6 +163,8 @@ impl Server {
     /// [`Refused`] says why not; drop the socket.
     pub fn accept(&mut self, now: Time, listener: Listener, peer: SocketAddr) -> Result<ConnectionId, Refused> {
         let now = self.advance(now);
+        // One address, whether or not the socket takes IPv6 as well.
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         if self.is_shutting_down {
             return Err(Refused::ShuttingDown);
         }
