@@ -404,6 +404,51 @@ fn replies_to_a_peer_that_does_not_read_are_bounded() {
     assert!(world.wants_input(caller.client));
 }
 
+/// Fills the output of a caller that reads nothing until the next reply is the last before it is read no further.
+fn fill_output(world: &mut World, caller: &mut Caller) {
+    world.take(caller.client, 0);
+    let max = 2 * Limits::default().output_high_water;
+    let (mut waiting, mut reply) = (0, 0);
+    while waiting + reply < max {
+        caller.call(world, 0, "getStreamLength", "x");
+        reply = world.waiting(caller.client) - waiting;
+        waiting += reply;
+    }
+    assert!(world.wants_input(caller.client));
+}
+
+#[test]
+fn a_publisher_let_in_while_replies_wait_may_not_be_silent() {
+    let mut world = World::new(1, |_| {});
+    let mut caller = Caller::new(&mut world, 1, 1);
+    fill_output(&mut world, &mut caller);
+    caller.call(&mut world, 1, "publish", "x");
+    world.take(caller.client, usize::MAX);
+    assert!(world.is_publishing(caller.client));
+    world.pass(Duration::from_secs(31));
+    assert!(!world.is_publishing(caller.client));
+}
+
+#[test]
+fn the_silence_of_a_publisher_that_is_not_read_is_ours() {
+    let mut world = World::new(1, |_| {});
+    let mut caller = Caller::new(&mut world, 1, 1);
+    caller.call(&mut world, 1, "publish", "x");
+    caller.publish(&mut world, 1, "V K0");
+    // So that it is read at once.
+    world.http_play(0, "/live/x");
+    fill_output(&mut world, &mut caller);
+    caller.call(&mut world, 0, "getStreamLength", "x");
+    caller.publish(&mut world, 1, "P40");
+    assert!(!world.wants_input(caller.client));
+    world.pass(Duration::from_secs(3));
+    let newcomer = world.http_push(0, "/live/x", 1);
+    world.push(newcomer, "V A K0");
+    world.pass(Duration::from_secs(2));
+    assert_eq!(world.status(newcomer), "HTTP/1.1 409 Conflict");
+    assert!(world.is_publishing(caller.client));
+}
+
 /// Publishes as an encoder that wants many acknowledgements, pings, and takes nothing any more: its window is full.
 fn encoder_that_does_not_read(world: &mut World) -> Caller {
     let mut caller = Caller::new(world, 1, 1);

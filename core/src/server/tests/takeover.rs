@@ -7,6 +7,7 @@ use crate::flv::{FlvWriter, TagFlags};
 use crate::rtmp::Purpose::{Play, Publish};
 use crate::server::{Config, Listener, Takeover};
 use alloc::{format, string::String, vec::Vec};
+use core::net::Ipv4Addr;
 use core::time::Duration;
 
 const PROTOCOLS: [Listener; 2] = [Listener::Rtmp, Listener::Http];
@@ -145,9 +146,17 @@ fn what_a_dead_connection_has_left_unread_does_not_count() {
             // Without players it is read seldom, and some of what it has sent is still under way.
             let first = publisher(world, old, there);
             send(world, old, first, "P40");
-            let (_, passed) = take_over(world, new, here, OWN, Duration::from_secs(2));
-            assert!(passed <= Duration::from_millis(1_500), "{passed:?}");
-            assert!(!world.is_publishing(first));
+            let second = newcomer(world, new, here, OWN);
+            if new == Listener::Http {
+                send(world, new, second, "V A K0");
+            }
+            world.pass(Duration::from_millis(60));
+            // The last of it comes only now.
+            send(world, old, first, "P80");
+            let passed = wait(world, Duration::from_secs(2), |world| {
+                world.is_publishing(second) || new == Listener::Rtmp && may_send(world, new, second)
+            });
+            assert!(passed <= Duration::from_millis(1_300), "{passed:?}");
         },
     );
 }
@@ -223,6 +232,49 @@ fn a_publisher_that_speaks_while_a_newcomer_waits_keeps_its_name() {
             world.pass(Duration::from_millis(300));
             assert!(is_refused(&world, Listener::Http, second));
             assert!(world.is_publishing(first));
+        },
+    );
+}
+
+#[test]
+fn a_publisher_whose_worker_is_busy_is_read_for_a_newcomer() {
+    for is_watched in [true, false] {
+        on_any_shards(
+            |_| {},
+            |mut world, there, here| {
+                let first = publisher(&mut world, Listener::Http, there);
+                if is_watched {
+                    world.http_play(there, "/live/x");
+                }
+                world.clients[first].is_yielding = true;
+                world.pass(Duration::from_secs(2));
+                world.arrive_unnoticed(first, "P2000");
+                let second = newcomer(&mut world, Listener::Http, here, OWN);
+                send(&mut world, Listener::Http, second, "V A K0");
+                for time in 1..10 {
+                    world.pass(Duration::from_millis(200));
+                    world.arrive_unnoticed(first, &format!("P{}", 2_000 + time * 200));
+                }
+                assert!(is_refused(&world, Listener::Http, second));
+                assert!(world.is_publishing(first));
+            },
+        );
+    }
+}
+
+#[test]
+fn an_encoder_that_was_let_in_by_another_listener_is_the_same() {
+    on_any_shards(
+        |_| {},
+        |mut world, there, here| {
+            let first = publisher(&mut world, Listener::Rtmp, there);
+            // As a socket for IPv6 that takes IPv4 as well tells it.
+            let mapped = Ipv4Addr::new(10, 0, 0, OWN).to_ipv6_mapped();
+            let second = world.connect_from(here, Listener::Http, mapped.into());
+            world.send(second, b"POST /live/x HTTP/1.0\r\n\r\nFLV\x01\x05\0\0\0\x09\0\0\0\0");
+            world.push(second, "V A K0");
+            world.pass(Duration::from_millis(1_500));
+            assert!(!world.is_publishing(first) && world.is_publishing(second));
         },
     );
 }

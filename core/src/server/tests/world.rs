@@ -40,6 +40,8 @@ pub(super) struct Client {
     unread: Vec<u8>,
     /// Whether it has closed its side, which the server has not read yet.
     is_finishing: bool,
+    /// Whether it is read only when the server asks for it: its worker has other things to do.
+    pub(super) is_yielding: bool,
     /// How often the server has read that.
     pub(super) reads: usize,
     /// What the server has sent.
@@ -73,13 +75,18 @@ impl World {
 
     /// Connects to a shard, from an address that ends with `host`.
     pub(super) fn connect(&mut self, shard: usize, listener: Listener, host: u8) -> usize {
-        let peer = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, host)), 40_000);
+        self.connect_from(shard, listener, Ipv4Addr::new(10, 0, 0, host).into())
+    }
+
+    pub(super) fn connect_from(&mut self, shard: usize, listener: Listener, address: IpAddr) -> usize {
+        let peer = SocketAddr::new(address, 40_000);
         let id = self.servers[shard].accept(self.now, listener, peer).unwrap();
         self.clients.push(Client {
             shard,
             id,
             unread: vec![],
             is_finishing: false,
+            is_yielding: false,
             reads: 0,
             received: vec![],
             window: usize::MAX,
@@ -141,9 +148,11 @@ impl World {
             id,
             unread,
             is_finishing,
+            is_yielding,
             ..
         } = &self.clients[client];
-        let is_ready = *is_finishing || !unread.is_empty() && unread.len() >= self.servers[*shard].low_water(*id);
+        let is_ready = !is_yielding
+            && (*is_finishing || !unread.is_empty() && unread.len() >= self.servers[*shard].low_water(*id));
         is_ready && self.wants_input(client) && self.read(client)
     }
 
