@@ -105,7 +105,7 @@ impl ForeignOrigin {
 impl fmt::Display for ForeignOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.shown {
-            Some(origin) => write!(f, "{origin:?}{}", if self.is_cut { "..." } else { "" }),
+            Some(origin) => write!(f, "'{}{}'", origin.escape_debug(), if self.is_cut { "..." } else { "" }),
             None => f.write_str("another site"),
         }
     }

@@ -73,12 +73,12 @@ fn a_private_network_is_open_for_what_a_page_may_do() {
 #[test]
 fn a_push_of_a_foreign_page_is_403() {
     let long = alloc::format!("Origin: {}", "x".repeat(200));
-    let cut = alloc::format!("\"{}\"...", "x".repeat(128));
+    let cut = alloc::format!("'{}...'", "x".repeat(128));
     for (page, named) in [
-        ("Origin: https://a.example", "\"https://a.example\""),
-        ("Origin: null", "\"null\""),
-        ("Origin: http://h\r\nOrigin: http://h", "\"http://h\""),
-        ("Origin: a\" b", "\"a\\\" b\""),
+        ("Origin: https://a.example", "'https://a.example'"),
+        ("Origin: null", "'null'"),
+        ("Origin: http://h\r\nOrigin: http://h", "'http://h'"),
+        ("Origin: a' b", "'a\\' b'"),
         ("Sec-Fetch-Site: cross-site", "another site"),
         (&*long, &*cut),
     ] {
