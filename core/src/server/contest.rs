@@ -1,8 +1,8 @@
 //! Contests: somebody wants a name that has a publisher here, and the publisher is heard before it is decided.
 //!
-//! What a publisher has sent and we have not read is no silence of its own. So its socket is looked into
-//! ([`Action::Read`]) again and again while the newcomer waits, and silence counts only up to a look that found nothing.
-//! However late the worker is, a publisher that sends keeps its name.
+//! What a publisher has sent and we have not read is no silence of its own. So its socket is looked into again and again
+//! ([`Action::Read`](super::Action::Read)) while the newcomer waits, and silence counts only up to a look that found
+//! nothing. However late the worker is, a publisher that sends keeps its name.
 //!
 //! ```text
 //!   last byte          contest   look   look   look   look   decided
