@@ -135,12 +135,14 @@ impl Ring {
         self.first + self.slots.partition_point(|slot| self.now.since(slot.arrived) > age) as u64
     }
 
-    /// The newest keyframe, if there is an older one from frame `sequence` on. O(1).
-    pub(super) fn keyframe_after_another(&self, sequence: Sequence) -> Option<Sequence> {
+    /// The newest keyframe, if there is an older one from frame `sequence` on that came more than `age` before the newest
+    /// frame: what comes in a burst is no older than the rest. O(1).
+    pub(super) fn keyframe_after_another(&self, sequence: Sequence, age: Duration) -> Option<Sequence> {
         let mut newest = self.keyframes.iter().rev().map(|keyframe| keyframe.start);
-        newest
-            .next()
-            .filter(|_| newest.next().is_some_and(|older| older >= sequence))
+        let start = newest.next()?;
+        let is_old = |slot: &Slot| self.now.since(slot.arrived) > age;
+        let waits_for_more = newest.next().is_some_and(|older| older >= sequence);
+        (waits_for_more && self.get(sequence.max(self.first)).is_some_and(is_old)).then_some(start)
     }
 
     /// The bound for which frames were let go last that somebody might have wanted.

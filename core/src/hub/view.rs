@@ -130,14 +130,14 @@ impl View {
     }
 
     /// Leaves out what is too old for a player that has had nothing yet: because it waited to be told what the stream has,
-    /// or because it is to get no pictures, and so needs no GOP. It starts at the newest keyframe, if it waited for more than
-    /// one, or with the sound of the last second.
+    /// or because it is to get no pictures, and so needs no GOP. It starts at the newest keyframe, if it waited for a second
+    /// and for more than one of these, or with the sound of the last second.
     pub(super) fn start_late(&self, subscriber: &mut Subscriber) {
         if subscriber.generation != self.generation || subscriber.stats.sent > 0 {
             return;
         }
         let start = if subscriber.wants_video && subscriber.knows(FrameKind::Video) {
-            self.ring.keyframe_after_another(subscriber.cursor)
+            self.ring.keyframe_after_another(subscriber.cursor, SOUND_WAIT)
         } else {
             Some(self.ring.first_younger(SOUND_WAIT))
         };
