@@ -364,17 +364,28 @@ fn a_player_of_a_stream_that_ended_gets_the_rest_of_it() {
     let told_of_both = stage.join_by_flv();
     stage.take(told_of_both);
     stage.push(&every_40_ms("P", 40..6_000));
-    let (told_of_pictures, not_told) = (stage.join_by_flv(), stage.join_by_flv());
+    let told_of_pictures = stage.join_by_flv();
     stage.take(told_of_pictures);
     stage.push("P6000 a6005");
     stage.channel().end();
     stage.begin();
     stage.metadata(false, true);
-    stage.push("V K7000 A a7005");
+    stage.push("V K7000");
+    assert_eq!(stage.channel().tracks(), PICTURES);
     let seen = stage.take(told_of_both);
     assert!(seen.ends_with("P6000 a6005 ."), "{seen}");
+    stage.push("A a7005");
     assert_eq!(stage.take(told_of_pictures), "P6000 .");
-    assert_eq!(stage.channel().tracks_of(not_told), BOTH);
+}
+
+#[test]
+fn a_kind_silent_at_the_end_is_not_announced_any_more() {
+    let mut stage = Stage::new(|_| {});
+    stage.push(&format!("V A K0 a5 {}", every_40_ms("P", 40..6_000)));
+    let player = stage.join_by_flv();
+    stage.channel().end();
+    assert_eq!(stage.channel().tracks_of(player), PICTURES);
+    assert!(stage.take(player).ends_with("P5960 ."));
 }
 
 #[test]
