@@ -180,6 +180,12 @@ impl View {
         } else {
             self.lag(subscriber, 1)?
         };
+        Some(self.skip(subscriber, limit))
+    }
+
+    /// Takes that step. It is cold, so that a player at the live edge does not pay for it.
+    #[cold]
+    fn skip(&self, subscriber: &mut Subscriber, limit: LagLimit) -> Next<'_> {
         let now = self.ring.now();
         let end = self.ring.end();
         let gets_video = subscriber.wants_video && subscriber.knows(FrameKind::Video);
@@ -202,11 +208,11 @@ impl View {
             is_slow: true,
         });
         subscriber.reported = Some(SkipStep::ToKeyframe);
-        Some(Next::Skipped {
+        Next::Skipped {
             step: SkipStep::ToKeyframe,
             limit,
             missed: subscriber.stats.missed(),
-        })
+        }
     }
 
     fn next_header(&self, subscriber: &mut Subscriber) -> Option<FrameAt<'_>> {
