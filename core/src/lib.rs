@@ -22,17 +22,42 @@
 //! transcode pictures, record, serve recordings, or know users: who may do what is the application's to answer. RTMPE,
 //! RTMPT and shared objects are not there.
 //!
-//! # What to use
+//! # The modules
 //!
-//! | To | Use |
-//! |--|--|
-//! | run a server on a runtime or loop of your own | [`server::Server`], or `Shard` of `headwater-driver`, which also says when to read and write |
-//! | take in or give out streams over one connection | [`rtmp::ServerSession`], [`http::HttpSession`] |
-//! | publish to another server, or play from it | [`rtmp::ClientSession`] |
-//! | fan streams out | [`hub::Hub`], [`hub::Channel`] |
-//! | read or write a format | [`amf`], [`flv`], [`media`], [`rtmp::handshake`], [`rtmp::chunk`], [`rtmp::message`] |
+//! ```text
+//!                  server                     a whole server
+//!          ┌─────────┼──────────┐
+//!          ▼         ▼          ▼
+//!        rtmp      http        hub            protocols; from one publisher to many players
+//!          │         ▼          │
+//!          │        flv         │
+//!          └───────┐ │ ┌────────┘
+//!                  ▼ ▼ ▼
+//!                  media                      frames: what sound, pictures and metadata are
+//!                    ▼
+//!                   amf                       a format of values
+//! ─────────────────────────────────────────
+//!  name  output  request  time  limits  …     what all of them share
+//! ```
 //!
-//! The folder `examples` has a program for each of the first three, and `transcript`, which prints a conversation.
+//! A module knows only those that its arrows lead to, and what all share; `tests/arrows.rs` holds that. So each of them works
+//! alone: HTTP knows no RTMP, and a hub no protocol.
+//!
+//! | Module | What it has | Use it to |
+//! |--|--|--|
+//! | [`server`] | [`Server`](server::Server): connections, streams, who may publish and who is too slow | run a server on a runtime or loop of your own; `Shard` of `headwater-driver` also says when to read and write |
+//! | [`rtmp`] | [`ServerSession`](rtmp::ServerSession), [`ClientSession`](rtmp::ClientSession), and the layers [`handshake`](rtmp::handshake), [`chunk`](rtmp::chunk) and [`message`](rtmp::message) | take in or give out streams over one connection, publish to another server, play from it |
+//! | [`http`] | [`HttpSession`](http::HttpSession): pull, push, WebSocket | the same by HTTP |
+//! | [`hub`] | [`Hub`](hub::Hub), [`Channel`](hub::Channel): one ring of frames per stream, one cursor per player | fan streams out |
+//! | [`flv`] | [`FlvReader`](flv::FlvReader), [`FlvWriter`](flv::FlvWriter) | read and write files and pushes |
+//! | [`media`] | [`Frame`], what its first bytes say, sequence headers, [metadata](media::script) | tell keyframes, codecs, sizes |
+//! | [`amf`] | AMF0 and AMF3 values | read and write commands and metadata |
+//! | [`name`] | [`StreamKey`], [`Target`] | name streams, whichever protocol asks |
+//! | [`request`] | [`RequestId`], [`StateError`] | answer what a session asks |
+//! | [`output`] | [`Output`], [`BufferPool`](output::BufferPool) | write to a socket without copies |
+//! | [`limits`], [`time`], [`timers`], [`timestamp`], [`end_cause`] | [`Limits`], [`Time`], [`Timer`], [`Timestamp`], [`EndCause`] | |
+//!
+//! The folder `examples` has programs for a server, a session on either side, and `transcript`, which prints a conversation.
 //!
 //! # The loop
 //!
@@ -192,11 +217,11 @@
 //! |--|--|
 //! | RTMP 1.0 §5.2, and the digest handshake of Flash Player 9 | [`rtmp::handshake`] |
 //! | RTMP 1.0 §5.3 | [`rtmp::chunk`] |
-//! | RTMP 1.0 §5.4, §6, §7.1; FLV 10.1 §E.4.4, §E.5 | [`rtmp::message`] |
+//! | RTMP 1.0 §5.4, §6, §7.1 | [`rtmp::message`] |
 //! | RTMP 1.0 §7.2, §7.3; E-RTMP v2 `connect` | [`rtmp`] |
 //! | AMF 0, AMF 3 | [`amf`] |
 //! | FLV 10.1 §E.2 to §E.4.1 | [`flv`] |
-//! | FLV 10.1 §E.4.2, §E.4.3; E-RTMP v2 audio and video | [`media`] |
+//! | FLV 10.1 §E.4.2 to §E.4.4, §E.5; E-RTMP v2 audio and video | [`media`] |
 //! | ISO/IEC 14496-15 §5.3.3, §8.3.3; 14496-10 §7.3.2.1; 14496-3 §1.6.2 | [`media`] |
 //! | RFC 9110, RFC 9112, RFC 6455 | [`http`] |
 //!
