@@ -6,6 +6,7 @@ use core::time::Duration;
 
 /// What a connection may be waiting for. RTMP, HTTP and WebSocket share the words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Timer {
     /// The end of the handshake, counted from accept.
     Handshake,

@@ -70,6 +70,7 @@ pub enum HttpEvent {
 
 /// How tags travel to a player.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Transport {
     /// As the content of a response: chunked, or bare for HTTP/1.0.
     Http,

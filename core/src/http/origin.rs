@@ -54,6 +54,7 @@ impl FromStr for Origin {
 
 /// The web pages that an entry of a list of allowed origins is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AllowedOrigin {
     /// All (`*`).
     Any,

@@ -64,6 +64,7 @@ pub struct SubscriberStats {
 
 /// The steps by which a slow player misses more and more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum SkipStep {
     /// Disposable frames are left out: nobody sees a difference but a lower frame rate.
     Disposable,
@@ -76,6 +77,7 @@ pub enum SkipStep {
 
 /// Which bound a slow player reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum LagLimit {
     /// [`lag_max_bytes`](super::ChannelConfig::lag_max_bytes).
     Bytes,

@@ -123,6 +123,7 @@ impl FrameKind {
 
 /// What a frame means to a decoder: which ones it needs first, where it can start, which it can miss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum FrameClass {
     /// Codec configuration: needed before any other frame of its track.
     SequenceHeader,

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 /// What script data asks for, with the payload that players get.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ScriptData {
     /// Keep this as the stream's metadata and pass it on: `"onMetaData"` and an ECMA array.
     Metadata(Bytes),

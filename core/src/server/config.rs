@@ -83,6 +83,7 @@ impl Config {
 
 /// Who wins when a name is published that has a publisher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Takeover {
     /// Who is there, if it is heard: its socket is read while the newcomer waits, for about a second at most. If it has been
     /// silent for [`Takeover::SILENCE_SAME_ADDRESS`], or [`Takeover::SILENCE`] if the newcomer comes from another address,
@@ -106,6 +107,7 @@ impl Takeover {
 
 /// What an HTTP player gets whose stream is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum HttpAbsent {
     /// 404 at once, with `Retry-After`, unless it asks to wait.
     #[default]

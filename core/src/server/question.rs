@@ -81,6 +81,7 @@ impl Denial {
 
 /// What a peer wants to do with a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Intent {
     /// Publish it.
     Publish,
@@ -159,6 +160,7 @@ pub struct AuthorizeConfig {
 
 /// What happens to a peer about which the world says nothing in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Otherwise {
     /// It may not.
     #[default]

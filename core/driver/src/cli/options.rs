@@ -89,6 +89,7 @@ pub enum LogLevel {
 
 /// How each log line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[non_exhaustive]
 pub enum LogFormat {
     /// For people.
     Text,
@@ -98,6 +99,7 @@ pub enum LogFormat {
 
 /// [`Takeover`] as the command line names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[non_exhaustive]
 pub enum WhenTakeover {
     /// Who comes back from the same address, or when the one before is silent
     Auto,

@@ -6,6 +6,7 @@ use crate::rtmp::chunk::{ChunkEncoder, ChunkSize, ChunkStreamId, Message, Messag
 
 /// A protocol control message. RTMP 1.0 §5.4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Control {
     /// The sender's chunks have at most this size from now on. §5.4.1.
     SetChunkSize(ChunkSize),
