@@ -144,38 +144,46 @@ impl Server {
             Presence::Present => self.begin_play(now, id, stream, None),
             Presence::Absent if until.is_some() => {}
             Presence::Absent if wait.is_zero() || ask.head_only => self.refuse_play(now, id, stream, Refusal::Absent),
-            Presence::Absent => {
-                let Some(waiter) = self.waiter(id, stream) else { return };
-                let channels = [Some(channel), undecoded];
-                let mut entries = channels.iter().flatten().filter_map(|it| self.streams.get(*it));
-                if !entries.all(|entry| entry.has_place_for(waiter, &self.config)) {
-                    self.refuse_play(now, id, stream, Refusal::Crowded);
-                    return;
-                }
-                for channel in channels.iter().flatten() {
-                    if let Some(entry) = self.streams.get_mut(*channel) {
-                        entry.waiters.push(waiter);
-                    }
-                }
-                let deadline = now + wait;
-                if let Some((peer, stream)) = self.subject(id, channel) {
-                    self.report(now, Event::PlayWaits { peer, stream, wait });
-                }
-                if ask.waits_accepted {
-                    self.begin_play(now, id, stream, Some(deadline));
-                } else if let Some(Role {
-                    activity: Activity::Seeking { until, .. },
-                    ..
-                }) = self
-                    .connections
-                    .get_mut(id)
-                    .and_then(|connection| connection.role(stream))
-                {
-                    *until = Some(deadline);
-                }
-            }
+            Presence::Absent => self.begin_wait(now, id, stream, [Some(channel), undecoded], wait, ask),
         }
         self.connections.touch(id);
+    }
+
+    /// Has a player wait for a publisher of one of `channels`, if there is place.
+    fn begin_wait(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        stream: MessageStreamId,
+        channels: [Option<ChannelId>; 2],
+        wait: Duration,
+        ask: PlayAsk,
+    ) {
+        let Some(waiter) = self.waiter(id, stream) else { return };
+        let mut entries = channels.iter().flatten().filter_map(|it| self.streams.get(*it));
+        if !entries.all(|entry| entry.has_place_for(waiter, &self.config)) {
+            self.refuse_play(now, id, stream, Refusal::Crowded);
+            return;
+        }
+        for channel in channels.iter().flatten() {
+            if let Some(entry) = self.streams.get_mut(*channel) {
+                entry.waiters.push(waiter);
+            }
+        }
+        let deadline = now + wait;
+        if let [Some(channel), _] = channels
+            && let Some((peer, stream)) = self.subject(id, channel)
+        {
+            self.report(now, Event::PlayWaits { peer, stream, wait });
+        }
+        if ask.waits_accepted {
+            self.begin_play(now, id, stream, Some(deadline));
+        } else if let Some(connection) = self.connections.get_mut(id)
+            && let Some(role) = connection.role(stream)
+            && let Activity::Seeking { until, .. } = &mut role.activity
+        {
+            *until = Some(deadline);
+        }
     }
 
     /// Whether the stream that a player seeks is there; `None` if it seeks none. The one with the undecoded name takes the

@@ -125,6 +125,18 @@ fn a_player_finds_either_name_whoever_hears_of_it_first() {
 }
 
 #[test]
+fn a_wait_for_two_names_needs_a_place_at_both() {
+    on_any_shards(
+        |config| config.max_waiting_players = 1,
+        |mut world, _, here| {
+            world.http_play(here, "/live/aA?wait=5");
+            let player = world.http_play(here, "/live/a%41?wait=5");
+            assert_eq!(world.status(player), "HTTP/1.1 503 Service Unavailable");
+        },
+    );
+}
+
+#[test]
 fn a_wait_for_two_names_ends_once() {
     on_any_shards(
         |config| config.max_waiting_players = 2,
