@@ -203,8 +203,10 @@ impl Channel {
     }
 
     /// The publisher took its metadata back: a player that joins from now on gets none.
-    pub fn clear_metadata(&mut self) {
-        self.view.headers.clear_metadata();
+    ///
+    /// Returns whether there was any.
+    pub fn clear_metadata(&mut self) -> bool {
+        self.view.headers.clear_metadata()
     }
 
     /// The stream is over: its players get what there is, then [`Next::Ended`]. A player that joins from now on waits for

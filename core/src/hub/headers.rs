@@ -160,8 +160,11 @@ impl Headers {
         })
     }
 
-    pub(super) fn clear_metadata(&mut self) {
+    /// Returns whether there was any.
+    pub(super) fn clear_metadata(&mut self) -> bool {
+        let stored = self.stored.len();
         self.stored.retain(|header| header.frame.class != FrameClass::Metadata);
+        self.stored.len() < stored
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Frame> {

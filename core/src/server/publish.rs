@@ -344,7 +344,9 @@ impl Server {
         let Some(stream) = self.streams.get_mut(channel) else {
             return;
         };
-        stream.channel.clear_metadata();
+        if !stream.channel.clear_metadata() {
+            return;
+        }
         let (key, epoch) = (stream.key.clone(), stream.epoch);
         let publisher = stream.publisher.iter();
         let shards: Vec<_> = publisher.flat_map(|it| it.replicas.keeping_up()).collect();

@@ -355,3 +355,52 @@ fn a_player_that_comes_anew_sees_each_frame_once() {
     assert_eq!(world.frames_of(player), "A0 V0 K0 P40 P80");
     world.assert_nothing_under_way(there, here, &path[1..]);
 }
+
+#[test]
+fn metadata_taken_back_again_and_again_is_told_once() {
+    let tag = |body: &[u8]| {
+        let len = u8::try_from(body.len()).unwrap();
+        [&[18, 0, 0, len, 0, 0, 0, 0, 0, 0, 0], body, &[0, 0, 0, 11 + len]].concat()
+    };
+    let mut world = World::new(2, |_| {});
+    let publisher = world.http_push(0, "/live/x", 1);
+    world.push(publisher, "V A K0 a5");
+    world.http_play(1, "/live/x");
+    world.stopped = Some(1);
+    world.send(publisher, &tag(b"\x02\0\x0AonMetaData\x08\0\0\0\0\0\0\x09"));
+    for _ in 0..100 {
+        world.send(publisher, &tag(b"\x02\0\x0F@clearDataFrame\x02\0\x0AonMetaData"));
+    }
+    assert_eq!(world.mail(1), 2, "the metadata, and their end");
+}
+
+#[test]
+fn what_an_earlier_subscription_took_in_counts_for_no_later_one() {
+    let mut world = World::new(3, |config| {
+        config.channel.gop_cache = false;
+        config.channel.gop_max_bytes = 5_000;
+        config.channel.lag_max_bytes = 5_000;
+    });
+    let (home, there, here) = (0, 1, 2);
+    let path = path_at(home);
+    let publisher = world.http_push(there, &path, 1);
+    world.push(publisher, "V A K0 a5");
+    let gone = world.http_play(here, &path);
+    for second in 1..10 {
+        world.push(publisher, &second_of_stream(second));
+    }
+    // The last report is on its way while the worker subscribes anew.
+    world.delivers = false;
+    world.push(publisher, &second_of_stream(10));
+    world.deliver_link(there, here);
+    world.reset(gone);
+    world.http_play(here, &path);
+    for (from, to) in [(here, 0), (0, there), (here, there)] {
+        world.deliver_link(from, to);
+        world.settle();
+    }
+    for second in 11..30 {
+        world.push(publisher, &second_of_stream(second));
+    }
+    assert!(world.mail(here) <= 6, "{} messages wait", world.mail(here));
+}
