@@ -28,7 +28,8 @@ const LINES: Rate = Rate {
     every: Duration::from_millis(5),
 };
 
-/// How long after the first line that was left out the log says how many there were. 10 s: seldom enough to be no burden.
+/// How long after the first line that was left out the log says how many there were, and how long after a line about
+/// ourselves the next comes. 10 s: seldom enough to be no burden.
 const REPORT_AFTER: Duration = Duration::from_secs(10);
 
 /// Bytes of a stream's name for which a line counts once more. 64: few names are longer, and a line with one of 511 bytes,
@@ -38,9 +39,14 @@ const NAME: usize = 64;
 /// Addresses whose lines are counted one by one until then. 64: the ones that began.
 const MAX_COUNTED: usize = 64;
 
-/// Decides which lines about peers are logged. Cost of a line: O(log addresses).
+/// Decides which lines about peers are logged, and how often the worker says that it has too much to do. Cost of a line:
+/// O(log addresses).
 #[derive(Debug)]
 pub(super) struct Journal {
+    /// "The worker is full."
+    pub(super) full: Seldom,
+    /// "A worker cannot keep up."
+    pub(super) behind: Seldom,
     all: Bucket,
     by_address: Buckets<Address>,
     refusals: Refusals,
@@ -58,6 +64,8 @@ struct LeftOut {
 impl Journal {
     pub(super) fn new() -> Self {
         Journal {
+            full: Seldom::default(),
+            behind: Seldom::default(),
             all: Bucket::default(),
             by_address: Buckets::new(LINES_PER_ADDRESS),
             refusals: Refusals::default(),
@@ -104,6 +112,24 @@ impl Journal {
     }
 }
 
+/// A line that is logged at once, and then no more than once in ten seconds, with how often it would have been.
+#[derive(Debug, Default)]
+pub(super) struct Seldom {
+    times: u64,
+    next: Time,
+}
+
+impl Seldom {
+    /// It has happened once more. Returns how often since the last line, if it is time for the next.
+    pub(super) fn note(&mut self, now: Time) -> Option<u64> {
+        self.times += 1;
+        (self.next <= now).then(|| {
+            self.next = now + REPORT_AFTER;
+            mem::take(&mut self.times)
+        })
+    }
+}
+
 impl LeftOut {
     fn count(&mut self, now: Time, address: Address) {
         self.lines += 1;
@@ -117,6 +143,7 @@ impl LeftOut {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
     use core::net::Ipv4Addr;
 
     fn peer(host: u32) -> SocketAddr {
@@ -152,6 +179,15 @@ mod tests {
         assert_eq!(flood(Time::ZERO), 20_000);
         assert_eq!(flood(Time::from_millis(1_000)), 200);
         assert_eq!(journal.left_out.by_address.len(), MAX_COUNTED);
+    }
+
+    #[test]
+    fn a_line_about_ourselves_comes_once_in_ten_seconds() {
+        let mut seldom = Seldom::default();
+        let lines: Vec<_> = (0..25_000)
+            .filter_map(|millis| seldom.note(Time::from_millis(millis)))
+            .collect();
+        assert_eq!(lines, [1, 10_000, 10_000]);
     }
 
     #[test]

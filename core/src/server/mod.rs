@@ -170,10 +170,9 @@ impl Server {
         }
         if self.connections.len() >= self.config.max_connections {
             self.stats.refused += 1;
-            // Each time that there are twice as many: what fills a worker up is not to fill the log up as well.
-            if self.stats.refused.is_power_of_two() {
-                warn!(%peer, max = self.config.max_connections, refused = self.stats.refused,
-                    "connections refused: the worker is full");
+            // What fills a worker up is not to fill the log up as well.
+            if let Some(times) = self.journal.full.note(now) {
+                warn!(%peer, max = self.config.max_connections, times, "connections refused: the worker is full");
             }
             return Err(Refused::Full {
                 max: self.config.max_connections,

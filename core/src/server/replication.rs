@@ -23,12 +23,15 @@ impl Server {
         let (key, epoch) = (stream.key.clone(), stream.epoch);
         for (shard, is_behind) in receivers {
             if is_behind {
-                warn!(
-                    stream = key.as_str(),
-                    shard = shard.0,
-                    "a worker cannot keep up and misses frames"
-                );
                 self.stats.shards_behind += 1;
+                if let Some(times) = self.journal.behind.note(self.now) {
+                    warn!(
+                        stream = key.as_str(),
+                        shard = shard.0,
+                        times,
+                        "a worker cannot keep up and misses frames"
+                    );
+                }
             }
             let frames = frames.clone();
             self.send(shard, &key, Body::Frames { epoch, frames });

@@ -9,6 +9,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::{format, vec::Vec};
 use core::fmt::{Debug, Write as _};
+use core::net::Ipv4Addr;
 use core::time::Duration;
 use std::sync::Mutex;
 use tracing::field::{Field, Visit};
@@ -132,6 +133,38 @@ fn one_address_does_not_fill_the_log_up() {
         .filter_map(|line| line.split("lines=").nth(1)?.split(' ').next()?.parse::<usize>().ok())
         .sum();
     assert_eq!(logged + left_out, 60 * 2 * 99);
+}
+
+#[test]
+fn what_was_left_out_is_told_though_nobody_is_there_any_more() {
+    let lines = lines_of(|| {
+        let mut world = World::new(1, |_| {});
+        for _ in 0..60 {
+            let attacker = world.connect(0, Listener::Http, 66);
+            world.send(attacker, "GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(99).as_bytes());
+            world.reset(attacker);
+        }
+        while let Some(due) = world.servers[0].poll_timeout() {
+            world.pass(due.since(world.now));
+        }
+    });
+    let count = |what| lines.iter().filter(|line| line.contains(what)).count();
+    assert_eq!(count("log lines left out"), 1);
+}
+
+#[test]
+fn a_full_worker_says_so_once_in_ten_seconds() {
+    let lines = lines_of(|| {
+        let mut world = World::new(1, |config| config.max_connections = 1);
+        world.connect(0, Listener::Http, 1);
+        for _ in 0..25_000 {
+            let peer = (Ipv4Addr::LOCALHOST, 40_000).into();
+            assert!(world.servers[0].accept(world.now, Listener::Http, peer).is_err());
+            world.now = world.now + Duration::from_millis(1);
+        }
+    });
+    assert_eq!(lines.len(), 3, "{lines:#?}");
+    assert!(lines[2].contains("times=10000 "), "{lines:#?}");
 }
 
 #[test]
