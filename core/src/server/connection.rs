@@ -339,12 +339,12 @@ impl Connection {
         self.protocol.is_paused() || self.is_claiming()
     }
 
-    /// Whether it may be read. While a request waits too, once: who has left is not to be waited for. A name is had soon.
+    /// Whether it may be read. While a request or a first frame waits too, once: a peer that has left is not to be waited for.
     pub(super) fn wants_input(&self) -> bool {
         match self.phase {
             Phase::Open => {
                 let has_room = self.pending_input.is_empty() || self.reads_on();
-                self.half_closed.is_none() && has_room && !(self.is_input_paused && self.is_claiming())
+                self.half_closed.is_none() && has_room
             }
             Phase::Lingering { .. } => true,
             Phase::Closed => false,

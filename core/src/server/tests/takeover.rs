@@ -528,11 +528,13 @@ fn the_first_frame_waits_for_its_name_and_nothing_is_lost() {
             let player = world.http_play(1, "/live/x?wait=20");
             let client = newcomer(&mut world, new, shard, OWN);
             world.delivers = false;
-            send(&mut world, new, client, "V A K0 a5");
-            send(&mut world, new, client, "P40 a45");
+            // More than may come behind a request that waits.
+            let pictures: Vec<_> = (1..=700).map(|number| format!("P{number}")).collect();
+            send(&mut world, new, client, &format!("V A K0 a5 {}", pictures.join(" ")));
+            send(&mut world, new, client, "P740 a745");
             world.delivers = true;
             world.settle();
-            assert!(world.seen(player).ends_with("K0 a5 P40 a45"), "{}", world.seen(player));
+            assert!(world.seen(player).ends_with("P700 P740 a745"), "{}", world.seen(player));
             world.finish(client);
             world.pass(Duration::from_secs(11));
         }
@@ -541,24 +543,32 @@ fn the_first_frame_waits_for_its_name_and_nothing_is_lost() {
 
 #[test]
 fn a_push_that_has_ended_before_it_has_its_name_is_heard() {
-    let mut output = Output::new();
-    FlvWriter::header(TagFlags::default(), &mut output);
-    frames("V K0 P40").for_each(|frame| FlvWriter::frame(&frame, &mut output));
-    let body = drain(&mut output);
-    for length in [format!("Content-Length: {}\r\n", body.len()), String::new()] {
-        let mut world = World::new(3, |_| {});
-        for name in ["a", "b", "c", "d"] {
-            let player = world.http_play(1, &format!("/live/{name}?wait=20"));
-            let push = world.connect(0, Listener::Http, OWN);
-            let head = format!("POST /live/{name} HTTP/1.1\r\nHost: x\r\n{length}\r\n");
-            world.delivers = false;
-            world.send(push, &[head.as_bytes(), &body].concat());
-            world.finish(push);
-            world.delivers = true;
-            world.settle();
-            assert_eq!(world.status(push), "HTTP/1.1 200 OK");
-            world.pass(Duration::from_secs(11));
-            assert_eq!(world.seen(player), "V0 K0 P40");
+    let body_of = |script| {
+        let mut output = Output::new();
+        FlvWriter::header(TagFlags::default(), &mut output);
+        frames(script).for_each(|frame| FlvWriter::frame(&frame, &mut output));
+        drain(&mut output)
+    };
+    // With frames behind the first, with a few bytes, and with nothing.
+    for (script, cut, seen) in [("V K0 P40", 0, "V0 K0 P40"), ("V", 0, ""), ("V", 4, "")] {
+        let mut body = body_of(script);
+        body.truncate(body.len() - cut);
+        for length in [format!("Content-Length: {}\r\n", body.len()), String::new()] {
+            let mut world = World::new(3, |_| {});
+            for name in ["a", "b", "c", "d"] {
+                let player = world.http_play(1, &format!("/live/{name}?wait=20"));
+                let push = world.connect(0, Listener::Http, OWN);
+                let head = format!("POST /live/{name} HTTP/1.1\r\nHost: x\r\n{length}\r\n");
+                world.delivers = false;
+                world.send(push, &[head.as_bytes(), &body].concat());
+                world.finish(push);
+                world.delivers = true;
+                world.settle();
+                assert_eq!(world.status(push), "HTTP/1.1 200 OK");
+                world.pass(Duration::from_secs(11));
+                assert_eq!(world.seen(player), seen);
+            }
+            assert_eq!(world.servers[0].stats().publishes, 4, "{script}");
         }
     }
 }
