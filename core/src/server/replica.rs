@@ -197,3 +197,48 @@ fn cost(frames: &[Frame]) -> u64 {
 fn window(config: &ChannelConfig) -> u64 {
     config.max_bytes() as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Timestamp;
+    use alloc::vec;
+
+    /// A window of 8,000 bytes, and a frame that costs 1,000.
+    fn stage() -> (ChannelConfig, Vec<Frame>, Replica) {
+        let config = ChannelConfig {
+            gop_max_bytes: 4_000,
+            lag_max_bytes: 4_000,
+            ..ChannelConfig::default()
+        };
+        let frame = Frame::video(Timestamp::ZERO, vec![0; 1_000 - FRAME_OVERHEAD].into());
+        let (shard, ticket) = (ShardId(1), 1);
+        (config, vec![frame], Replica::new(Subscription { shard, ticket }))
+    }
+
+    #[test]
+    fn a_replica_that_was_behind_starts_again_at_half_a_window() {
+        let (config, frame, mut replica) = stage();
+        let sent = (1..).take_while(|_| !replica.send(&frame, &config)).count();
+        assert_eq!(sent, 8);
+        assert!((1_000..5_000).step_by(1_000).all(|taken| !replica.take(taken, &config)));
+        assert!(replica.take(5_000, &config));
+        // A report that was overtaken says nothing new.
+        assert!(replica.take(1_000, &config));
+        replica.start(&frame);
+        assert!(!replica.take(10_000, &config));
+    }
+
+    #[test]
+    fn what_was_taken_in_is_reported_eight_times_per_window() {
+        let (config, frame, _) = stage();
+        let mut intake = Intake::default();
+        intake.start(1, 7);
+        let reports: Vec<_> = (0..8).map(|_| intake.take(&frame, &config)).collect();
+        let expected: Vec<_> = (1..=8).map(|count| Some((7, count * 1_000))).collect();
+        assert_eq!(reports, expected);
+        let half = [Frame::video(Timestamp::ZERO, vec![0; 500 - FRAME_OVERHEAD].into())];
+        assert_eq!(intake.take(&half, &config), None);
+        assert_eq!(intake.take(&half, &config), Some((7, 9_000)));
+    }
+}

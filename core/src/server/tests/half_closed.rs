@@ -53,6 +53,11 @@ fn a_half_closed_player_without_progress_ends_after_10_s() {
             assert!(!world.clients[player].is_closed, "{request}");
             world.pass(GRAIN * 2);
             assert!(world.clients[player].is_closed, "{request}");
+            assert_eq!(
+                codes(&world, player).len(),
+                1,
+                "{request}: what came behind is forgotten"
+            );
         }
     }
 }

@@ -80,6 +80,32 @@ fn one_address_leaves_places_for_players_of_others() {
     }
 }
 
+#[test]
+fn a_connection_waits_for_a_name_once() {
+    let mut world = World::new(1, |_| {});
+    let mut caller = Caller::new(&mut world, 2, 2);
+    for (stream, code) in [(1, "NetStream.Play.Start@1"), (2, "NetStream.Play.Failed@2")] {
+        caller.call(&mut world, stream, "play", "x");
+        let heard = caller.hear(&mut world);
+        assert!(heard.contains(&code.into()), "{heard:?}");
+    }
+}
+
+#[test]
+fn a_failure_is_counted_once_while_its_reply_waits() {
+    let mut world = World::new(1, |_| {});
+    let mut caller = Caller::new(&mut world, 2, 1);
+    world.take(caller.client, 0);
+    caller.call(&mut world, 0, "getStreamLength", "x");
+    // The chunk that follows is none.
+    world.send(caller.client, &[0xFF; 64]);
+    world.pass(Duration::from_secs(1));
+    assert!(!world.clients[caller.client].is_closed);
+    world.pass(Duration::from_secs(5));
+    assert!(world.clients[caller.client].is_closed);
+    assert_eq!(world.servers[0].stats().failed, 1);
+}
+
 /// A stream that goes on for days: time passes 24 bits (4 h 40 min) and 32 bits (49.7 days), and a player that is
 /// there all along, as well as one that joins late, sees only small steps.
 #[test]
