@@ -46,7 +46,7 @@ const FLV_HEADER: &[u8] = b"FLV\x01\x05\0\0\0\x09\0\0\0\0";
 const EMPTY_TAG: &[u8] = &[8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 11];
 
 struct Case {
-    name: &'static str,
+    name: String,
     input: Vec<u8>,
     /// Returns how many bytes it took: those behind an error have cost nothing.
     read: fn(&[u8]) -> usize,
@@ -114,6 +114,23 @@ fn amf3_inputs() -> Vec<(&'static str, Vec<u8>)> {
         ("a short string, referred to", short.concat()),
         ("many small values", [&array(4_000)[..], &[0x01; 4_000]].concat()),
         ("arrays in arrays", [0x09, 0x03, 0x01].repeat(2_000)),
+        (
+            "an array with a key and many elements",
+            [&array(4_000)[..3], b"\x03a\x01\x01", &[0x01; 4_000]].concat(),
+        ),
+        (
+            "empty strings",
+            [&array(4_000)[..], &[0x06, 0x01].repeat(4_000)].concat(),
+        ),
+        ("empty XML", [&array(4_000)[..], &[0x07, 0x01].repeat(4_000)].concat()),
+        (
+            "strings of one byte",
+            [&array(4_000)[..], &[0x06, 0x03, b'x'].repeat(4_000)].concat(),
+        ),
+        (
+            "keys that are referred to",
+            [&b"\x09\x01\x03k\x01"[..], &b"\0\x01".repeat(4_000), b"\x01"].concat(),
+        ),
     ]
 }
 
@@ -279,16 +296,16 @@ fn rtmp_inputs() -> Vec<(&'static str, Vec<u8>)> {
         repeated(&[0x03, 0, 0, 0, 0, 0, len, 20, 0, 0, 0, 0], body, count)
     };
     let number = [0, 0x40, 0, 0, 0, 0, 0, 0, 0];
-    // A pair of a key and a string of 63 bytes, and 2,000 pairs that refer to both.
-    let metadata = [
-        &b"\0\x02\0\x0AonMetaData\x11\x09\x01\x03k\x06\x7F"[..],
-        &[b'x'; 63],
-        &b"\0\x06\x02".repeat(2_000),
-        b"\x01",
-    ]
-    .concat();
-    let [.., high, low] = metadata.len().to_be_bytes();
-    let header = [0x03, 0, 0, 0, 0, high, low, 15, 1, 0, 0, 0];
+    let metadata = |pieces: &[&[u8]]| {
+        let body = [&b"\0\x02\0\x0AonMetaData"[..], &pieces.concat()].concat();
+        let [.., high, low] = body.len().to_be_bytes();
+        session(
+            publish,
+            &repeated(&[0x03, 0, 0, 0, 0, high, low, 15, 1, 0, 0, 0], &body, 10),
+        )
+    };
+    let key = [&[0x7F][..], &[b'k'; 63]].concat();
+    let string = [&[0x06, 0x7F][..], &[b'x'; 63]].concat();
     vec![
         ("RTMP: a session in garbage", [&[3][..], &[0x55; 60_000]].concat()),
         (
@@ -373,7 +390,31 @@ fn rtmp_inputs() -> Vec<(&'static str, Vec<u8>)> {
         ),
         (
             "RTMP: metadata of AMF3 references",
-            session(publish, &repeated(&header, &metadata, 10)),
+            metadata(&[b"\x11\x09\x01\x03k", &string, &b"\0\x06\x02".repeat(2_000), b"\x01"]),
+        ),
+        (
+            "RTMP: metadata of AMF3 references, keys too",
+            metadata(&[b"\x11\x09\x01", &key, &string, &b"\0\x06\x02".repeat(2_000), b"\x01"]),
+        ),
+        (
+            "RTMP: metadata of short AMF3 pairs",
+            metadata(&[b"\x11\x09\x01\x03k\x01", &b"\0\x01".repeat(4_000), b"\x01"]),
+        ),
+        (
+            "RTMP: metadata of an AMF3 array with a key",
+            metadata(&[b"\x11\x09\xBE\x41\x03k\x01\x01", &[1; 4_000]]),
+        ),
+        (
+            "RTMP: metadata that is cut",
+            metadata(&[b"\x03", &b"\0\x01k\x05".repeat(4_000)]),
+        ),
+        (
+            "RTMP: metadata that is cut, of empty keys",
+            metadata(&[b"\x03", &b"\0\0\x05".repeat(4_000)]),
+        ),
+        (
+            "RTMP: metadata of empty keys",
+            metadata(&[b"\x08\0\0\0\0", &b"\0\0\x05".repeat(4_000), b"\0\0\x09"]),
         ),
         (
             "RTMP: aggregates of parts without payload",
@@ -443,10 +484,14 @@ fn hevc_arrays() -> Vec<(&'static str, Vec<u8>)> {
 
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    let mut add = |name, input: Vec<u8>, read| cases.push(Case { name, input, read });
+    let mut add = |name: &str, input: Vec<u8>, read| {
+        let name = name.to_owned();
+        cases.push(Case { name, input, read });
+    };
     for (name, input) in amf3_inputs() {
-        add(name, input.clone(), read_amf3);
-        add(name, [&[0x11][..], &input].concat(), read_amf0);
+        let in_amf0 = [&[0x11][..], &input].concat();
+        add(&format!("AMF3: {name}"), input, read_amf3);
+        add(&format!("AMF3 in AMF0: {name}"), in_amf0, read_amf0);
     }
     add(
         "AMF0: values of one byte",

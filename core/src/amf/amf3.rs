@@ -3,7 +3,7 @@
 //! Action Message Format AMF 3 (Adobe), 2013.
 
 use super::{AmfError, AmfLimits, Text, Value, build::Build, input::Input};
-use alloc::{format, vec::Vec};
+use alloc::vec::Vec;
 
 /// Classes whose traits are remembered for one value, so that skipping needs no memory of its own. Clients that talk to
 /// a media server use one or two.
@@ -193,16 +193,16 @@ impl<B: Build> Decoder<'_, '_, B> {
         Ok(value)
     }
 
+    /// Elements without a name are left out where others have one. AMF0 would want their index as a key, which is many times
+    /// the work that an element of one byte pays for.
     fn array(&mut self, dense_count: u32) -> Result<B, AmfError> {
-        let mut pairs = self.dynamic_members()?;
-        if pairs.is_empty() {
-            return Ok(B::strict_array(self.elements(dense_count)?));
-        }
-        for index in 0..dense_count {
-            let value = self.value()?;
-            pairs.push((B::text(|| Text::from(format!("{index}"))), value));
-        }
-        Ok(B::ecma_array(pairs))
+        let pairs = self.dynamic_members()?;
+        let elements = self.elements(dense_count)?;
+        Ok(if pairs.is_empty() {
+            B::strict_array(elements)
+        } else {
+            B::ecma_array(pairs)
+        })
     }
 
     fn object(&mut self, header: u32) -> Result<B, AmfError> {
@@ -437,9 +437,8 @@ mod tests {
             value(b"\x09\x05\x01\x03\x02"),
             Ok(Value::StrictArray([true, false].map(Value::Boolean).into()))
         );
-        let pairs = [("a", Value::Null), ("0", Value::Boolean(true))];
-        let pairs = pairs.map(|(key, value)| (key.into(), value));
-        assert_eq!(value(b"\x09\x03\x03a\x01\x01\x03"), Ok(Value::EcmaArray(pairs.into())));
+        let named = [("a".into(), Value::Null)];
+        assert_eq!(value(b"\x09\x03\x03a\x01\x01\x03"), Ok(Value::EcmaArray(named.into())));
     }
 
     #[test]

@@ -98,7 +98,12 @@ impl Text {
 
 impl From<&[u8]> for Text {
     fn from(bytes: &[u8]) -> Self {
-        Text(bytes.into())
+        // All that are empty share one allocation.
+        if bytes.is_empty() {
+            Text::default()
+        } else {
+            Text(bytes.into())
+        }
     }
 }
 

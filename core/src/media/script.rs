@@ -2,7 +2,7 @@
 
 use crate::Limits;
 use crate::amf::amf0::{Pair, Pairs, Reader, Writer};
-use crate::amf::{AmfError, AmfLimits};
+use crate::amf::{AmfError, AmfLimits, Value};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -143,16 +143,9 @@ fn metadata(mut reader: Reader<'_>, limits: &Limits) -> Result<ScriptData, AmfEr
     let Some(value) = reader.value_ref()? else {
         return Ok(ScriptData::Ignored);
     };
-    let mut rewritten = Vec::new();
     let pairs = match value.as_object() {
-        Some(pairs) if value.is_closed() => Some(pairs),
-        _ => {
-            Writer::new(&mut rewritten).value(&value.to_value()?);
-            Reader::new(&rewritten, limits.into()).object()?
-        }
-    };
-    let Some(pairs) = pairs else {
-        return Ok(ScriptData::Ignored);
+        Some(pairs) if value.is_closed() => pairs,
+        _ => return Ok(rewritten(&value.to_value()?, limits)),
     };
     let pairs = pairs.filter(|pair| !NOT_LIVE.contains(&pair.key));
     let mut len = ENVELOPE_LEN;
@@ -174,6 +167,28 @@ fn metadata(mut reader: Reader<'_>, limits: &Limits) -> Result<ScriptData, AmfEr
     Ok(ScriptData::Metadata(body.into()))
 }
 
+/// Makes metadata of the pairs of `value`, which are written anew, up to the limit.
+fn rewritten(value: &Value, limits: &Limits) -> ScriptData {
+    let (Value::Object(pairs) | Value::EcmaArray(pairs) | Value::TypedObject { pairs, .. }) = value else {
+        return ScriptData::Ignored;
+    };
+    let pairs = pairs.iter().filter(|(key, _)| !NOT_LIVE.contains(&key.as_bytes()));
+    let count = u32::try_from(pairs.clone().count()).unwrap_or_default();
+    let mut body = Vec::new();
+    Writer::new(&mut body).string(ON_METADATA).ecma_array_start(count);
+    for (key, value) in pairs {
+        Writer::new(&mut body).key(key.as_bytes()).value(value);
+        if body.len() > limits.max_metadata_len {
+            return ScriptData::Ignored;
+        }
+    }
+    Writer::new(&mut body).object_end();
+    if body.len() > limits.max_metadata_len {
+        return ScriptData::Ignored;
+    }
+    ScriptData::Metadata(body.into_boxed_slice().into())
+}
+
 const SET_DATA_FRAME: &[u8] = b"@setDataFrame";
 const CLEAR_DATA_FRAME: &[u8] = b"@clearDataFrame";
 const HAS_AUDIO: &[u8] = b"hasAudio";
@@ -189,7 +204,7 @@ const ENVELOPE_LEN: usize = 3 + ON_METADATA.len() + 5 + 3;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::amf::{Text, Value};
+    use crate::amf::Text;
     use quickcheck::quickcheck;
 
     /// The body that `write` writes.
