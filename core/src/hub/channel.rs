@@ -482,7 +482,7 @@ impl Channel {
     }
 
     fn push_coded(&mut self, now: Time, frame: Frame) {
-        if !self.view.headers.contains(frame.kind, frame.track) {
+        if !self.view.headers.serves(&frame) {
             let codec = media::classify(frame.kind, &frame.payload).codec;
             if needs_header(codec) {
                 self.stats.without_header += 1;

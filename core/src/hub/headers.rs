@@ -148,6 +148,19 @@ impl Headers {
         self.stored.get(index).map(|header| &header.frame)
     }
 
+    /// Whether the track has a sequence header, for a frame that has come and may need it. An earlier publisher's counts as
+    /// the present one's from now on, with its supplement.
+    pub(super) fn serves(&mut self, frame: &Frame) -> bool {
+        let mut has_header = false;
+        for header in &mut self.stored {
+            if (header.frame.kind, header.frame.track) == (frame.kind, frame.track) {
+                header.is_stale = false;
+                has_header |= header.frame.class == FrameClass::SequenceHeader;
+            }
+        }
+        has_header
+    }
+
     pub(super) fn contains(&self, kind: FrameKind, track: TrackId) -> bool {
         self.iter()
             .any(|stored| stored.class == FrameClass::SequenceHeader && stored.kind == kind && stored.track == track)

@@ -1,6 +1,7 @@
 //! What players of a channel see.
 
 mod adts;
+mod codecs;
 mod joins;
 mod keyframes;
 mod position;
