@@ -25,7 +25,8 @@ pub enum EndCause {
     Absent,
     /// The peer was allowed to for a time that is over.
     Expired,
-    /// The stream has other kinds of media than the player was told with the first bytes: it is to pull again.
+    /// The stream has other kinds of media than the player was told with the first bytes, or another codec than its decoder
+    /// was set up for: it is to pull again.
     TracksChanged,
 }
 
@@ -39,7 +40,7 @@ impl fmt::Display for EndCause {
             EndCause::Closed => f.write_str("closed"),
             EndCause::Replaced => f.write_str("replaced"),
             EndCause::Unpublished => f.write_str("unpublished"),
-            EndCause::TracksChanged => f.write_str("other kinds of media"),
+            EndCause::TracksChanged => f.write_str("other kinds of media or another codec"),
             EndCause::Expired => f.write_str("permission ended"),
             EndCause::Absent => f.write_str("no such stream"),
         }

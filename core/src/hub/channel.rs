@@ -35,6 +35,8 @@ pub struct Channel {
     rate: Rate,
     /// The codecs of sound and pictures that come without a sequence header.
     headerless: [Option<Codec>; 2],
+    /// The codec of the first track of sound and of pictures, from one publisher to the next.
+    codecs: [Option<Codec>; 2],
     /// Frames that players missed who have left.
     missed_by_departed: u64,
 }
@@ -75,8 +77,8 @@ pub enum Next<'a> {
     },
     /// The stream is over and everything has been given out.
     Ended,
-    /// The stream has other kinds of media than the player was [told](Channel::tracks_of), so that it must join anew. Only
-    /// for players that need to know them.
+    /// The stream has another codec than the player's decoder was set up for, or other kinds of media than the player was
+    /// [told](Channel::tracks_of), if it needs to know them: it must join anew.
     Changed,
 }
 
@@ -127,6 +129,7 @@ impl Channel {
             stats: ChannelStats::default(),
             rate: Rate::default(),
             headerless: [None; 2],
+            codecs: [None; 2],
             missed_by_departed: 0,
         }
     }
@@ -181,7 +184,9 @@ impl Channel {
     fn store_adts(&mut self, now: Time, adts: &Adts) {
         let header = adts.header();
         let is_own = self.adts.is_none() && self.view.headers.is_fresh(header.kind, header.track);
-        if !is_own && self.adts.replace(adts.config()) != Some(adts.config()) {
+        let is_made = self.adts == Some(adts.config()) && self.view.headers.contains(header.kind, header.track);
+        if !is_own && !is_made {
+            self.adts = Some(adts.config());
             self.store(now, header);
         }
         adts.frames().for_each(|frame| self.store(now, frame));
@@ -251,6 +256,7 @@ impl Channel {
             is_parked: false,
             needs_tracks: join.needs_tracks,
             promised: None,
+            is_outdated: false,
             is_paused: false,
             wants_audio: true,
             wants_video: true,
@@ -461,6 +467,9 @@ impl Channel {
     }
 
     fn push_header(&mut self, now: Time, frame: Frame) {
+        if frame.class == FrameClass::SequenceHeader {
+            self.note_codec(now, &frame);
+        }
         let stored = self.view.headers.store(&frame);
         match frame.class {
             FrameClass::Metadata => self.view.watch.metadata(self.view.headers.named()),
@@ -482,6 +491,7 @@ impl Channel {
     }
 
     fn push_coded(&mut self, now: Time, frame: Frame) {
+        self.note_codec(now, &frame);
         if !self.view.headers.serves(&frame) {
             let codec = media::classify(frame.kind, &frame.payload).codec;
             if needs_header(codec) {
@@ -503,6 +513,37 @@ impl Channel {
             self.view.last_keyframe = Some(now);
         }
         self.view.ring.push(frame, time, now);
+    }
+
+    /// Looks at the codec of a header or of a coded frame. O(1), and O(players) when it is another than before.
+    ///
+    /// Decoders take other parameters in mid-stream, but no other codec: ffmpeg passes over what comes from then on. So
+    /// players that have had something of the kind end and join anew, and the others begin behind the change.
+    fn note_codec(&mut self, now: Time, frame: &Frame) {
+        let [audio, video] = &mut self.codecs;
+        let known = match frame.kind {
+            FrameKind::Audio if frame.track.0 == 0 => audio,
+            FrameKind::Video if frame.track.0 == 0 => video,
+            _ => return,
+        };
+        let codec = media::codec(frame.kind, &frame.payload);
+        if *known == codec || codec.is_none() || mem::replace(known, codec).is_none() {
+            return;
+        }
+        self.view.headers.drop_track(frame.kind, frame.track);
+        self.view.ring.end_gop();
+        self.is_flapping |= self.header_changes.count(now) > self.view.config.max_header_changes;
+        let (generation, end) = (self.view.generation, self.view.ring.end());
+        let present = self.subscribers.iter_mut().map(|(_, subscriber)| subscriber);
+        for subscriber in present.filter(|it| it.generation == generation) {
+            if subscriber.stats.sent == 0 {
+                subscriber.cursor = end;
+                subscriber.anchor = end;
+                subscriber.start_over(now);
+            } else if subscriber.wants(frame.kind) && subscriber.knows(frame.kind) {
+                subscriber.is_outdated = true;
+            }
+        }
     }
 
     fn note_headerless(&mut self, frame: &Frame, codec: Option<Codec>) {

@@ -132,6 +132,12 @@ impl Headers {
             .retain(|Header { frame, .. }| (frame.kind, frame.track, frame.class) != supplement);
     }
 
+    /// Forgets the headers of a track, which has another codec from now on.
+    pub(super) fn drop_track(&mut self, kind: FrameKind, track: TrackId) {
+        self.stored
+            .retain(|Header { frame, .. }| (frame.kind, frame.track) != (kind, track));
+    }
+
     /// Another publisher begins. What it repeats unchanged is not news to anybody, so the old ones stay until it is
     /// known what it sends.
     pub(super) fn mark_stale(&mut self) {

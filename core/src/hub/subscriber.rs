@@ -32,6 +32,8 @@ pub(super) struct Subscriber {
     pub(super) needs_tracks: bool,
     /// What such a player was told that the stream has. It gets no other kind.
     pub(super) promised: Option<Tracks>,
+    /// Whether the stream has another codec than the player's decoder was set up for.
+    pub(super) is_outdated: bool,
     pub(super) is_paused: bool,
     pub(super) wants_audio: bool,
     pub(super) wants_video: bool,

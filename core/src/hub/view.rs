@@ -86,8 +86,8 @@ impl View {
             subscriber.reported = None;
             return nothing;
         }
-        if subscriber.is_paused || subscriber.needs_tracks {
-            return nothing;
+        if subscriber.is_paused || subscriber.needs_tracks || subscriber.is_outdated {
+            return if subscriber.is_outdated { Next::Changed } else { nothing };
         }
         if !is_over && subscriber.promised.is_some_and(|promised| self.watch.breaks(promised)) {
             return Next::Changed;

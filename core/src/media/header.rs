@@ -41,6 +41,15 @@ pub fn classify(kind: FrameKind, payload: &[u8]) -> FrameHeader {
     split(kind, payload).map_or(FrameHeader::UNKNOWN, |(header, _)| header)
 }
 
+/// The codec of `payload`, whatever follows: less work than [`classify`], which looks for a keyframe.
+pub(crate) fn codec(kind: FrameKind, payload: &[u8]) -> Option<Codec> {
+    match kind {
+        FrameKind::Audio => audio::split(payload)?.0.codec,
+        FrameKind::Video => video::codec(payload),
+        FrameKind::Data => None,
+    }
+}
+
 /// The header of `payload` and what follows it: a configuration record, NAL units, samples. `None` if cut short.
 pub(super) fn split(kind: FrameKind, payload: &[u8]) -> Option<(FrameHeader, &[u8])> {
     let (mut header, body) = match kind {

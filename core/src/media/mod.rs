@@ -25,6 +25,7 @@ mod video;
 
 pub use aac::AudioSpecificConfig;
 pub(crate) use content::Content;
+pub(crate) use header::codec;
 pub(crate) use video::has_picture;
 
 pub use codec::{Codec, FourCc};

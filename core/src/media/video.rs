@@ -13,6 +13,16 @@ pub(super) fn split(payload: &[u8]) -> Option<(FrameHeader, &[u8])> {
     }
 }
 
+/// The codec of a video message.
+pub(super) fn codec(payload: &[u8]) -> Option<Codec> {
+    let (&first, rest) = payload.split_first()?;
+    if first & IS_EX_HEADER == 0 {
+        return Some(Codec::from_video_id(first & 0x0F));
+    }
+    let (packet_type, rest) = enhanced::skip_mod_ex(first & 0x0F, rest)?;
+    Some(enhanced::first_track(packet_type, MULTITRACK, rest)?.codec)
+}
+
 fn split_legacy(frame_type: FrameType, codec: Codec, rest: &[u8]) -> Option<(FrameHeader, &[u8])> {
     if frame_type == FrameType::COMMAND {
         return Some((header(FrameClass::Other, codec, TrackId(0), 0), rest));

@@ -4,7 +4,7 @@ use super::*;
 use crate::media::adts::tests::adts;
 
 impl Stage {
-    fn push_adts(&mut self, millis: u32, body: &[u8]) {
+    pub(super) fn push_adts(&mut self, millis: u32, body: &[u8]) {
         self.now = self.now.max(Time::from_millis(1_000 + u64::from(millis)));
         let now = self.now;
         let payload = [b"\xAF\x01", body].concat().into();

@@ -2,6 +2,32 @@
 
 use super::tracks::{BOTH, every_40_ms};
 use super::*;
+use crate::media::adts::tests::adts;
+
+impl Stage {
+    fn push_frame(&mut self, make: fn(Timestamp, Bytes) -> Frame, millis: u32, payload: &'static [u8]) {
+        let now = Time::from_millis(1_000 + u64::from(millis));
+        self.now = self.now.max(now);
+        let (now, id) = (self.now, self.id);
+        let frame = make(Timestamp::from_millis(millis), Bytes::from_static(payload));
+        self.channel().push(now, frame);
+        self.hub.announce(now, id);
+    }
+
+    /// A header of HEVC and a keyframe.
+    fn push_hevc(&mut self, millis: u32) {
+        self.push_frame(Frame::video, millis, b"\x90hvc1\x01\x02\x03");
+        self.push_frame(Frame::video, millis, b"\x91hvc1\0\0\0\0\0\0\x04\x26\x01\xAF\x08");
+    }
+
+    fn push_mp3(&mut self, millis: u32) {
+        self.push_frame(Frame::audio, millis, b"\x2F\xFF\xFB\x90\x64");
+    }
+
+    fn codecs(&mut self) -> Vec<Codec> {
+        self.channel().codecs().map(|(_, _, codec)| codec).collect()
+    }
+}
 
 #[test]
 fn a_publisher_that_returns_without_headers_goes_on() {
@@ -16,4 +42,82 @@ fn a_publisher_that_returns_without_headers_goes_on() {
     assert_eq!(stage.channel().stats().without_header, 0);
     let (tracks, seen) = stage.see();
     assert!(tracks == BOTH && seen.starts_with("A0 V0 S0 K0 a5 "), "{seen}");
+}
+
+#[test]
+fn another_codec_ends_who_had_pictures_of_the_one_before() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V A K0 a5 P40");
+    let players = [stage.join(), stage.join_by_flv()];
+    players.map(|player| stage.take(player));
+    stage.begin();
+    let new = stage.join();
+    stage.push("A a1000");
+    stage.push_hevc(1_000);
+    assert_eq!(players.map(|player| stage.take(player)), ["!", "!"]);
+    stage.push("a1020");
+    assert_eq!(stage.codecs(), [Codec::Aac, Codec::Hevc]);
+    assert_eq!(stage.see(), (BOTH, "A0 V0 K0 a20".into()));
+    assert_eq!(stage.take(new), "A0 V0 K0 a20", "it had nothing yet");
+}
+
+#[test]
+fn another_codec_without_a_header_ends_players_too() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V A K0 a5 P40");
+    let (player, silent) = (stage.join(), stage.join());
+    let now = stage.now;
+    stage.channel().set_wanted(now, silent, FrameKind::Audio, false);
+    stage.take(player);
+    stage.take(silent);
+    stage.push_mp3(60);
+    stage.push("P80");
+    assert_eq!(stage.take(player), "!");
+    assert_eq!(stage.take(silent), "P80", "it hears nothing");
+    assert_eq!(stage.codecs(), [Codec::Avc, Codec::Mp3]);
+    // No cached GOP has sound of both.
+    let player = stage.join();
+    stage.push("K120 P160");
+    stage.push_mp3(165);
+    assert_eq!(stage.take(player), "V0 K0 P40 a45");
+    // And back, with the same header as at first.
+    stage.push("A a200");
+    assert_eq!(stage.take(player), "!");
+    assert_eq!(stage.codecs(), [Codec::Aac, Codec::Avc]);
+}
+
+#[test]
+fn sound_in_adts_that_comes_back_has_its_header() {
+    let mut stage = Stage::new(|_| {});
+    for start in [0, 100] {
+        stage.push_adts(start, &adts(&[1]));
+        assert_eq!(stage.codecs(), [Codec::Aac]);
+        stage.push_mp3(start + 50);
+        assert_eq!(stage.codecs(), [Codec::Mp3]);
+    }
+    assert_eq!(stage.channel().stats().without_header, 0);
+}
+
+#[test]
+fn other_parameters_of_the_same_codec_end_nobody() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V A K0 a5 P40");
+    let players = [stage.join(), stage.join_by_flv()];
+    players.map(|player| stage.take(player));
+    stage.begin();
+    stage.push("V' A K1000 a1005");
+    assert_eq!(players.map(|player| stage.take(player)), ["V40 K1000 a1005"; 2]);
+}
+
+#[test]
+fn codecs_that_change_all_the_time_are_flapping() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V A K0 a5");
+    for millis in (10..60).step_by(10) {
+        stage.push_mp3(millis);
+        stage.push(&format!("A a{}", millis + 5));
+    }
+    assert!(!stage.channel().is_flapping());
+    stage.push_mp3(70);
+    assert!(stage.channel().is_flapping());
 }

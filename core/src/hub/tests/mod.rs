@@ -12,6 +12,7 @@ mod timeline;
 mod tracks;
 
 use super::*;
+use crate::media::Codec;
 use crate::{Frame, FrameAt, FrameClass, FrameKind, Timestamp, TrackId};
 use alloc::sync::Arc;
 use alloc::vec;
