@@ -107,7 +107,9 @@ impl Directory {
                 send(from, Body::Denied { claim, refusal });
             }
             Body::Claim(newcomer) => {
-                if let State::Grace { until } = entry.state {
+                if let State::Grace { until } = entry.state
+                    && newcomer.has_media
+                {
                     self.grace_times.remove(until, key);
                 }
                 let claim = Claim { shard: from, newcomer };
@@ -132,17 +134,9 @@ impl Directory {
                     }
                 }
             }
-            // The first with media has the name, and the others contend with it.
-            Body::Release { epoch } if entry.is_published(from, epoch) && !entry.contenders.is_empty() => {
-                entry.state = State::Vacant;
-                let mut contenders = mem::take(&mut entry.contenders);
-                contenders.sort_by_key(|contender| !contender.newcomer.has_media);
-                for contender in contenders {
-                    entry.claim(contender, |newcomer| starts.next(now, key, newcomer), &mut send);
-                }
-            }
             Body::Release { epoch } if entry.is_published(from, epoch) => {
-                self.begin_grace(now, key);
+                let contenders = mem::take(&mut entry.contenders);
+                self.release(now, key, contenders);
                 return;
             }
             Body::Subscribe { ticket } => {
@@ -180,6 +174,22 @@ impl Directory {
         }
         if entry.is_idle() {
             self.entries.remove(key);
+        }
+    }
+
+    /// The publisher of `key` is gone. The first contender with media has the name, and the others contend with it; if none has
+    /// any, the publisher may come back.
+    fn release(&mut self, now: Time, key: &StreamKey, mut contenders: Vec<Claim>) {
+        contenders.sort_by_key(|contender| !contender.newcomer.has_media);
+        if contenders.first().is_none_or(|first| !first.newcomer.has_media) {
+            self.begin_grace(now, key);
+        } else if let Some(entry) = self.entries.get_mut(key) {
+            entry.state = State::Vacant;
+        }
+        for contender in contenders {
+            let entry = self.entries.entry(key.clone()).or_insert_with(Entry::new);
+            let send = |to, body| self.outbox.push_back((to, key.clone(), body));
+            entry.claim(contender, |newcomer| self.starts.next(now, key, newcomer), send);
         }
     }
 
@@ -277,7 +287,8 @@ impl Entry {
         }
     }
 
-    /// Somebody wants the name: has it if it is free, else waits until its publisher was heard.
+    /// Somebody wants the name: has it if it is free, else waits until its publisher was heard. In a grace time players
+    /// wait for media, so who has none may only send some.
     fn claim(
         &mut self,
         contender: Claim,
@@ -286,6 +297,10 @@ impl Entry {
     ) {
         let Claim { shard, newcomer } = contender;
         match self.state {
+            State::Grace { .. } if !newcomer.has_media => {
+                let claim = newcomer.claim;
+                send(shard, Body::Admitted { claim });
+            }
             State::Vacant | State::Grace { .. } => self.grant(contender, next_epoch(newcomer), send),
             State::Live { .. } if self.is_crowded_for(newcomer) => {
                 let (claim, refusal) = (newcomer.claim, Refusal::Contested);

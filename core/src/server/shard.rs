@@ -27,7 +27,8 @@
 //! ```
 //!
 //! The claim goes out with the first frame, which waits with the claimant. Before that only RTMP asks, because its encoders
-//! wait for the answer before they send: a name that is free is theirs at once, until somebody comes with media.
+//! wait for the answer before they send: a name that is free is theirs at once, until somebody comes with media. In its
+//! grace time nothing is free: they may send, and have it with their first frame.
 //!
 //! Between two shards messages arrive in order; between different pairs in any. Every publish has an *epoch*, given by
 //! the home and growing with every publish of the name, which sorts out what overtook what.

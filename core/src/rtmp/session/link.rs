@@ -19,8 +19,10 @@ pub(super) struct Link {
     pub(super) timers: Timers,
     /// The latest moment that anyone told us. It never goes back.
     pub(super) now: Time,
-    /// When the peer last sent a byte.
+    /// When the peer last sent a byte, or a frame while it owes us one.
     pub(super) heard: Time,
+    /// Whether only a frame breaks the silence: a publisher that has sent none has what others want.
+    pub(super) owes_frame: bool,
     /// Bytes taken from the peer, those of the handshake included.
     pub(super) bytes_received: u64,
     output_high_water: usize,
@@ -96,6 +98,7 @@ impl Link {
             timers: Timers::new(),
             now,
             heard: now,
+            owes_frame: false,
             bytes_received: 0,
             output_high_water: config.limits.output_high_water,
             max_output: config.limits.max_output,
@@ -124,7 +127,7 @@ impl Link {
     /// As [`tick`](Self::tick), when the peer may have sent something.
     pub(super) fn hear(&mut self, now: Time, has_sent: bool) {
         self.tick(now);
-        if has_sent {
+        if has_sent && !self.owes_frame {
             self.heard = self.now;
         }
     }

@@ -399,6 +399,46 @@ fn a_newcomer_that_was_let_send_may_come_in_the_grace_time() {
 }
 
 #[test]
+fn a_publish_without_media_does_not_stop_the_grace_time() {
+    for waits in [false, true] {
+        on_any_shards(
+            |_| {},
+            |mut world, there, here| {
+                let first = publisher(&mut world, Listener::Http, there);
+                let player = world.http_play(here, "/live/x");
+                world.pass(Duration::from_millis(500));
+                // It comes when the first is gone, or waits while that is heard.
+                let second = waits.then(|| world.rtmp(here, Publish, "live", "x", OWN));
+                world.reset(first);
+                let second = second.unwrap_or_else(|| world.rtmp(here, Publish, "live", "x", STRANGER));
+                assert_eq!(world.heard(second), "[Started]");
+                world.send(second, &[4]);
+                world.pass(Duration::from_secs(9));
+                world.send(second, &[0]);
+                assert!(!world.clients[player].is_shut_down);
+                world.pass(Duration::from_millis(1_100));
+                assert!(world.clients[player].is_shut_down, "{waits}");
+                assert_eq!(world.seen(player), "A0 V0 K0");
+            },
+        );
+    }
+}
+
+#[test]
+fn a_name_without_media_ends_whatever_else_is_sent() {
+    let mut world = World::new(1, |_| {});
+    let silent = world.rtmp(0, Publish, "live", "x", OWN);
+    world.send(silent, b"\x04\0\0\0\0\xff\xff\x09\x01\0\0\0");
+    for _ in 0..29 {
+        assert!(world.is_publishing(silent));
+        world.pass(Duration::from_secs(1));
+        world.send(silent, &[0]);
+    }
+    world.pass(Duration::from_secs(4));
+    assert!(world.clients[silent].is_closed);
+}
+
+#[test]
 fn a_name_without_media_goes_to_the_first_who_has_some() {
     for takeover in [Takeover::Auto, Takeover::Never] {
         for new in PROTOCOLS {

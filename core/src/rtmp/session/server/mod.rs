@@ -390,7 +390,12 @@ impl ServerSession {
         let publishing = self.streams.resolve_if(msid, StreamState::Publishing);
         let content = message::content(message, &self.config.limits);
         Ok(Some(match (content, publishing) {
-            (Content::Frame(frame), Some(stream)) => Event::Frame { stream, frame },
+            (Content::Frame(frame), Some(stream)) => {
+                if core::mem::take(&mut self.link.owes_frame) {
+                    self.link.heard = self.link.now;
+                }
+                Event::Frame { stream, frame }
+            }
             // An encoder may not read that one of its streams has ended, and goes on sending it beside the others: what comes
             // then is early for none of them, however much it is.
             (Content::Frame(frame), None) => {
@@ -435,6 +440,7 @@ impl ServerSession {
         if self.request.is_some() || (is_playing && !is_publishing) {
             return; // the peer waits for us, or for the stream
         }
+        self.link.owes_frame = is_publishing;
         if self.was_admitted {
             self.link.heard = self.link.now;
             self.link.start(Timer::Idle, self.idle_span());
@@ -443,7 +449,8 @@ impl ServerSession {
         }
     }
 
-    /// How long the peer may be silent: a publisher has something to say all the time, others only when pinged.
+    /// How long the peer may be silent: a publisher has something to say all the time, others only when pinged. Before its
+    /// first frame nothing else that a publisher sends counts.
     fn idle_span(&self) -> Duration {
         let limits = &self.config.limits;
         if self.streams.any(StreamState::Publishing) {
