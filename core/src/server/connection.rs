@@ -52,8 +52,8 @@ pub(super) struct Connection {
     pub(super) phase: Phase,
     /// Whether it is to be visited.
     pub(super) is_touched: bool,
-    /// Once it is overdue: looks into its socket before something ends.
-    pub(super) looks_left: Option<u8>,
+    /// Looks into its socket since it is overdue. What the first has found is there at the next wake-up.
+    pub(super) looks: u8,
     /// Whether `Action::Wake` is on its way.
     pub(super) is_waking: bool,
     /// Whether what it plays had more than its output had room for. If not, a wake will say when there is more.

@@ -7,6 +7,7 @@ use crate::Time;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::mem;
+use core::time::Duration;
 use slab::Slab;
 
 /// All connections of one shard.
@@ -105,7 +106,14 @@ impl Connections {
     pub(super) fn arm(&mut self, now: Time, id: ConnectionId) -> Option<&mut Connection> {
         let connection = find(&mut self.slots, id)?;
         let due = connection.due();
-        if self.deadlines.arm(now, id, &mut connection.armed, due) {
+        // What is due has been done, but for that which a first look was to come before.
+        let is_looked_into = connection.looks == 1;
+        let earliest = if is_looked_into {
+            now
+        } else {
+            now + Duration::from_micros(1)
+        };
+        if self.deadlines.arm(earliest, id, &mut connection.armed, due) {
             self.prune_deadlines();
         }
         find(&mut self.slots, id)

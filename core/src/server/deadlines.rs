@@ -23,12 +23,12 @@ pub(super) struct Deadlines {
 }
 
 impl Deadlines {
-    /// Makes sure that `id` comes up at `due`, and not before the time after `now`. `armed` is when it would come up
-    /// without this, and is brought up to date.
+    /// Makes sure that `id` comes up at `due`, and not before `earliest`. `armed` is when it would come up without this, and is
+    /// brought up to date.
     ///
     /// Returns whether that took a new entry.
-    pub(super) fn arm(&mut self, now: Time, id: ConnectionId, armed: &mut Time, due: Time) -> bool {
-        let due = due.as_micros().max(now.as_micros().saturating_add(1));
+    pub(super) fn arm(&mut self, earliest: Time, id: ConnectionId, armed: &mut Time, due: Time) -> bool {
+        let due = due.as_micros().max(earliest.as_micros());
         // Rounded up, it is no earlier than what is armed, which is rounded already.
         if due > armed.as_micros().saturating_sub(GRAIN_MICROS) {
             return false;

@@ -197,7 +197,7 @@ impl Server {
             phase: Phase::Open,
             is_silent: false,
             is_touched: false,
-            looks_left: None,
+            looks: 0,
             is_waking: false,
             may_have_more: false,
             said: None,

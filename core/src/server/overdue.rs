@@ -2,19 +2,16 @@
 //!
 //! A server that was late itself, because its machine was, hears of a deadline before it has read what came in time. What a
 //! peer has sent and we have not read is no silence of its own, and neither is room in its socket that we were not told of.
-//! So a deadline about what a peer has not done counts only once we have looked, in vain, after it had passed. That makes it
-//! 100 to 150 ms late, and 2 s if we were late ourselves: the peer may have waited for an answer of ours.
+//! So a deadline about what a peer has not done counts only once we have looked, in vain, after it had passed: at the next
+//! wake-up, or for 2 s if we were late ourselves, since the peer may have waited for an answer of ours.
 
 use super::connection::Connection;
 use super::{Action, ConnectionId, Server};
 use crate::Time;
 use core::time::Duration;
 
-/// Looks into the socket of a peer whose time is over, 50 ms apart and as long before the end. 2: meanwhile the driver is
-/// told of all sockets again, and what was under way comes in.
-const LOOKS: u8 = 2;
-
-/// The same if we see it [`LATE`] only. 40: in 2 s a peer that has waited for us all the time has said what it had to say.
+/// Looks into the socket of a peer whose time is over if we see it [`LATE`] only. They are 50 ms
+/// apart. 40: in 2 s a peer that has waited for us all the time has said what it had to say.
 const LOOKS_IF_LATE: u8 = 40;
 
 /// How late we are when we were late ourselves. 1 s: deadlines are met within 0.1 s even by a server that is overloaded.
@@ -26,18 +23,14 @@ impl Server {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
-        if connection.is_overdue(now) {
-            let is_late = now.since(connection.due()) >= LATE;
-            let left = connection
-                .looks_left
-                .unwrap_or(if is_late { LOOKS_IF_LATE } else { LOOKS });
-            connection.looks_left = left.checked_sub(1);
-            if left > 0 {
-                self.look_into(id);
-                return;
-            }
+        let is_late = now.since(connection.due()) >= LATE;
+        let looks = if is_late { LOOKS_IF_LATE } else { 1 };
+        if connection.is_overdue(now) && connection.looks < looks {
+            connection.looks += 1;
+            self.look_into(id);
+            return;
         }
-        connection.looks_left = None;
+        connection.looks = 0;
         self.note_silence(now, id);
         self.expire_half_closed(now, id);
         self.run(now, id, |protocol| protocol.handle_timeout(now));

@@ -49,7 +49,9 @@ fn another_codec_ends_who_had_pictures_of_the_one_before() {
     let mut stage = Stage::new(|_| {});
     stage.push("V A K0 a5 P40");
     let players = [stage.join(), stage.join_by_flv()];
-    players.map(|player| stage.take(player));
+    for player in players {
+        stage.take(player);
+    }
     stage.begin();
     let new = stage.join();
     stage.push("A a1000");
@@ -103,7 +105,9 @@ fn other_parameters_of_the_same_codec_end_nobody() {
     let mut stage = Stage::new(|_| {});
     stage.push("V A K0 a5 P40");
     let players = [stage.join(), stage.join_by_flv()];
-    players.map(|player| stage.take(player));
+    for player in players {
+        stage.take(player);
+    }
     stage.begin();
     stage.push("V' A K1000 a1005");
     assert_eq!(players.map(|player| stage.take(player)), ["V40 K1000 a1005"; 2]);

@@ -106,7 +106,7 @@ fn a_half_closed_player_that_takes_nothing_ends_after_10_s() {
     world.publish(publisher, "K0");
     world.pass(Duration::from_secs(5));
     world.take(player, 0);
-    for frame in 1..9 {
+    for frame in 1..8 {
         world.publish(publisher, &format!("P{}", frame * 1_000));
         world.pass(Duration::from_secs(1));
     }
