@@ -270,18 +270,19 @@ fn websocket_inputs() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// A handshake, `connect`, and what comes behind them: messages in chunks of whatever size.
+fn session(texts: &[&str], raw: &[u8]) -> Vec<u8> {
+    let mut encoder = ChunkEncoder::new();
+    let mut input = [&[3][..], &[0; 3_072]].concat();
+    for text in [&["connect(1, {app=\"live\"})", "SetChunkSize(65536)"], texts].concat() {
+        input.extend(script::to_chunks(&script::parse_all(text), &mut encoder));
+    }
+    input.extend(raw);
+    input
+}
+
 /// What a session may hear once it is connected: of each kind of message the ones that are dear for their length.
 fn rtmp_inputs() -> Vec<(&'static str, Vec<u8>)> {
-    // Behind a handshake and `connect`, in chunks of whatever size.
-    let session = |texts: &[&str], raw: &[u8]| {
-        let mut encoder = ChunkEncoder::new();
-        let mut input = [&[3][..], &[0; 3_072]].concat();
-        for text in [&["connect(1, {app=\"live\"})", "SetChunkSize(65536)"], texts].concat() {
-            input.extend(script::to_chunks(&script::parse_all(text), &mut encoder));
-        }
-        input.extend(raw);
-        input
-    };
     let publish = &["createStream(2)", "publish(3, \"x\", \"live\") msid=1"];
     // A header of a type without a message stream, and then one byte of header for each message that is like it.
     let repeated = |header: &[u8], body: &[u8], count| {
@@ -642,7 +643,12 @@ fn read_http(mut input: &[u8]) -> usize {
 }
 
 /// The same.
-fn read_rtmp(mut input: &[u8]) -> usize {
+fn read_rtmp(input: &[u8]) -> usize {
+    hear(input).0
+}
+
+/// How many bytes a session took, and how much work these made.
+fn hear(mut input: &[u8]) -> (usize, u64) {
     let offered = input.len();
     let mut session = ServerSession::new(Arc::new(SessionConfig::new(Limits::default())), Time::ZERO, 1);
     while let Ok(Some(event)) = session.handle_input(Time::ZERO, &mut input) {
@@ -655,7 +661,7 @@ fn read_rtmp(mut input: &[u8]) -> usize {
         let output = session.output();
         output.advance(output.len());
     }
-    offered - input.len()
+    (offered - input.len(), session.work())
 }
 
 fn read_video(input: &[u8]) -> usize {
@@ -683,6 +689,24 @@ fn no_input_makes_a_reader_allocate_more_than_it_pays_for() {
             "{name}: {allocated} bytes for {} of input",
             input.len()
         );
+    }
+}
+
+/// The parts of an aggregate are as much work as messages of their own, and so are those that are passed over.
+#[test]
+fn an_aggregate_is_as_much_work_as_its_parts() {
+    let work = |type_id: u8, body: &[u8]| {
+        let [.., high, low] = body.len().to_be_bytes();
+        let header = [0x03, 0, 0, 0, 0, high, low, type_id, 0, 0, 0, 0];
+        hear(&session(&[], &[&header[..], body].concat())).1
+    };
+    let metadata = [&b"\x02\0\x0AonMetaData\x08\0\0\0\0"[..], &[b'x'; 1_000]].concat();
+    for (type_id, body) in [(18, &metadata[..]), (8, b"\xAF"), (99, b"")] {
+        let [.., high, low] = body.len().to_be_bytes();
+        let part = [&[type_id, 0, high, low, 0, 0, 0, 0, 0, 0, 0][..], body, &[0; 4]].concat();
+        let nothing = work(22, b"");
+        let parts = work(22, &part.repeat(50)) - nothing;
+        assert!(parts >= 50 * (work(type_id, body) - nothing), "{type_id}: {parts}");
     }
 }
 

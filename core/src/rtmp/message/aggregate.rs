@@ -28,8 +28,16 @@ impl Parts {
         }
     }
 
-    /// Cuts off one part, of any type.
-    fn cut(&mut self) -> Option<Message> {
+    /// Whether parts of this type are not left out.
+    pub(crate) const fn may_have(type_id: MessageTypeId) -> bool {
+        matches!(
+            type_id,
+            MessageTypeId::AUDIO | MessageTypeId::VIDEO | MessageTypeId::DATA_AMF3 | MessageTypeId::DATA_AMF0
+        )
+    }
+
+    /// Cuts off one part, of any type: those that are left out are work too.
+    pub(crate) fn cut(&mut self) -> Option<Message> {
         let (header, _) = self.rest.payload.split_first_chunk::<HEADER_LEN>()?;
         let [type_id, size @ .., t1, t2, t3, t0, _, _, _] = *header;
         let [s1, s2, s3] = size;
@@ -59,12 +67,7 @@ impl Iterator for Parts {
     type Item = Message;
 
     fn next(&mut self) -> Option<Message> {
-        iter::from_fn(|| self.cut()).find(|part| {
-            matches!(
-                part.type_id,
-                MessageTypeId::AUDIO | MessageTypeId::VIDEO | MessageTypeId::DATA_AMF3 | MessageTypeId::DATA_AMF0
-            )
-        })
+        iter::from_fn(|| self.cut()).find(|part| Parts::may_have(part.type_id))
     }
 }
 

@@ -167,9 +167,11 @@ impl Link {
     /// If the framing is broken, more replies wait than may, or there is no end of messages without content.
     pub(super) fn receive(&mut self, input: &mut &[u8]) -> Result<Option<Received>, ProtocolError> {
         loop {
-            if let Some(part) = self.aggregate.as_mut().and_then(|parts| parts.next()) {
-                self.work += work::MESSAGE;
-                return Ok(Some(Received::Message(part)));
+            while let Some(part) = self.aggregate.as_mut().and_then(|parts| parts.cut()) {
+                self.work += work::MESSAGE + parsed_len(&part);
+                if Parts::may_have(part.type_id) {
+                    return Ok(Some(Received::Message(part)));
+                }
             }
             self.aggregate = None;
             self.check_output()?;
