@@ -11,7 +11,8 @@
 //! - A player that joins later is answered at once. It is promised what is settled, less what has been [silent](SILENCE).
 //! - A kind that appears later is added, and one that is [gone](GONE) is taken away. Who was promised something else is
 //!   ended, and pulls again. A kind that comes back once more is left out until it has been there [for long](STEADY), so that
-//!   a microphone that comes and goes does not end everybody's response each time.
+//!   a microphone that comes and goes does not end everybody's response each time. A picture lasts until the next one, so
+//!   that pictures that come back [soon](RARE) may stay away for twice as long from then on.
 //!
 //! All times are times of arrival: the newest frame says what time it is, and a pause of all kinds counts only [in
 //! part](MAX_PAUSE). Each frame costs a few comparisons, and each
@@ -42,6 +43,10 @@ const GONE: Duration = Duration::from_secs(10);
 /// How long a kind that has come back before must be there, without a [silence](SILENCE), until it counts again. 60 s: each
 /// time ends the responses of all players.
 const STEADY: Duration = Duration::from_secs(60);
+
+/// Pictures that come back after this time or less are rare, and not gone: slides, cameras that look now and then. 60 s: browsers
+/// stand still for twice as long before pictures that are gone after all are.
+const RARE: Duration = Duration::from_secs(60);
 
 /// As much of a pause in which nothing came at all counts for each kind: a publisher whose network stands still has switched
 /// nothing off. 2 s: longer than a camera takes between two pictures at one a second.
@@ -95,6 +100,8 @@ struct Kind {
     newest: Option<Time>,
     /// Since when it has not been silent.
     steady_since: Option<Time>,
+    /// How long it may be away, beyond what others may: twice as long as it was before it came back.
+    leave: Duration,
     /// Whether it was added to what had been settled.
     was_added: bool,
 }
@@ -120,10 +127,7 @@ impl Watch {
         }
         self.leave_out_pause(now);
         let Some(kind) = self.kind_mut(frame) else { return };
-        if !kind.is_within(SILENCE, now) {
-            kind.steady_since = Some(now);
-        }
-        kind.newest = Some(now);
+        kind.came(now, frame.kind == FrameKind::Video);
         self.frames += 1;
         self.first.get_or_insert(now);
         self.update(now);
@@ -162,17 +166,14 @@ impl Watch {
             self.audio.stays(now, settled.audio),
             self.video.stays(now, settled.video),
         );
-        // A kind that comes and goes is better than none.
-        self.settled = Some(if kept == Tracks::default() {
-            self.heard(now)
-        } else {
-            kept
-        });
+        // A kind that comes and goes is better than none, and than rare pictures alone.
+        let lasts = kept.audio && self.audio.is_within(GONE, now) || kept.video && self.video.is_within(GONE, now);
+        self.settled = Some(if lasts { kept } else { self.heard(now) });
     }
 
     /// The kinds that are not silent.
     fn heard(&self, now: Time) -> Tracks {
-        Tracks::both(self.audio.is_within(SILENCE, now), self.video.is_within(SILENCE, now))
+        Tracks::both(self.audio.is_heard(now), self.video.is_heard(now))
     }
 
     fn is_settled(&self, now: Time) -> bool {
@@ -221,7 +222,7 @@ impl Watch {
 
     /// Whether pictures come at present, so that a player that joins is to see the cached ones.
     pub(super) fn has_pictures(&self) -> bool {
-        self.video.is_within(SILENCE, self.newest.unwrap_or(Time::ZERO))
+        self.video.is_heard(self.newest.unwrap_or(Time::ZERO))
     }
 
     /// When the newest picture came.
@@ -281,13 +282,35 @@ impl Kind {
         self.newest.is_some_and(|newest| now.since(newest) < span)
     }
 
+    fn is_heard(&self, now: Time) -> bool {
+        self.is_within(SILENCE.max(self.leave), now)
+    }
+
+    fn came(&mut self, now: Time, may_be_rare: bool) {
+        if !self.is_within(SILENCE, now) {
+            self.steady_since = Some(now);
+            let away = self.newest.map_or(Duration::MAX, |newest| now.since(newest));
+            self.leave = if may_be_rare && away <= RARE {
+                self.leave.max(away * 2)
+            } else {
+                Duration::ZERO
+            };
+        } else if self.is_steady(now) {
+            self.leave = Duration::ZERO;
+        }
+        self.newest = Some(now);
+    }
+
+    fn is_steady(&self, now: Time) -> bool {
+        self.steady_since.is_some_and(|since| now.since(since) >= STEADY)
+    }
+
     /// Whether the kind is there from now on, which was settled or not.
     fn stays(&mut self, now: Time, is_settled: bool) -> bool {
         if is_settled {
-            return self.is_within(GONE, now);
+            return self.is_within(GONE.max(self.leave), now);
         }
-        let is_added = self.newest == Some(now)
-            && (!self.was_added || self.steady_since.is_some_and(|since| now.since(since) >= STEADY));
+        let is_added = self.newest == Some(now) && (!self.was_added || !self.leave.is_zero() || self.is_steady(now));
         self.was_added |= is_added;
         is_added
     }

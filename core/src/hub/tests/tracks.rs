@@ -251,10 +251,10 @@ fn a_kind_that_comes_and_goes_ends_players_once_then_is_left_out() {
 fn the_only_kind_that_comes_is_never_left_out() {
     let mut stage = Stage::new(|_| {});
     stage.push("V A K0 a5");
-    for start in (1_000..240_000).step_by(40_000) {
-        stage.push(&every_40_ms("P", start..start + 20_000));
+    for start in (1_000..840_000).step_by(140_000) {
+        stage.push(&every_40_ms("P", start..start + 70_000));
         assert_eq!(stage.channel().tracks(), PICTURES, "{start}");
-        stage.push(&every_40_ms("a", start + 20_000..start + 40_000));
+        stage.push(&every_40_ms("a", start + 70_000..start + 140_000));
         assert_eq!(stage.channel().tracks(), SOUND, "{start}");
     }
 }
@@ -342,18 +342,18 @@ fn a_kind_that_is_left_out_replaces_no_other_before_that_is_gone() {
     let mut stage = Stage::new(|_| {});
     stage.push("V A K0 a5");
     // The camera goes twice, and is left out when it comes back.
-    for start in [0, 20_000] {
-        for second in 1..12 {
+    for start in [0, 80_000] {
+        for second in 1..72 {
             stage.push(&format!("a{}", start + second * 1_000));
         }
-        stage.push(&format!("K{}", start + 12_000));
+        stage.push(&format!("K{}", start + 72_000));
     }
     assert_eq!(stage.see().0, SOUND);
-    for second in 33..39 {
+    for second in 153..159 {
         stage.push(&format!("P{}", second * 1_000));
     }
     assert_eq!(stage.see().0, SOUND, "silent for less than 10 s");
-    stage.push("P40000 P42000");
+    stage.push("P160000 P162000");
     assert_eq!(stage.see().0, PICTURES);
 }
 
