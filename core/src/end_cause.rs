@@ -25,6 +25,8 @@ pub enum EndCause {
     Absent,
     /// The peer was allowed to for a time that is over.
     Expired,
+    /// An operator has ended it.
+    Kicked,
     /// The stream has other kinds of media than the player was told with the first bytes, or another codec than its decoder
     /// was set up for: it is to pull again.
     TracksChanged,
@@ -40,6 +42,7 @@ impl fmt::Display for EndCause {
             EndCause::Closed => f.write_str("closed"),
             EndCause::Replaced => f.write_str("replaced"),
             EndCause::Unpublished => f.write_str("unpublished"),
+            EndCause::Kicked => f.write_str("kicked"),
             EndCause::TracksChanged => f.write_str("other kinds of media or another codec"),
             EndCause::Expired => f.write_str("permission ended"),
             EndCause::Absent => f.write_str("no such stream"),

@@ -17,7 +17,7 @@ use crate::http::HeaderFields;
 use crate::rtmp::MessageStreamId;
 use crate::{EndCause, RequestId, StreamKey, Target, Time};
 use alloc::boxed::Box;
-use core::mem;
+use core::{iter, mem};
 use tracing::warn;
 
 /// A request about which the world has been asked.
@@ -73,6 +73,15 @@ impl Request {
             Request::Publish(publish) => &publish.target,
             Request::Play(play) => &play.target,
         }
+    }
+
+    /// The names of the stream: as it is meant, and as it was typed if that is another.
+    fn keys(&self) -> impl Iterator<Item = &StreamKey> {
+        let undecoded = match self {
+            Request::Publish(_) => None,
+            Request::Play(play) => play.undecoded.as_ref(),
+        };
+        iter::once(&self.target().key).chain(undecoded)
     }
 
     /// Takes the header fields out: the request is kept without them.
@@ -157,6 +166,16 @@ impl Server {
     }
 
     fn admit(&mut self, now: Time, id: ConnectionId, request: &Request, ends: Time) {
+        self.end_role(id, request.stream(), EndCause::Replaced);
+        if self.is_shutting_down {
+            self.reject(now, id, request, Refusal::ShuttingDown);
+            return;
+        }
+        if let Some(refusal) = self.banned(now, id, request.keys()) {
+            self.reject(now, id, request, refusal);
+            self.note_denied(now, id, request, refusal.reason());
+            return;
+        }
         match request {
             Request::Publish(publish) => self.request_publish(now, id, publish, ends),
             Request::Play(play) => self.request_play(now, id, play, ends),
@@ -167,15 +186,27 @@ impl Server {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
-        let intent = request.intent();
-        connection.protocol.deny(now, request.id(), intent, denial);
+        connection.protocol.deny(now, request.id(), request.intent(), denial);
+        self.note_denied(now, id, request, &denial.reason);
+    }
+
+    fn reject(&mut self, now: Time, id: ConnectionId, request: &Request, refusal: Refusal) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.protocol.reject(now, request.id(), request.intent(), refusal);
+        }
+    }
+
+    /// Counts and reports a request that was refused before anybody else had heard of it.
+    fn note_denied(&mut self, now: Time, id: ConnectionId, request: &Request, reason: &str) {
         let key = &request.target().key;
-        match intent {
-            Intent::Publish => self.note_refused(now, id, key, &denial.reason),
+        match request.intent() {
+            Intent::Publish => self.note_refused(now, id, key, &reason),
             Intent::Play => {
-                let (peer, stream, reason) = (connection.peer(id), key.clone(), denial.reason.clone());
                 self.stats.plays_refused += 1;
-                self.report(now, Event::PlayRefused { peer, stream, reason });
+                if let Some(connection) = self.connections.get(id) {
+                    let (peer, stream, reason) = (connection.peer(id), key.clone(), reason.into());
+                    self.report(now, Event::PlayRefused { peer, stream, reason });
+                }
             }
         }
     }
@@ -206,7 +237,8 @@ impl Server {
         if let Some(connection) = self.connections.get_mut(id)
             && let Some(asking) = connection.withdraw(|_| true)
         {
-            connection.protocol.reject(now, asking.request.id(), refusal);
+            let intent = asking.intent();
+            connection.protocol.reject(now, asking.request.id(), intent, refusal);
         }
     }
 

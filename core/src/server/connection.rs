@@ -289,6 +289,12 @@ pub(super) enum Refusal {
     Flapping,
     /// It was allowed for a time that is over.
     Expired,
+    /// An operator has ended it.
+    Kicked,
+    /// An operator keeps the peer, or everybody, from the stream for so long.
+    Banned {
+        left: Duration,
+    },
     ShuttingDown,
 }
 
@@ -521,15 +527,19 @@ impl Protocol {
         };
     }
 
-    pub(super) fn reject(&mut self, now: Time, request: RequestId, refusal: Refusal) {
+    pub(super) fn reject(&mut self, now: Time, request: RequestId, intent: Intent, refusal: Refusal) {
         let _ = match self {
-            Protocol::Rtmp(session) => session.reject(now, request, rtmp_status(refusal)),
+            Protocol::Rtmp(session) => session.reject(now, request, rtmp_status(refusal, intent)),
             Protocol::Http(session) => {
                 let retry_after = match refusal {
                     Refusal::Absent | Refusal::Crowded | Refusal::TooOften | Refusal::ShuttingDown => Some(RETRY_AFTER),
-                    Refusal::Taken | Refusal::Contested | Refusal::Replaced | Refusal::Flapping | Refusal::Expired => {
-                        None
-                    }
+                    Refusal::Banned { left } => Some(left),
+                    Refusal::Taken
+                    | Refusal::Contested
+                    | Refusal::Replaced
+                    | Refusal::Flapping
+                    | Refusal::Expired
+                    | Refusal::Kicked => None,
                 };
                 session.reject(now, request, http_status(refusal), refusal.reason(), retry_after)
             }
@@ -540,11 +550,8 @@ impl Protocol {
     pub(super) fn deny(&mut self, now: Time, request: RequestId, intent: Intent, denial: &Denial) {
         let _ = match self {
             Protocol::Rtmp(session) => {
-                let code = match intent {
-                    Intent::Publish => StatusCode::PublishDenied,
-                    Intent::Play => StatusCode::PlayFailed,
-                };
-                session.reject(now, request, Status::new(code, denial.reason.to_string()))
+                let status = Status::new(denied(intent), denial.reason.to_string());
+                session.reject(now, request, status)
             }
             Protocol::Http(session) => {
                 let status = match denial.needs_credentials {
@@ -590,7 +597,7 @@ impl Protocol {
     pub(super) fn end_publish(&mut self, now: Time, stream: MessageStreamId, refusal: Refusal, cause: EndCause) {
         match self {
             Protocol::Rtmp(session) => {
-                let _ = session.end_publish(now, stream, rtmp_status(refusal), cause);
+                let _ = session.end_publish(now, stream, rtmp_status(refusal, Intent::Publish), cause);
             }
             Protocol::Http(session) => {
                 let _ = session.end_publish(now, http_status(refusal), refusal.reason(), cause);
@@ -610,21 +617,31 @@ impl Refusal {
             Refusal::Crowded => "too many players wait for the stream",
             Refusal::Flapping => "the sequence headers change all the time",
             Refusal::Expired => "the permission has ended",
+            Refusal::Kicked => "an operator has ended it",
+            Refusal::Banned { .. } => "an operator has closed the stream for a while",
             Refusal::ShuttingDown => "the server is shutting down",
         }
     }
 }
 
-fn rtmp_status(refusal: Refusal) -> Status {
+fn rtmp_status(refusal: Refusal, intent: Intent) -> Status {
     let code = match refusal {
         Refusal::Taken | Refusal::Contested | Refusal::Replaced => StatusCode::PublishBadName,
         Refusal::Absent => StatusCode::PlayStreamNotFound,
         Refusal::Crowded => StatusCode::PlayFailed,
         Refusal::TooOften | Refusal::Flapping => StatusCode::PublishFailed,
-        Refusal::Expired => StatusCode::PublishDenied,
+        Refusal::Expired | Refusal::Kicked | Refusal::Banned { .. } => denied(intent),
         Refusal::ShuttingDown => StatusCode::ConnectAppShutdown,
     };
     Status::new(code, refusal.reason())
+}
+
+/// What RTMP says to a peer that may not.
+const fn denied(intent: Intent) -> StatusCode {
+    match intent {
+        Intent::Publish => StatusCode::PublishDenied,
+        Intent::Play => StatusCode::PlayFailed,
+    }
 }
 
 fn http_status(refusal: Refusal) -> HttpStatus {
@@ -633,7 +650,7 @@ fn http_status(refusal: Refusal) -> HttpStatus {
         Refusal::Absent => HttpStatus::NotFound,
         Refusal::TooOften => HttpStatus::TooManyRequests,
         Refusal::Flapping => HttpStatus::BadRequest,
-        Refusal::Expired => HttpStatus::Forbidden,
+        Refusal::Expired | Refusal::Kicked | Refusal::Banned { .. } => HttpStatus::Forbidden,
         Refusal::Crowded | Refusal::ShuttingDown => HttpStatus::ServiceUnavailable,
     }
 }

@@ -21,11 +21,13 @@
 //! | another worker sent a message | [`handle_shard`](Server::handle_shard) |
 //! | a question of `Action::Ask` is answered | [`answer`](Server::answer); never, if nothing is asked |
 //! | somebody wants to know what there is | [`streams`](Server::streams), [`connections`](Server::connections), [`stats`](Server::stats) |
+//! | the operator wants somebody to be gone | [`kick`](Server::kick) |
 //! | the operator wants it to stop | [`shutdown`](Server::shutdown), until [`is_drained`](Server::is_drained) |
 
 mod action;
 mod address;
 mod authorize;
+mod bans;
 mod buckets;
 mod config;
 mod connection;
@@ -38,6 +40,7 @@ mod event;
 mod grace;
 mod half_closed;
 mod journal;
+mod kick;
 mod overdue;
 mod play;
 mod publish;
@@ -57,6 +60,7 @@ mod tests;
 pub use action::{Action, ConnectionId, Listener, Refused};
 pub use config::{Config, HttpAbsent, Takeover};
 pub use event::{Event, LAG_EPISODE, PUBLISHER_SILENCE, Peer, PlayTotals, PublishTotals, StreamInfo};
+pub use kick::{Kick, Kicked};
 pub use question::{Answer, AuthorizeConfig, AuthorizeRequest, Denial, Grant, Intent, Otherwise, Question, Ticket};
 pub use shard::{ShardId, ShardMessage};
 pub use stats::ServerStats;
@@ -74,6 +78,7 @@ use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use authorize::Request;
+use bans::Bans;
 use connection::{Activity, Connection, Failure, Phase, ProtocolEvent, Refusal, Role, Shared};
 use connections::Connections;
 use contest::Contests;
@@ -105,6 +110,7 @@ pub struct Server {
     connections: Connections,
     deferred: DeferredReads,
     contests: Contests,
+    bans: Bans,
     journal: Journal,
     streams: Hub<Stream>,
     /// The streams whose home we are.
@@ -143,6 +149,7 @@ impl Server {
             connections: Connections::new(shard, shards),
             deferred: DeferredReads::default(),
             contests: Contests::default(),
+            bans: Bans::default(),
             journal: Journal::new(),
             streams: Hub::new(),
             directory: Directory::new(config.grace),
@@ -400,7 +407,7 @@ impl Server {
         let now = self.advance(now);
         self.is_shutting_down = true;
         for id in self.connections.ids() {
-            self.shut_down_connection(now, id);
+            self.dismiss(now, id, Refusal::ShuttingDown, EndCause::Closed);
         }
         self.work_off(now);
         self.journal.report();
@@ -713,24 +720,6 @@ impl Server {
         }
     }
 
-    fn shut_down_connection(&mut self, now: Time, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(id) else {
-            return;
-        };
-        if connection.phase != Phase::Open {
-            return;
-        }
-        let roles: Vec<_> = connection.roles.iter().map(|role| role.stream).collect();
-        for stream in roles {
-            self.cut_role(now, id, stream, Refusal::ShuttingDown, EndCause::Closed);
-        }
-        self.withdraw_question(now, id, Refusal::ShuttingDown);
-        if let Some(connection) = self.connections.get_mut(id) {
-            connection.protocol.close(now);
-        }
-        self.connections.touch(id);
-    }
-
     /// Sends `body` about `key` to `to`, which may be ourselves.
     fn send(&mut self, to: ShardId, key: &crate::StreamKey, body: Body) {
         let message = ShardMessage { key: key.clone(), body };
@@ -794,6 +783,7 @@ impl Server {
                 let subscription = Subscription { shard: from, ticket };
                 self.note_taken(&key, epoch, subscription, taken);
             }
+            Body::Ban { address, span } => self.bans.add(now, key, address, span),
             Body::ClearMetadata { epoch } => self.relay_clear_metadata(&key, epoch),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::connection::{Activity, PlayAsk, PlayRequest, Refusal, Role};
 use super::event::{Event, LAG_EPISODE, PlayTotals};
+use super::question::Intent;
 use super::shard::{Body, Epoch};
 use super::stream::{Presence, Waiter};
 use super::{ConnectionId, HttpAbsent, Server};
@@ -19,15 +20,6 @@ impl Server {
             request, stream, ask, ..
         } = play;
         let target = &*play.target;
-        self.end_role(id, stream, EndCause::Replaced);
-        let is_shutting_down = self.is_shutting_down;
-        let Some(connection) = self.connections.get_mut(id) else {
-            return;
-        };
-        if is_shutting_down {
-            connection.protocol.reject(now, request, Refusal::ShuttingDown);
-            return;
-        }
         let wait = self.absence_wait(target, ask);
         let merge = target
             .query_value("merge")
@@ -257,7 +249,7 @@ impl Server {
             return;
         };
         let (request, channel) = (*request, *channel);
-        connection.protocol.reject(now, request, refusal);
+        connection.protocol.reject(now, request, Intent::Play, refusal);
         if let Some((peer, stream)) = self.subject(id, channel) {
             let reason = refusal.reason().into();
             self.report(now, Event::PlayRefused { peer, stream, reason });
@@ -514,8 +506,11 @@ impl Server {
             return;
         };
         match role.activity {
-            Activity::Requesting { request } | Activity::Seeking { request, .. } => {
-                connection.protocol.reject(now, request, refusal);
+            Activity::Requesting { request } => {
+                connection.protocol.reject(now, request, Intent::Publish, refusal);
+            }
+            Activity::Seeking { request, .. } => {
+                connection.protocol.reject(now, request, Intent::Play, refusal);
             }
             Activity::Admitted | Activity::Claiming { .. } | Activity::Publishing { .. } => {
                 connection.protocol.end_publish(now, stream, refusal, cause);

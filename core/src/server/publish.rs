@@ -2,6 +2,7 @@
 
 use super::connection::{Activity, Protocol, PublishRequest, Refusal, Role};
 use super::event::{Event, StreamInfo};
+use super::question::Intent;
 use super::replica::Replicas;
 use super::shard::{Body, ClaimId, Epoch, Newcomer, Subscription};
 use super::stream::{Presence, Publisher};
@@ -23,15 +24,6 @@ impl Server {
         let &PublishRequest {
             request, stream, waits, ..
         } = publish;
-        self.end_role(id, stream, EndCause::Replaced);
-        let is_shutting_down = self.is_shutting_down;
-        let Some(connection) = self.connections.get_mut(id) else {
-            return;
-        };
-        if is_shutting_down {
-            connection.protocol.reject(now, request, Refusal::ShuttingDown);
-            return;
-        }
         self.read_now(id);
         let channel = self.open_stream(&publish.target.key);
         let Some(connection) = self.connections.get_mut(id) else {
@@ -104,6 +96,12 @@ impl Server {
         subscribers: &[Subscription],
     ) {
         let id = ConnectionId::from_token(claim.connection);
+        if let Some(refusal) = self.banned(now, id, [key]) {
+            // Since it asked.
+            self.send_home(key, Body::Release { epoch });
+            self.refuse_publish(now, key, claim, refusal);
+            return;
+        }
         let channel = self.streams.find(key);
         let role = self
             .connections
@@ -182,7 +180,9 @@ impl Server {
             return;
         };
         match connection.role(stream).map(|role| &role.activity) {
-            Some(&Activity::Requesting { request }) => connection.protocol.reject(now, request, refusal),
+            Some(&Activity::Requesting { request }) => {
+                connection.protocol.reject(now, request, Intent::Publish, refusal);
+            }
             Some(Activity::Claiming { .. }) => {
                 let cause = EndCause::Closed;
                 connection.protocol.end_publish(now, stream, refusal, cause);

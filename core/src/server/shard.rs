@@ -36,12 +36,14 @@
 //! A shard that cannot keep up is not buried in frames: it says what it has taken in, and who is too far behind gets no
 //! frames until it has caught up, then a `Snapshot` to start again.
 
+use super::address::Address;
 use super::connection::Refusal;
 use crate::hub::Position;
 use crate::{Frame, StreamKey};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 /// The number of a worker, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -136,6 +138,10 @@ pub(super) enum Body {
     Frames { epoch: Epoch, frames: Vec<Frame> },
     /// The publisher took its metadata back.
     ClearMetadata { epoch: Epoch },
+
+    // From whichever shard ended somebody to all others.
+    /// Nobody at this address, or nobody at all, may have the stream for so long.
+    Ban { address: Option<Address>, span: Duration },
 
     // From the shard of players back to the publisher's.
     /// So much of `Snapshot` and `Frames` has been taken in, in all since the first snapshot for `ticket`.

@@ -6,6 +6,7 @@ mod deferred;
 mod events;
 mod half_closed;
 mod journal;
+mod kick;
 mod late;
 mod names;
 mod pages;

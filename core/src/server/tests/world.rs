@@ -195,6 +195,11 @@ impl World {
         self.settle();
     }
 
+    /// The connection of the client.
+    pub(super) fn id(&self, client: usize) -> ConnectionId {
+        self.clients[client].id
+    }
+
     /// Whether the client has the name of a stream.
     pub(super) fn is_publishing(&self, client: usize) -> bool {
         let Client { shard, id, .. } = self.clients[client];
