@@ -84,7 +84,7 @@ pub enum Next<'a> {
 
 /// What a publisher has sent before it comes to a channel: which kinds of media, when, and what follows from that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Position {
+pub(crate) struct Position {
     pub(super) watch: Watch,
     pub(super) adts: Option<adts::Config>,
 }
@@ -140,18 +140,6 @@ impl Channel {
         self.restart(now, Position::default(), false);
     }
 
-    /// As [`begin`](Self::begin), for a publisher that is at `position` elsewhere. If that was anything, its sound waits
-    /// for its pictures, as for every player that joins in the middle.
-    pub fn begin_at(&mut self, now: Time, position: Position) {
-        self.restart(now, position, position.watch.frames() > 0);
-    }
-
-    /// As [`begin_at`](Self::begin_at), for a publisher of which some frames were lost on the way: players that
-    /// are there wait for its pictures, but their sound goes on.
-    pub fn resume(&mut self, now: Time, position: Position) {
-        self.restart(now, position, false);
-    }
-
     /// Takes a frame in.
     ///
     /// O(1) whatever the number of players, and no copy of the payload, but for sound in ADTS: players get it raw, with a
@@ -190,21 +178,6 @@ impl Channel {
             self.store(now, header);
         }
         adts.frames().for_each(|frame| self.store(now, frame));
-    }
-
-    /// Takes in frames of the publisher's [`Position`], which come as a batch: for players that had everything they are the burst
-    /// with which they begin, and no lag. O(frames and players).
-    pub fn push_burst(&mut self, now: Time, frames: impl IntoIterator<Item = Frame>) {
-        let (start, watch) = (self.view.ring.end(), self.view.watch);
-        for frame in frames {
-            self.push(now, frame);
-        }
-        self.view.watch = watch;
-        let (end, generation) = (self.view.ring.end(), self.view.generation);
-        let had_all = |it: &Subscriber| it.generation == generation && it.cursor >= start;
-        for (_, subscriber) in self.subscribers.iter_mut().filter(|(_, it)| had_all(it)) {
-            subscriber.anchor = end;
-        }
     }
 
     /// The publisher took its metadata back: a player that joins from now on gets none.
@@ -336,15 +309,6 @@ impl Channel {
             FrameKind::Data => {}
         }
         subscriber.headers_due = Some(0);
-    }
-
-    /// What the present publisher has sent so far, for another channel that it is to [begin](Self::begin_at) in.
-    #[must_use]
-    pub fn position(&self) -> Position {
-        Position {
-            watch: self.view.watch,
-            adts: self.adts,
-        }
     }
 
     /// Whether the publisher has changed its sequence headers more often than
@@ -588,6 +552,46 @@ impl Channel {
         self.adts = None;
         self.headerless = [None; 2];
         self.view.last_keyframe = None;
+    }
+}
+
+/// For a channel that replicates one of another worker, whose publisher it hears from the middle on.
+#[cfg(any(feature = "server", test))]
+impl Channel {
+    /// As [`begin`](Self::begin), for a publisher that is at `position` elsewhere. If that was anything, its sound waits
+    /// for its pictures, as for every player that joins in the middle.
+    pub(crate) fn begin_at(&mut self, now: Time, position: Position) {
+        self.restart(now, position, position.watch.frames() > 0);
+    }
+
+    /// As [`begin_at`](Self::begin_at), for a publisher of which some frames were lost on the way: players that
+    /// are there wait for its pictures, but their sound goes on.
+    pub(crate) fn resume(&mut self, now: Time, position: Position) {
+        self.restart(now, position, false);
+    }
+
+    /// Takes in frames of the publisher's [`Position`], which come as a batch: for players that had everything they are the burst
+    /// with which they begin, and no lag. O(frames and players).
+    pub(crate) fn push_burst(&mut self, now: Time, frames: impl IntoIterator<Item = Frame>) {
+        let (start, watch) = (self.view.ring.end(), self.view.watch);
+        for frame in frames {
+            self.push(now, frame);
+        }
+        self.view.watch = watch;
+        let (end, generation) = (self.view.ring.end(), self.view.generation);
+        let had_all = |it: &Subscriber| it.generation == generation && it.cursor >= start;
+        for (_, subscriber) in self.subscribers.iter_mut().filter(|(_, it)| had_all(it)) {
+            subscriber.anchor = end;
+        }
+    }
+
+    /// What the present publisher has sent so far, for another channel that it is to [begin](Self::begin_at) in.
+    #[must_use]
+    pub(crate) fn position(&self) -> Position {
+        Position {
+            watch: self.view.watch,
+            adts: self.adts,
+        }
     }
 }
 

@@ -26,7 +26,9 @@ mod wait_queue;
 #[cfg(test)]
 mod tests;
 
-pub use channel::{Channel, ChannelStats, Join, Next, Position, SubscriberId};
+#[cfg(any(feature = "server", test))]
+pub(crate) use channel::Position;
+pub use channel::{Channel, ChannelStats, Join, Next, SubscriberId};
 pub use config::ChannelConfig;
 pub use headers::{MAX_HEADER_LEN, MAX_HEADERS};
 pub use subscriber::{LagLimit, SkipStep, SubscriberStats};
