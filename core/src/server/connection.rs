@@ -15,7 +15,7 @@ use crate::rtmp::{
     StatusCode,
 };
 use crate::time::PerSecond;
-use crate::{EndCause, Frame, FrameAt, Output, RequestId, StreamKey, Target, Time};
+use crate::{EndCause, Frame, FrameAt, Output, RequestId, StateError, StreamKey, Target, Time};
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -510,25 +510,26 @@ impl Protocol {
         either!(self, session => session.close(now));
     }
 
-    /// Lets a publisher begin. Nothing if the request has ended meanwhile: its end is reported in its own way.
+    /// Lets a publisher begin.
     pub(super) fn accept_publish(&mut self, now: Time, request: RequestId) {
-        // A stale request is no error here: the peer left while the home was asked, and `PublishEnded` says so.
-        let _ = match self {
+        let result = match self {
             Protocol::Rtmp(session) => session.accept(now, request),
             Protocol::Http(session) => session.accept_publish(now, request),
         };
+        debug_assert_expected(result);
     }
 
-    /// Lets a player begin; see `accept_publish`.
+    /// Lets a player begin.
     pub(super) fn accept_play(&mut self, now: Time, request: RequestId) {
-        let _ = match self {
+        let result = match self {
             Protocol::Rtmp(session) => session.accept(now, request),
             Protocol::Http(session) => session.accept_play(now, request),
         };
+        debug_assert_expected(result);
     }
 
     pub(super) fn reject(&mut self, now: Time, request: RequestId, intent: Intent, refusal: Refusal) {
-        let _ = match self {
+        let result = match self {
             Protocol::Rtmp(session) => session.reject(now, request, rtmp_status(refusal, intent)),
             Protocol::Http(session) => {
                 let retry_after = match refusal {
@@ -544,11 +545,12 @@ impl Protocol {
                 session.reject(now, request, http_status(refusal), refusal.reason(), retry_after)
             }
         };
+        debug_assert_expected(result);
     }
 
     /// Turns a peer away by the word of the world. An RTMP peer that does nothing else is closed once it has been told.
     pub(super) fn deny(&mut self, now: Time, request: RequestId, intent: Intent, denial: &Denial) {
-        let _ = match self {
+        let result = match self {
             Protocol::Rtmp(session) => {
                 let status = Status::new(denied(intent), denial.reason.to_string());
                 session.reject(now, request, status)
@@ -561,12 +563,13 @@ impl Protocol {
                 session.reject(now, request, status, &denial.reason, None)
             }
         };
+        debug_assert_expected(result);
     }
 
     /// Sends a frame to a player. `tracks` are for the FLV header, which goes before the first.
     pub(super) fn send_frame(&mut self, stream: MessageStreamId, frame: FrameAt<'_>, starts: Option<Tracks>) {
-        // An error means that the play has ended meanwhile, or that the connection is about to for its full output.
-        let _ = match self {
+        // An error means that the connection is about to end for its full output.
+        let result = match self {
             Protocol::Rtmp(session) => session.send_frame(stream, frame),
             Protocol::Http(session) => starts
                 .map_or(Ok(()), |Tracks { audio, video }| {
@@ -574,22 +577,23 @@ impl Protocol {
                 })
                 .and_then(|()| session.send_frame(frame)),
         };
+        debug_assert_expected(result);
     }
 
     /// Tells a player that its publisher has come.
     pub(super) fn publish_notify(&mut self, stream: MessageStreamId) {
         if let Protocol::Rtmp(session) = self {
-            let _ = session.publish_notify(stream);
+            debug_assert_expected(session.publish_notify(stream));
         }
     }
 
     pub(super) fn end_play(&mut self, now: Time, stream: MessageStreamId, cause: EndCause) {
         match self {
             Protocol::Rtmp(session) => {
-                let _ = session.end_play(now, stream, cause);
+                debug_assert_expected(session.end_play(now, stream, cause));
             }
             Protocol::Http(session) => {
-                let _ = session.end_play(now, cause);
+                debug_assert_expected(session.end_play(now, cause));
             }
         }
     }
@@ -597,13 +601,25 @@ impl Protocol {
     pub(super) fn end_publish(&mut self, now: Time, stream: MessageStreamId, refusal: Refusal, cause: EndCause) {
         match self {
             Protocol::Rtmp(session) => {
-                let _ = session.end_publish(now, stream, rtmp_status(refusal, Intent::Publish), cause);
+                debug_assert_expected(session.end_publish(now, stream, rtmp_status(refusal, Intent::Publish), cause));
             }
             Protocol::Http(session) => {
-                let _ = session.end_publish(now, http_status(refusal), refusal.reason(), cause);
+                debug_assert_expected(session.end_publish(now, http_status(refusal), refusal.reason(), cause));
             }
         }
     }
+}
+
+/// What a session was told it must have expected: its events are acted on as they come, so that the server knows of each
+/// request, publish and play whether it goes on, whatever the peer does. Too much output is the peer's doing.
+fn debug_assert_expected(result: Result<(), StateError>) {
+    debug_assert!(
+        matches!(
+            result,
+            Ok(()) | Err(StateError::OutputFull { .. } | StateError::FrameTooLarge { .. })
+        ),
+        "{result:?}"
+    );
 }
 
 impl Refusal {
@@ -659,7 +675,7 @@ fn from_rtmp(session: &mut ServerSession, now: Time, event: Event) -> ProtocolEv
     match event {
         Event::ConnectRequested { id, connect } => {
             // Every application is welcome; who may publish and play is asked per stream.
-            let _ = session.accept(now, id);
+            debug_assert_expected(session.accept(now, id));
             ProtocolEvent::Connected(connect)
         }
         Event::PublishRequested {
