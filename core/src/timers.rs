@@ -94,6 +94,7 @@ impl Timers {
     }
 
     /// The timers that are due at `now`.
+    #[cfg(feature = "server")]
     pub(crate) fn due(&self, now: Time) -> impl Iterator<Item = Timer> {
         let timers = Timer::ALL.into_iter().zip(self.deadlines);
         timers.filter(move |(_, at)| *at <= now).map(|(timer, _)| timer)

@@ -217,6 +217,7 @@ impl HttpSession {
     }
 
     /// Whether [`handle_timeout`](Self::handle_timeout) at `now` would end something because of what the peer has not done.
+    #[cfg(feature = "server")]
     pub(crate) fn is_overdue(&self, now: Time) -> bool {
         self.timers.due(now).any(|timer| match timer {
             Timer::Handshake | Timer::Command => true,

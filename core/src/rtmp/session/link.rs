@@ -371,6 +371,7 @@ impl Link {
     }
 
     /// Whether a deadline that has passed at `now` says that the peer was silent for its `idle_span`, or took nothing.
+    #[cfg(feature = "server")]
     pub(super) fn is_overdue(&self, now: Time, idle_span: Duration) -> bool {
         self.timers.due(now).any(|timer| match timer {
             Timer::Handshake | Timer::Command => true,

@@ -150,6 +150,7 @@ impl ServerSession {
     }
 
     /// Whether [`handle_timeout`](Self::handle_timeout) at `now` would end something because of what the peer has not done.
+    #[cfg(feature = "server")]
     pub(crate) fn is_overdue(&self, now: Time) -> bool {
         self.link.is_overdue(now, self.idle_span())
     }
