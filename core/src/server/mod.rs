@@ -91,7 +91,7 @@ use journal::Journal;
 use shard::{Body, Subscription, home_of};
 use stream::Stream;
 use tracing::{debug, warn};
-use work::WorkMeter;
+use work::{WorkMeter, WorkOfAll};
 
 /// How long a connection that we have ended may go on sending before its socket is dropped.
 const LINGER: Duration = Duration::from_secs(1);
@@ -108,6 +108,7 @@ pub struct Server {
     seed: u64,
     tickets: u64,
     connections: Connections,
+    work: WorkOfAll,
     deferred: DeferredReads,
     contests: Contests,
     bans: Bans,
@@ -147,6 +148,7 @@ impl Server {
             seed,
             tickets: 0,
             connections: Connections::new(shard, shards),
+            work: WorkOfAll::default(),
             deferred: DeferredReads::default(),
             contests: Contests::default(),
             bans: Bans::default(),
@@ -254,14 +256,15 @@ impl Server {
     }
 
     /// Whether the input of the connection has made more work in this second than
-    /// [`Limits::max_work_per_second`](crate::Limits::max_work_per_second). What comes behind it is to be read when there is
-    /// nothing else to do, and a little at a time, until all of it has been.
+    /// [`Limits::max_work_per_second`](crate::Limits::max_work_per_second), or than its share where the input of all makes much
+    /// more. What comes behind it is to be read when there is nothing else to do, and a little at a time, until all of it has
+    /// been.
     #[must_use]
     pub fn yields(&self, now: Time, id: ConnectionId) -> bool {
-        let max = self.config.limits.max_work_per_second;
+        let share = self.work.share(now, self.config.limits.max_work_per_second);
         self.connections
             .get(id)
-            .is_some_and(|connection| connection.work.present(now) > max)
+            .is_some_and(|connection| connection.work.present(now) > share)
     }
 
     /// The peer closed its side: there is nothing more to read.
@@ -444,7 +447,7 @@ impl Server {
             && connection.phase == Phase::Open
             && !connection.protocol.is_closing()
         {
-            connection.work.note(now, connection.protocol.work());
+            connection.work.note(now, connection.protocol.work(), &mut self.work);
             connection.is_input_paused = connection.is_paused();
             self.keep(now, id, input);
             self.end_input(now, id);

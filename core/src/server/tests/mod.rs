@@ -17,4 +17,5 @@ mod streams;
 mod takeover;
 mod tracks;
 mod views;
+mod work;
 mod world;
