@@ -197,12 +197,7 @@ impl<S: Socket> Shard<S> {
     /// come first.
     pub fn readable(&mut self, now: Time, id: ConnectionId) -> bool {
         self.is_busy = true;
-        let Some(connection) = find(&mut self.connections, id) else {
-            return false;
-        };
-        if connection.is_yielding || self.server.yields(now, id) {
-            connection.join(&mut self.yield_queue);
-            connection.update_interest(now, &mut self.server);
+        if self.yields(now, id) {
             return false;
         }
         let len = self.read(now, id);
@@ -399,12 +394,25 @@ impl<S: Socket> Shard<S> {
         }
     }
 
-    /// Reads a connection of the read queue once, and returns how much there was.
+    /// Reads a connection of the read queue once, unless it yields, and returns how much there was.
     fn read_queued(&mut self, now: Time, id: ConnectionId) -> usize {
         if let Some(connection) = find(&mut self.connections, id) {
             connection.is_read_queued = false;
         }
-        self.read_on(now, id)
+        if self.yields(now, id) { 0 } else { self.read_on(now, id) }
+    }
+
+    /// Whether a connection that has something to read yields to the others: it is read in its turn then.
+    fn yields(&mut self, now: Time, id: ConnectionId) -> bool {
+        let Some(connection) = find(&mut self.connections, id) else {
+            return false;
+        };
+        let yields = connection.is_yielding || self.server.yields(now, id);
+        if yields {
+            connection.join(&mut self.yield_queue);
+            connection.update_interest(now, &mut self.server);
+        }
+        yields
     }
 
     /// Reads once, comes back for what is left, and returns how much there was.
@@ -428,8 +436,8 @@ impl<S: Socket> Shard<S> {
 
     /// Reads once, if the server wants it, and returns how much there was.
     fn read(&mut self, now: Time, id: ConnectionId) -> usize {
-        let is_yielding = self.is_yielding(id);
-        self.read_at_most(now, id, if is_yielding { YIELDING_READ } else { SCRATCH })
+        let yields = self.is_yielding(id) || self.server.yields(now, id);
+        self.read_at_most(now, id, if yields { YIELDING_READ } else { SCRATCH })
     }
 
     fn read_at_most(&mut self, now: Time, id: ConnectionId, max: usize) -> usize {

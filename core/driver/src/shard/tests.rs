@@ -433,6 +433,41 @@ fn who_yields_gets_something_of_a_busy_thread_too() {
 }
 
 #[test]
+fn publishers_without_players_yield_too() {
+    let mut shard = new_shard();
+    let dear: Vec<_> = (0..20)
+        .map(|name| {
+            let (id, fake) = connect(&mut shard, &[]);
+            let head = format!("POST /live/dear{name} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n34\r\n");
+            // A frame, and the beginning of another.
+            let tags = b"FLV\x01\x05\0\0\0\x09\0\0\0\0\x08\0\0\x03\0\0\0\0\0\0\0\xAF\x01\x21\0\0\0\x0E\
+                \x09\x7F\xFF\xFF\0\0\0\0\0\0\0\x17\x01\0\0\0\0\0\0\0\0\r\n";
+            receive(&mut shard, id, &fake, Ok([head.as_bytes(), tags].concat()));
+            assert!(fake.borrow().low_water.is_some_and(|bytes| bytes > 1));
+            fake.borrow_mut().refrain = b"1\r\n\x17\r\n".repeat(SCRATCH / 6 + 1);
+            (id, fake)
+        })
+        .collect();
+    // Their turn comes again and again, and each uses up its second.
+    for millis in (1_000..2_000).step_by(100) {
+        let now = Time::from_millis(millis);
+        shard.handle_timeout(now);
+        for _ in 0..20 {
+            shard.turn(now, |_, _| ());
+        }
+    }
+    let before = bytes_read(&dear);
+    shard.handle_timeout(Time::from_millis(1_999));
+    for _ in 0..20 {
+        let before = bytes_read(&dear);
+        shard.turn(Time::from_millis(1_999), |_, _| ());
+        assert!(bytes_read(&dear) - before <= 2 * YIELDING_READ);
+    }
+    let per_second = before / 20;
+    assert!(per_second <= (256 << 10) + SCRATCH, "{per_second} bytes of each");
+}
+
+#[test]
 fn who_has_caught_up_is_read_as_before() {
     let mut shard = new_shard();
     let (id, fake) = connect_dear(&mut shard, 0, 100_000);
