@@ -72,6 +72,11 @@ impl Server {
             ConnectionId::from_token(claim.connection),
             MessageStreamId(claim.stream),
         );
+        if let Some(refusal) = self.banned(now, id, [key]) {
+            // Since it asked.
+            self.refuse_publish(now, key, claim, refusal);
+            return;
+        }
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
