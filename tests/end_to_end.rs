@@ -139,7 +139,7 @@ fn an_absent_stream_is_not_found(runtime: Runtime) {
 fn what_goes_wrong_is_in_the_log(runtime: Runtime) {
     let server = runtime.start(&[]);
     assert_eq!(server.get("/").status, 404);
-    server.wait_for_line(r#"reason="stream name needs an app and a name""#);
+    server.wait_for_line(r#"reason="stream name needs an app and a name"#);
     assert_eq!(server.get("/live/%E2%80%AEx").status, 404);
     server.wait_for_line(r#"protocol="http" stream="live/\u{202e}x" reason="no such stream""#);
     assert_eq!(
@@ -148,7 +148,7 @@ fn what_goes_wrong_is_in_the_log(runtime: Runtime) {
     );
     server.wait_for_line(r#"reason="not an FLV stream: it begins with 'hel'"#);
     let backslash = ffmpeg::publish(TYPICAL, &server.rtmp_url("live/a\\b"));
-    server.wait_for_line(r#"protocol="rtmp" reason="stream name contains a control character or a backslash""#);
+    server.wait_for_line(r#"protocol="rtmp" reason="stream name contains a control character or a backslash"#);
     drop(backslash);
     for (address, opening, reason) in [
         (
@@ -466,7 +466,16 @@ fn assert_same_frames(received: &[Frame], published: &[Frame]) {
                 .map(|frame| frame.payload.clone())
                 .collect::<Vec<_>>()
         };
-        assert!(payloads(received) == payloads(published), "{kind:?} differs");
+        let (received, published) = (payloads(received), payloads(published));
+        let missing: Vec<_> = (0..published.len())
+            .filter(|at| !received.contains(&published[*at]))
+            .collect();
+        assert!(
+            received == published,
+            "{kind:?} differs: {} of {} came, without {missing:?}",
+            received.len(),
+            published.len()
+        );
     }
 }
 

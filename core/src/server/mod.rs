@@ -240,7 +240,7 @@ impl Server {
         if connection.phase != Phase::Open {
             return;
         }
-        if connection.pending_input.is_empty() {
+        if connection.pending_input.is_empty() && !connection.is_claiming() {
             self.feed(now, id, input);
         } else {
             self.keep(now, id, input);

@@ -657,3 +657,31 @@ fn the_name_goes_to_the_newcomer_that_may_have_it() {
         },
     );
 }
+
+#[test]
+fn frames_in_the_next_reads_wait_with_the_first() {
+    let mut body = Output::new();
+    FlvWriter::header(TagFlags::default(), &mut body);
+    frames("V A K0 a5 P40").for_each(|frame| FlvWriter::frame(&frame, &mut body));
+    let body = drain(&mut body);
+    // Any number of bytes comes before the name is had, in two reads.
+    for (name, early) in ["a", "b"]
+        .iter()
+        .flat_map(|name| (20..body.len()).map(move |early| (name, early)))
+    {
+        let mut world = World::new(3, |_| {});
+        let player = world.http_play(1, &format!("/live/{name}?wait=20"));
+        let push = world.connect(0, Listener::Http, OWN);
+        world.send(
+            push,
+            format!("POST /live/{name} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes(),
+        );
+        let (early, late) = body.split_at(early);
+        world.delivers = false;
+        world.send(push, early);
+        world.send(push, late);
+        world.delivers = true;
+        world.settle();
+        assert_eq!(world.seen(player), "A0 V0 K0 a5 P40", "{name}, {} bytes", early.len());
+    }
+}
