@@ -74,6 +74,7 @@ impl View {
     }
 
     /// What the player gets next, or [`Next::Pending`] at the live edge.
+    #[inline]
     pub(super) fn next(&self, subscriber: &mut Subscriber) -> Next<'_> {
         let is_over = subscriber.generation != self.generation;
         let end = if is_over {

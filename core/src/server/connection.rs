@@ -371,24 +371,34 @@ impl Connection {
         is_heard.then(|| self.last_input + PUBLISHER_SILENCE)
     }
 
-    /// When to look at it next.
+    /// When to look at it next. A loop, because it is asked after every frame to a player.
     pub(super) fn due(&self) -> Time {
         match self.phase {
             Phase::Open => {
-                let waits = self.roles.iter().map(|role| match role.activity {
-                    Activity::Seeking { until, .. } | Activity::Playing { until, .. } => until.unwrap_or(Time::NEVER),
-                    Activity::Requesting { .. }
-                    | Activity::Admitted
-                    | Activity::Claiming { .. }
-                    | Activity::Publishing { .. } => Time::NEVER,
-                });
-                let ends = self.roles.iter().map(|role| role.ends);
-                let silence = self.silence_due();
-                let half_closed = self.half_closed.as_ref().map(|half_closed| half_closed.until);
-                let asking = self.asking().map(|asking| asking.until);
-                let others =
-                    [silence, half_closed, asking, self.protocol.poll_timeout()].map(|due| due.unwrap_or(Time::NEVER));
-                waits.chain(ends).chain(others).fold(Time::NEVER, Time::min)
+                let never = |due: Option<Time>| due.unwrap_or(Time::NEVER);
+                let mut due = never(self.protocol.poll_timeout());
+                for role in &self.roles {
+                    due = due.min(role.ends);
+                    match role.activity {
+                        Activity::Seeking { until, .. } | Activity::Playing { until, .. } => {
+                            due = due.min(never(until))
+                        }
+                        Activity::Publishing { .. } if !self.is_silent => {
+                            due = due.min(self.last_input + PUBLISHER_SILENCE)
+                        }
+                        Activity::Requesting { .. }
+                        | Activity::Admitted
+                        | Activity::Claiming { .. }
+                        | Activity::Publishing { .. } => {}
+                    }
+                }
+                if let Some(half_closed) = &self.half_closed {
+                    due = due.min(half_closed.until);
+                }
+                if let Some(asking) = self.asking() {
+                    due = due.min(asking.until);
+                }
+                due
             }
             Phase::Lingering { until } => until,
             Phase::Closed => Time::NEVER,
