@@ -58,7 +58,7 @@ fn serve(mut socket: TcpStream, config: Arc<SessionConfig>) -> Result<Counts, Bo
             Err(error) => return Err(error.into()),
         };
 
-        // Tell it what has happened. It takes all of the input: requests are answered at once, so it is never paused.
+        // Tell it what has come. It takes all of the input: requests are answered at once, so it is never paused.
         let now = Time::ZERO + clock.elapsed();
         let mut input = scratch.get(..read.unwrap_or(0)).unwrap_or_default();
         let is_eof = read == Some(0);

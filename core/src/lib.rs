@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!               ┌──────────────── a machine ────────────────┐
-//!   bytes ────▶ │ handle_input                       events │ ────▶ what happened
+//!   bytes ────▶ │ handle_input                       events │ ────▶ what came
 //!   time  ────▶ │ handle_timeout                   commands │ ◀──── accept, reject, send_frame, close
 //!               │                                           │
 //!   bytes ◀──── │ output            handshake ▸ chunk ▸     │

@@ -67,7 +67,7 @@ impl fmt::Display for Time {
     }
 }
 
-/// How often something has happened in the present second.
+/// How often something was the case in the present second.
 #[derive(Debug, Default)]
 pub(crate) struct PerSecond {
     /// The seconds until then wrap after a hundred years.

@@ -165,7 +165,7 @@ impl Pair {
         self.client_events.contains(&ClientEvent::Started)
     }
 
-    /// Whether `frame` was the last thing that happened at the other end.
+    /// Whether `frame` was the last thing that came at the other end.
     fn is_through(&self, frame: &Frame) -> bool {
         matches!(self.server_events.last(), Some(Event::Frame { frame: last, .. }) if last == frame)
             || matches!(self.client_events.last(), Some(ClientEvent::Frame(last)) if last == frame)

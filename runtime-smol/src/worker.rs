@@ -89,7 +89,7 @@ impl Shared {
                 self.wait(&mut timer).await;
             }
             let mut worker = self.worker();
-            worker.attend();
+            worker.proceed();
             if worker.is_stopping() {
                 accepting.clear();
             }

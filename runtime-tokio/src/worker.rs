@@ -17,7 +17,7 @@ use tokio::time;
 #[derive(Debug)]
 pub(crate) struct Shared {
     worker: RefCell<Worker<Handle>>,
-    /// Wakes the worker's own task: there is mail, or something to attend to.
+    /// Wakes the worker's own task: there is mail, or something to do.
     attention: Arc<Notify>,
 }
 
@@ -85,7 +85,7 @@ impl Shared {
                 }
             }
             let mut worker = self.worker.borrow_mut();
-            worker.attend();
+            worker.proceed();
             if worker.is_stopping() {
                 accepting.abort_all();
             }

@@ -73,7 +73,7 @@ impl EventLoop {
             }
             self.read();
             self.accept();
-            self.worker.attend();
+            self.worker.proceed();
             if self.worker.is_stopping() {
                 self.listeners.clear();
             }

@@ -238,7 +238,7 @@ impl<S: Socket> Shard<S> {
         self.questions.pop_front()
     }
 
-    /// The next thing that has happened, if the server's configuration says that events are kept. Take them after each
+    /// The next event, if the server's configuration says that events are kept. Take them after each
     /// [`turn`](Self::turn).
     pub fn poll_event(&mut self) -> Option<Event> {
         self.server.poll_event()
@@ -294,7 +294,7 @@ impl<S: Socket> Shard<S> {
     /// thread from its other sockets; what comes in meanwhile joins the queue, and frames that wait leave together.
     ///
     /// Connections whose input makes too much work [yield](Server::yields): one of them is read, and only a little, by each
-    /// turn that finds nothing else to do, because nothing has happened since the turn before. So a stream waits for them
+    /// turn that finds nothing else to do, because nothing came since the turn before. So a stream waits for them
     /// no longer than for one such read, however many there are.
     pub fn turn(&mut self, now: Time, mut send: impl FnMut(ShardId, ShardMessage)) -> bool {
         let is_idle = !mem::take(&mut self.is_busy) && self.read_queue.is_empty() && self.run_queue.is_empty();

@@ -17,7 +17,7 @@ use tracing::debug;
 /// while let Some(due) = worker.due()? {
 ///     // Wait until `due`, for mail, for a ready socket, or until a step of another task needs attention.
 ///     // Ready sockets go first, each with a step.
-///     worker.attend();
+///     worker.proceed();
 /// }
 /// ```
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl<S: Socket> Worker<S> {
     }
 
     /// The shard, for a driver that has several things to tell it before what follows from them is done: by the next
-    /// [step](Self::step), or by [`attend`](Self::attend).
+    /// [step](Self::step), or by [`proceed`](Self::proceed).
     pub fn shard(&mut self) -> &mut Shard<S> {
         &mut self.shard
     }
@@ -106,7 +106,7 @@ impl<S: Socket> Worker<S> {
     }
 
     /// Until when to wait if nothing happens before: [`Time::ZERO`] if there is work left that only lets ready sockets go
-    /// first, `None` once the worker was stopped and is done. Then [`attend`](Self::attend).
+    /// first, `None` once the worker was stopped and is done. Then [`proceed`](Self::proceed).
     ///
     /// # Errors
     /// If a step has panicked in a task whose panics the runtime has caught.
@@ -152,7 +152,7 @@ impl<S: Socket> Worker<S> {
     }
 
     /// Reads the mail, handles what is due, and does what follows.
-    pub fn attend(&mut self) {
+    pub fn proceed(&mut self) {
         let now = self.clock.now();
         for mail in self.inbox.take() {
             match mail {

@@ -43,7 +43,7 @@ use wait_queue::GroupId;
 /// All channels of one thread, by key, and which players are to be woken.
 ///
 /// What else an application knows of a stream can stand beside its channel: `C` is a [`Channel`], or a record that holds one
-/// and lends it by [`AsMut`].
+/// and gives it out by [`AsMut`].
 #[derive(Debug)]
 pub struct Hub<C = Channel> {
     slots: Slab<Slot<C>>,

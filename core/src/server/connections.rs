@@ -78,7 +78,7 @@ impl Connections {
         self.iter().map(|(id, _)| id).collect()
     }
 
-    /// Something happened that the connection may have to act on: it is visited before the present call returns.
+    /// Something changed that the connection may have to act on: it is visited before the present call returns.
     pub(super) fn touch(&mut self, id: ConnectionId) {
         if let Some(connection) = self.get_mut(id)
             && !mem::replace(&mut connection.is_touched, true)

@@ -23,7 +23,7 @@ pub struct Peer {
     pub protocol: Protocol,
 }
 
-/// Something that happened. Kept for [`Server::poll_event`](super::Server::poll_event) if
+/// What those who watch a server are told. Kept for [`Server::poll_event`](super::Server::poll_event) if
 /// [`Config::keeps_events`](super::Config::keeps_events), and logged unless its peer has used up its share of the log.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

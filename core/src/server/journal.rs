@@ -120,7 +120,7 @@ pub(super) struct Seldom {
 }
 
 impl Seldom {
-    /// It has happened once more. Returns how often since the last line, if it is time for the next.
+    /// It was the case once more. Returns how often since the last line, if it is time for the next.
     pub(super) fn note(&mut self, now: Time) -> Option<u64> {
         self.times += 1;
         (self.next <= now).then(|| {

@@ -119,7 +119,7 @@ pub struct Server {
     /// Messages of ours to ourselves.
     inbox: VecDeque<ShardMessage>,
     actions: VecDeque<Action>,
-    /// What has happened, for [`poll_event`](Server::poll_event).
+    /// Events for [`poll_event`](Server::poll_event).
     events: VecDeque<Event>,
     is_shutting_down: bool,
     stats: ServerStats,
@@ -384,7 +384,7 @@ impl Server {
         Some(Action::Wake(id))
     }
 
-    /// The next thing that has happened, in order, if [`Config::keeps_events`] says that they are kept.
+    /// The next event, in order, if [`Config::keeps_events`] says that they are kept.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
@@ -470,7 +470,7 @@ impl Server {
         }
     }
 
-    /// Says that something has happened because of its peer.
+    /// Tells an event that its peer has caused.
     fn report(&mut self, now: Time, event: Event) {
         if let Some(peer) = event.peer() {
             self.report_about(now, peer.address.into(), event);

@@ -35,7 +35,7 @@ fn serve((mut worker, _listeners): (Worker<Silent>, Listeners)) -> io::Result<()
         if due > Time::ZERO {
             thread::park_timeout(DEADLINE);
         }
-        worker.attend();
+        worker.proceed();
     }
     Ok(())
 }

@@ -44,11 +44,11 @@ fn new_worker() -> (Worker<Silent>, Handle) {
     )
 }
 
-/// Attends to the worker until it waits, and returns until when.
+/// Lets the worker proceed until it waits, and returns until when.
 fn settle(worker: &mut Worker<Silent>) -> Option<Time> {
     for _ in 0..100 {
         match worker.due().unwrap() {
-            Some(Time::ZERO) => worker.attend(),
+            Some(Time::ZERO) => worker.proceed(),
             due => return due,
         }
     }

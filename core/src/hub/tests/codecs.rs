@@ -44,8 +44,8 @@ fn a_publisher_that_returns_without_headers_goes_on() {
     assert!(tracks == BOTH && seen.starts_with("A0 V0 S0 K0 a5 "), "{seen}");
 }
 
-#[test]
-fn another_codec_ends_who_had_pictures_of_the_one_before() {
+/// A publisher has come back to players by RTMP and by FLV, who have had its first pictures.
+fn stage_that_begins_again() -> (Stage, [SubscriberId; 2]) {
     let mut stage = Stage::new(|_| {});
     stage.push("V A K0 a5 P40");
     let players = [stage.join(), stage.join_by_flv()];
@@ -53,6 +53,12 @@ fn another_codec_ends_who_had_pictures_of_the_one_before() {
         stage.take(player);
     }
     stage.begin();
+    (stage, players)
+}
+
+#[test]
+fn another_codec_ends_who_had_pictures_of_the_one_before() {
+    let (mut stage, players) = stage_that_begins_again();
     let new = stage.join();
     stage.push("A a1000");
     stage.push_hevc(1_000);
@@ -102,13 +108,7 @@ fn sound_in_adts_that_comes_back_has_its_header() {
 
 #[test]
 fn other_parameters_of_the_same_codec_end_nobody() {
-    let mut stage = Stage::new(|_| {});
-    stage.push("V A K0 a5 P40");
-    let players = [stage.join(), stage.join_by_flv()];
-    for player in players {
-        stage.take(player);
-    }
-    stage.begin();
+    let (mut stage, players) = stage_that_begins_again();
     stage.push("V' A K1000 a1005");
     assert_eq!(players.map(|player| stage.take(player)), ["V40 K1000 a1005"; 2]);
 }

@@ -15,7 +15,7 @@ fn watched(change: impl FnOnce(&mut Config)) -> World {
     })
 }
 
-/// What has happened on a shard since it was last asked, shortly.
+/// The events of a shard since it was last asked, shortly.
 fn events(world: &mut World, shard: usize) -> Vec<String> {
     let events = core::iter::from_fn(|| world.servers[shard].poll_event());
     let brief = |event: Event| {

@@ -59,7 +59,7 @@ fn wait(world: &mut World, limit: Duration, is_done: impl Fn(&World) -> bool) ->
     let start = world.now;
     while !is_done(world) {
         let passed = world.now.since(start);
-        assert!(passed < limit, "nothing has happened in {passed:?}");
+        assert!(passed < limit, "nothing has changed in {passed:?}");
         world.pass(STEP);
     }
     world.now.since(start)
