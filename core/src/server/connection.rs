@@ -34,7 +34,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 pub(super) struct Connection {
     pub(super) generation: u32,
     pub(super) peer: SocketAddr,
-    pub(super) protocol: Protocol,
+    pub(super) protocol: Session,
     /// One per publish or play; nearly always one.
     pub(super) roles: Vec<Role>,
     /// Whether input waits until a request is answered.
@@ -186,7 +186,7 @@ pub(super) struct Shared {
 
 /// RTMP or HTTP, in the same words.
 #[derive(Debug)]
-pub(super) enum Protocol {
+pub(super) enum Session {
     Rtmp(Box<ServerSession>),
     Http(Box<HttpSession>),
 }
@@ -361,7 +361,7 @@ impl Connection {
     /// the next request waiting for as long as it goes on. An RTMP request is answered soon.
     pub(super) fn reads_on(&self) -> bool {
         let asks_to_publish = self.asking().is_some_and(|it| it.intent() == Intent::Publish);
-        matches!(self.protocol, Protocol::Http(_)) && !self.is_claiming() && !asks_to_publish
+        matches!(self.protocol, Session::Http(_)) && !self.is_claiming() && !asks_to_publish
     }
 
     /// When it has sent nothing for so long that it is worth a word, if it publishes.
@@ -410,17 +410,17 @@ impl Connection {
 macro_rules! either {
     ($protocol:expr, $session:ident => $action:expr) => {
         match $protocol {
-            Protocol::Rtmp($session) => $action,
-            Protocol::Http($session) => $action,
+            Session::Rtmp($session) => $action,
+            Session::Http($session) => $action,
         }
     };
 }
 
-impl Protocol {
+impl Session {
     pub(super) fn new(listener: Listener, shared: &Shared, now: Time, seed: u64) -> Self {
         match listener {
-            Listener::Rtmp => Protocol::Rtmp(Box::new(ServerSession::new(shared.session.clone(), now, seed))),
-            Listener::Http => Protocol::Http(Box::new(HttpSession::new(shared.http.clone(), now))),
+            Listener::Rtmp => Session::Rtmp(Box::new(ServerSession::new(shared.session.clone(), now, seed))),
+            Listener::Http => Session::Http(Box::new(HttpSession::new(shared.http.clone(), now))),
         }
     }
 
@@ -430,8 +430,8 @@ impl Protocol {
 
     pub(super) fn kind(&self) -> super::Protocol {
         match self {
-            Protocol::Rtmp(_) => super::Protocol::Rtmp,
-            Protocol::Http(session) => match session.transport() {
+            Session::Rtmp(_) => super::Protocol::Rtmp,
+            Session::Http(session) => match session.transport() {
                 Transport::Http => super::Protocol::Http,
                 Transport::WebSocket => super::Protocol::WebSocket,
             },
@@ -441,31 +441,31 @@ impl Protocol {
     /// What kind of listener it came by.
     pub(super) const fn spoken(&self) -> Listener {
         match self {
-            Protocol::Rtmp(_) => Listener::Rtmp,
-            Protocol::Http(_) => Listener::Http,
+            Session::Rtmp(_) => Listener::Rtmp,
+            Session::Http(_) => Listener::Http,
         }
     }
 
     pub(super) fn handle_input(&mut self, now: Time, input: &mut &[u8]) -> Result<Option<ProtocolEvent>, Failure> {
         Ok(match self {
-            Protocol::Rtmp(session) => session
+            Session::Rtmp(session) => session
                 .handle_input(now, input)?
                 .map(|event| from_rtmp(session, now, event)),
-            Protocol::Http(session) => session.handle_input(now, input)?.map(from_http),
+            Session::Http(session) => session.handle_input(now, input)?.map(from_http),
         })
     }
 
     pub(super) fn handle_eof(&mut self, now: Time) -> Result<Option<ProtocolEvent>, Failure> {
         Ok(match self {
-            Protocol::Rtmp(session) => session.handle_eof(now)?.map(|event| from_rtmp(session, now, event)),
-            Protocol::Http(session) => session.handle_eof(now)?.map(from_http),
+            Session::Rtmp(session) => session.handle_eof(now)?.map(|event| from_rtmp(session, now, event)),
+            Session::Http(session) => session.handle_eof(now)?.map(from_http),
         })
     }
 
     pub(super) fn handle_timeout(&mut self, now: Time) -> Result<Option<ProtocolEvent>, Failure> {
         Ok(match self {
-            Protocol::Rtmp(session) => session.handle_timeout(now)?.map(|event| from_rtmp(session, now, event)),
-            Protocol::Http(session) => session.handle_timeout(now)?.map(from_http),
+            Session::Rtmp(session) => session.handle_timeout(now)?.map(|event| from_rtmp(session, now, event)),
+            Session::Http(session) => session.handle_timeout(now)?.map(from_http),
         })
     }
 
@@ -481,8 +481,8 @@ impl Protocol {
     /// Bytes after which the peer wants each acknowledgement; `None` if its protocol knows none.
     pub(super) fn ack_every(&self) -> Option<u32> {
         match self {
-            Protocol::Rtmp(session) => Some(session.ack_every()),
-            Protocol::Http(_) => None,
+            Session::Rtmp(session) => Some(session.ack_every()),
+            Session::Http(_) => None,
         }
     }
 
@@ -523,8 +523,8 @@ impl Protocol {
     /// Lets a publisher begin.
     pub(super) fn accept_publish(&mut self, now: Time, request: RequestId) {
         let result = match self {
-            Protocol::Rtmp(session) => session.accept(now, request),
-            Protocol::Http(session) => session.accept_publish(now, request),
+            Session::Rtmp(session) => session.accept(now, request),
+            Session::Http(session) => session.accept_publish(now, request),
         };
         debug_assert_expected(result);
     }
@@ -532,16 +532,16 @@ impl Protocol {
     /// Lets a player begin.
     pub(super) fn accept_play(&mut self, now: Time, request: RequestId) {
         let result = match self {
-            Protocol::Rtmp(session) => session.accept(now, request),
-            Protocol::Http(session) => session.accept_play(now, request),
+            Session::Rtmp(session) => session.accept(now, request),
+            Session::Http(session) => session.accept_play(now, request),
         };
         debug_assert_expected(result);
     }
 
     pub(super) fn reject(&mut self, now: Time, request: RequestId, intent: Intent, refusal: Refusal) {
         let result = match self {
-            Protocol::Rtmp(session) => session.reject(now, request, rtmp_status(refusal, intent)),
-            Protocol::Http(session) => {
+            Session::Rtmp(session) => session.reject(now, request, rtmp_status(refusal, intent)),
+            Session::Http(session) => {
                 let retry_after = match refusal {
                     Refusal::Absent | Refusal::Crowded | Refusal::TooOften | Refusal::ShuttingDown => Some(RETRY_AFTER),
                     Refusal::Banned { left } => Some(left),
@@ -561,11 +561,11 @@ impl Protocol {
     /// Turns a peer away by the word of the world. An RTMP peer that does nothing else is closed once it has been told.
     pub(super) fn deny(&mut self, now: Time, request: RequestId, intent: Intent, denial: &Denial) {
         let result = match self {
-            Protocol::Rtmp(session) => {
+            Session::Rtmp(session) => {
                 let status = Status::new(denied(intent), denial.reason.to_string());
                 session.reject(now, request, status)
             }
-            Protocol::Http(session) => {
+            Session::Http(session) => {
                 let status = match denial.needs_credentials {
                     true => HttpStatus::Unauthorized,
                     false => HttpStatus::Forbidden,
@@ -580,8 +580,8 @@ impl Protocol {
     pub(super) fn send_frame(&mut self, stream: MessageStreamId, frame: FrameAt<'_>, starts: Option<Tracks>) {
         // An error means that the connection is about to end for its full output.
         let result = match self {
-            Protocol::Rtmp(session) => session.send_frame(stream, frame),
-            Protocol::Http(session) => starts
+            Session::Rtmp(session) => session.send_frame(stream, frame),
+            Session::Http(session) => starts
                 .map_or(Ok(()), |Tracks { audio, video }| {
                     session.start_play(TagFlags { audio, video })
                 })
@@ -592,17 +592,17 @@ impl Protocol {
 
     /// Tells a player that its publisher has come.
     pub(super) fn publish_notify(&mut self, stream: MessageStreamId) {
-        if let Protocol::Rtmp(session) = self {
+        if let Session::Rtmp(session) = self {
             debug_assert_expected(session.publish_notify(stream));
         }
     }
 
     pub(super) fn end_play(&mut self, now: Time, stream: MessageStreamId, cause: EndCause) {
         match self {
-            Protocol::Rtmp(session) => {
+            Session::Rtmp(session) => {
                 debug_assert_expected(session.end_play(now, stream, cause));
             }
-            Protocol::Http(session) => {
+            Session::Http(session) => {
                 debug_assert_expected(session.end_play(now, cause));
             }
         }
@@ -610,10 +610,10 @@ impl Protocol {
 
     pub(super) fn end_publish(&mut self, now: Time, stream: MessageStreamId, refusal: Refusal, cause: EndCause) {
         match self {
-            Protocol::Rtmp(session) => {
+            Session::Rtmp(session) => {
                 debug_assert_expected(session.end_publish(now, stream, rtmp_status(refusal, Intent::Publish), cause));
             }
-            Protocol::Http(session) => {
+            Session::Http(session) => {
                 debug_assert_expected(session.end_publish(now, http_status(refusal), refusal.reason(), cause));
             }
         }

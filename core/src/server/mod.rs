@@ -194,7 +194,7 @@ impl Server {
         let id = self.connections.insert(|generation| Connection {
             generation,
             peer,
-            protocol: connection::Protocol::new(listener, &self.shared, now, self.seed),
+            protocol: connection::Session::new(listener, &self.shared, now, self.seed),
             roles: Vec::new(),
             is_input_paused: false,
             pending_input: Vec::new(),
@@ -523,7 +523,7 @@ impl Server {
         &mut self,
         now: Time,
         id: ConnectionId,
-        mut step: impl FnMut(&mut connection::Protocol) -> Result<Option<ProtocolEvent>, Failure>,
+        mut step: impl FnMut(&mut connection::Session) -> Result<Option<ProtocolEvent>, Failure>,
     ) {
         loop {
             let Some(connection) = self.connections.get_mut(id) else {

@@ -1,6 +1,6 @@
 //! Publishing: who may, and where the frames go.
 
-use super::connection::{Activity, Protocol, PublishRequest, Refusal, Role};
+use super::connection::{Activity, PublishRequest, Refusal, Role, Session};
 use super::event::{Event, StreamInfo};
 use super::question::Intent;
 use super::replica::Replicas;
@@ -204,7 +204,7 @@ impl Server {
         let connection = self
             .connections
             .get(id)
-            .filter(|it| matches!(it.protocol, Protocol::Http(_)));
+            .filter(|it| matches!(it.protocol, Session::Http(_)));
         let key = connection
             .and_then(|connection| connection.roles.first())
             .filter(|role| matches!(role.activity, Activity::Admitted))
