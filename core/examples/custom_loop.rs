@@ -13,7 +13,7 @@
 
 use bytes::Buf;
 use headwater_core::Time;
-use headwater_core::server::{Action, Config, ConnectionId, Listener, Server, ShardId};
+use headwater_core::server::{Action, Config, ConnectionId, Protocol, Server, ShardId};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -52,8 +52,8 @@ fn main() -> io::Result<()> {
         scratch: vec![0; 64 << 10],
     };
     loop {
-        let mut has_worked = driver.accept(&rtmp, Listener::Rtmp);
-        has_worked |= driver.accept(&http, Listener::Http);
+        let mut has_worked = driver.accept(&rtmp, Protocol::Rtmp);
+        has_worked |= driver.accept(&http, Protocol::Http);
         for index in 0..driver.sockets.len() {
             has_worked |= driver.read(index);
             has_worked |= driver.write(index);
@@ -88,7 +88,7 @@ impl Driver {
     }
 
     /// Takes one connection in. Whether there was one.
-    fn accept(&mut self, listener: &TcpListener, protocol: Listener) -> bool {
+    fn accept(&mut self, listener: &TcpListener, protocol: Protocol) -> bool {
         // An error is either "none waits" or a passing one, such as too many open files: the next round asks again.
         let Ok((stream, peer)) = listener.accept() else {
             return false;

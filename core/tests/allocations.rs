@@ -14,7 +14,7 @@ use bytes::{Buf, Bytes};
 use headwater_core::rtmp::chunk::{ChunkEncoder, ChunkSize, ChunkStreamId, Message, MessageStreamId, MessageTypeId};
 use headwater_core::rtmp::message::{Control, UserControl};
 use headwater_core::rtmp::{ClientEvent, ClientRequest, ClientSession, Event, Purpose, ServerSession, SessionConfig};
-use headwater_core::server::{Action, Config, ConnectionId, Listener, Server, ShardId};
+use headwater_core::server::{Action, Config, ConnectionId, Protocol, Server, ShardId};
 use headwater_core::{Frame, Output, Time, Timestamp};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
@@ -201,9 +201,9 @@ impl Whole {
         }
     }
 
-    fn accept(&mut self, listener: Listener) -> ConnectionId {
+    fn accept(&mut self, protocol: Protocol) -> ConnectionId {
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000));
-        self.server.accept(self.now, listener, peer).unwrap()
+        self.server.accept(self.now, protocol, peer).unwrap()
     }
 
     /// A connection that has been let publish or play by RTMP, and its client.
@@ -213,7 +213,7 @@ impl Whole {
 
     /// The same with an application of its own.
     fn start(&mut self, purpose: Purpose, app: &str) -> (ConnectionId, ClientSession) {
-        let id = self.accept(Listener::Rtmp);
+        let id = self.accept(Protocol::Rtmp);
         let request = ClientRequest {
             app: app.into(),
             ..request(purpose)
@@ -232,7 +232,7 @@ impl Whole {
 
     /// A connection that has been let play by HTTP.
     fn http(&mut self, head: &[u8]) -> ConnectionId {
-        let id = self.accept(Listener::Http);
+        let id = self.accept(Protocol::Http);
         self.input(id, &[head]);
         id
     }
@@ -455,7 +455,7 @@ fn an_idle_server_costs_nothing_to_ask() {
 #[test]
 fn a_connection_that_says_nothing_owns_little() {
     let _turn = turn();
-    for (listener, budget) in [(Listener::Rtmp, 1_024), (Listener::Http, 672)] {
+    for (listener, budget) in [(Protocol::Rtmp, 1_024), (Protocol::Http, 672)] {
         let mut whole = Whole::new();
         let owned = owned_by_each(|| {
             whole.accept(listener);

@@ -3,15 +3,15 @@
 use crate::socket::{Connection, Handle};
 use crate::worker::Shared;
 use async_io::{Async, Timer};
-use headwater_core::server::{ConnectionId, Listener};
+use headwater_core::server::{ConnectionId, Protocol};
 use headwater_driver::{Accepted, Acceptor, Interest};
 use smol::future;
 use std::net::TcpListener;
 use std::rc::Rc;
 
 /// Accepts until it is dropped.
-pub(crate) async fn accept(worker: Rc<Shared>, socket: Async<TcpListener>, listener: Listener) {
-    let mut acceptor = Acceptor::new(listener);
+pub(crate) async fn accept(worker: Rc<Shared>, socket: Async<TcpListener>, protocol: Protocol) {
+    let mut acceptor = Acceptor::new(protocol);
     loop {
         let accepted = socket.accept().await;
         let now = worker.worker().now();
@@ -24,7 +24,7 @@ pub(crate) async fn accept(worker: Rc<Shared>, socket: Async<TcpListener>, liste
             }
         };
         let connection = Connection::new(stream);
-        let id = worker.worker().accept(listener, peer, Handle(connection.clone()));
+        let id = worker.worker().accept(protocol, peer, Handle(connection.clone()));
         if let Some(task) = id.and_then(|id| worker.spawn(serve(worker.clone(), id, connection))) {
             task.detach();
         }

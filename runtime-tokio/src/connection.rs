@@ -2,7 +2,7 @@
 
 use crate::socket::{Connection, Handle};
 use crate::worker::Shared;
-use headwater_core::server::{ConnectionId, Listener};
+use headwater_core::server::{ConnectionId, Protocol};
 use headwater_driver::{Accepted, Acceptor};
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -10,22 +10,22 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::{task, time};
 
 /// Accepts until it is dropped.
-pub(crate) async fn accept(worker: Rc<Shared>, socket: TcpListener, listener: Listener) {
-    let mut acceptor = Acceptor::new(listener);
+pub(crate) async fn accept(worker: Rc<Shared>, socket: TcpListener, protocol: Protocol) {
+    let mut acceptor = Acceptor::new(protocol);
     loop {
         let accepted = socket.accept().await;
         match acceptor.check(worker.now(), accepted) {
-            Accepted::Connection(stream, peer) => admit(&worker, listener, stream, peer),
+            Accepted::Connection(stream, peer) => admit(&worker, protocol, stream, peer),
             Accepted::Nothing => {}
             Accepted::Pause(pause) => time::sleep(pause).await,
         }
     }
 }
 
-fn admit(worker: &Rc<Shared>, listener: Listener, stream: TcpStream, peer: SocketAddr) {
+fn admit(worker: &Rc<Shared>, protocol: Protocol, stream: TcpStream, peer: SocketAddr) {
     let connection = Connection::new(stream);
     let handle = Handle(connection.clone());
-    if let Some(id) = worker.with(|worker| worker.accept(listener, peer, handle)) {
+    if let Some(id) = worker.with(|worker| worker.accept(protocol, peer, handle)) {
         task::spawn_local(serve(worker.clone(), id, connection));
     }
 }

@@ -127,7 +127,7 @@ impl EventLoop {
                 let accepted = listener.accept(self.worker.now());
                 let Some((stream, peer)) = accepted else { break };
                 let connection = Connection::new(stream, self.read_queue.clone());
-                if let Some(id) = self.worker.accept(listener.kind(), peer, connection)
+                if let Some(id) = self.worker.accept(listener.protocol(), peer, connection)
                     && let Some((_, connection)) = self.worker.shard().connection_at(id.index())
                     && let Err(error) = connection.register(self.poll.registry(), Token(id.index()))
                 {

@@ -17,16 +17,16 @@ pub(crate) struct Listener {
 
 impl Listener {
     /// `socket` is registered with the worker's poll.
-    pub(crate) fn new(socket: TcpListener, kind: server::Listener) -> Self {
+    pub(crate) fn new(socket: TcpListener, protocol: server::Protocol) -> Self {
         Listener {
             socket,
-            acceptor: Acceptor::new(kind),
+            acceptor: Acceptor::new(protocol),
             due: Time::NEVER,
         }
     }
 
-    pub(crate) fn kind(&self) -> server::Listener {
-        self.acceptor.listener()
+    pub(crate) fn protocol(&self) -> server::Protocol {
+        self.acceptor.protocol()
     }
 
     /// When to [`accept`](Self::accept): in the past while connections may be waiting, never while there are none,

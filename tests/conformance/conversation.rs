@@ -27,7 +27,7 @@
 use crate::http::HttpClient;
 use crate::rtmp::RtmpClient;
 use crate::target::{Received, Target};
-use headwater_core::server::Listener;
+use headwater_core::server::Protocol;
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 
@@ -237,8 +237,8 @@ impl<'a> Play<'a> {
         let (mut app, mut from, mut cut) = (None, Ipv4Addr::LOCALHOST, usize::MAX);
         let mut words = how.split_whitespace();
         let (listener, speech) = match words.next() {
-            Some("rtmp") => (Listener::Rtmp, Speech::Rtmp(RtmpClient::new())),
-            Some("http") => (Listener::Http, Speech::Http(HttpClient::new())),
+            Some("rtmp") => (Protocol::Rtmp, Speech::Rtmp(RtmpClient::new())),
+            Some("http") => (Protocol::Http, Speech::Http(HttpClient::new())),
             _ => panic!("no protocol: {how}"),
         };
         while let Some(word) = words.next() {

@@ -3,7 +3,7 @@
 use crate::target::{Received, Target};
 use bytes::Buf;
 use headwater_core::Time;
-use headwater_core::server::{Action, Config, ConnectionId, Listener, Server, ShardId, ShardMessage};
+use headwater_core::server::{Action, Config, ConnectionId, Protocol, Server, ShardId, ShardMessage};
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -186,11 +186,11 @@ impl Shards {
 }
 
 impl Target for Shards {
-    fn connect(&mut self, listener: Listener, from: Ipv4Addr) {
+    fn connect(&mut self, protocol: Protocol, from: Ipv4Addr) {
         let number = self.connections.len();
         let shard = (number + usize::try_from(self.random >> 60).unwrap()) % self.servers.len();
         let peer = SocketAddr::new(IpAddr::V4(from), 40_000);
-        let id = self.servers[shard].accept(self.now, listener, peer).unwrap();
+        let id = self.servers[shard].accept(self.now, protocol, peer).unwrap();
         self.connections.push(Connection {
             shard,
             id,

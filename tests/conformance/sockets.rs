@@ -3,7 +3,7 @@
 use crate::support::http;
 use crate::support::server::Server;
 use crate::target::{Received, Target};
-use headwater_core::server::Listener;
+use headwater_core::server::Protocol;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::time::Duration;
@@ -24,10 +24,11 @@ impl Sockets {
 }
 
 impl Target for Sockets {
-    fn connect(&mut self, listener: Listener, from: Ipv4Addr) {
-        let server = match listener {
-            Listener::Rtmp => self.server.rtmp,
-            Listener::Http => self.server.http,
+    fn connect(&mut self, protocol: Protocol, from: Ipv4Addr) {
+        let server = match protocol {
+            Protocol::Rtmp => self.server.rtmp,
+            Protocol::Http => self.server.http,
+            other => unreachable!("no transcript speaks {}", other.scheme()),
         };
         let connection = http::connect(server, from);
         connection.set_nodelay(true).unwrap();

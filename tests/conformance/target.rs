@@ -1,12 +1,12 @@
 //! What a conversation needs of a server, wherever that runs.
 
-use headwater_core::server::Listener;
+use headwater_core::server::Protocol;
 use std::net::Ipv4Addr;
 
 /// A server that can be spoken to, over connections that are numbered from 0.
 pub trait Target {
     /// Opens the next connection, from the local address `from`.
-    fn connect(&mut self, listener: Listener, from: Ipv4Addr);
+    fn connect(&mut self, protocol: Protocol, from: Ipv4Addr);
 
     /// Sends `bytes`. The server may have closed the connection; then they are lost.
     fn send(&mut self, connection: usize, bytes: &[u8]);

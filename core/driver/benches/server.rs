@@ -15,7 +15,7 @@
 
 use bytes::{Buf, Bytes};
 use headwater_core::rtmp::{ClientEvent, ClientRequest, ClientSession, Purpose, SessionConfig};
-use headwater_core::server::{Config, ConnectionId, Listener, Server, ShardId};
+use headwater_core::server::{Config, ConnectionId, Protocol, Server, ShardId};
 use headwater_core::{Frame, Time, Timestamp};
 use headwater_driver::{Interest, Shard, Socket};
 use std::cell::{Cell, RefCell};
@@ -56,7 +56,7 @@ struct Case {
     title: &'static str,
     publishers: usize,
     players: usize,
-    listener: Listener,
+    protocol: Protocol,
     /// Frames that come in one read.
     batch: usize,
 }
@@ -68,7 +68,7 @@ impl Case {
             "frame to one of 1,000 RTMP players",
             1,
             PLAYERS,
-            Listener::Rtmp,
+            Protocol::Rtmp,
             1,
         ),
         Case::new(
@@ -76,7 +76,7 @@ impl Case {
             "frame to one of 1,000 HTTP-FLV players",
             1,
             PLAYERS,
-            Listener::Http,
+            Protocol::Http,
             1,
         ),
         Case::new(
@@ -84,7 +84,7 @@ impl Case {
             "the same by RTMP, 8 frames at once",
             1,
             PLAYERS,
-            Listener::Rtmp,
+            Protocol::Rtmp,
             8,
         ),
         Case::new(
@@ -92,7 +92,7 @@ impl Case {
             "frame from one of 100 RTMP publishers",
             PUBLISHERS,
             0,
-            Listener::Rtmp,
+            Protocol::Rtmp,
             1,
         ),
     ];
@@ -102,7 +102,7 @@ impl Case {
         title: &'static str,
         publishers: usize,
         players: usize,
-        listener: Listener,
+        protocol: Protocol,
         batch: usize,
     ) -> Case {
         Case {
@@ -110,7 +110,7 @@ impl Case {
             title,
             publishers,
             players,
-            listener,
+            protocol,
             batch,
         }
     }
@@ -242,7 +242,7 @@ impl World {
             sequence: 0,
         };
         for index in 0..case.publishers {
-            let mut publisher = world.connect(Listener::Rtmp);
+            let mut publisher = world.connect(Protocol::Rtmp);
             world.converse(&mut publisher, Purpose::Publish, index);
             world.publishers.push(publisher);
         }
@@ -251,24 +251,23 @@ impl World {
             world.deliver(&input);
         }
         for _ in 0..case.players {
-            let mut player = world.connect(case.listener);
-            match case.listener {
-                Listener::Rtmp => world.converse(&mut player, Purpose::Play, 0),
-                Listener::Http => {
-                    world.receive(&player, Bytes::from_static(b"GET /live/0 HTTP/1.1\r\nHost: a\r\n\r\n"))
-                }
+            let mut player = world.connect(case.protocol);
+            if case.protocol == Protocol::Rtmp {
+                world.converse(&mut player, Purpose::Play, 0);
+            } else {
+                world.receive(&player, Bytes::from_static(b"GET /live/0 HTTP/1.1\r\nHost: a\r\n\r\n"));
             }
             world.players.push(player);
         }
         world
     }
 
-    fn connect(&mut self, listener: Listener) -> Peer {
+    fn connect(&mut self, protocol: Protocol) -> Peer {
         let socket = Rc::new(MemorySocket::default());
         let peer = ([192, 0, 2, 1], 1).into();
         let id = self
             .shard
-            .accept(self.now, listener, peer, Handle(socket.clone()))
+            .accept(self.now, protocol, peer, Handle(socket.clone()))
             .expect("there is room");
         Peer {
             id,

@@ -2,7 +2,7 @@
 
 use crate::sockets;
 use headwater_core::Time;
-use headwater_core::server::Listener;
+use headwater_core::server::Protocol;
 use socket2::SockRef;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(1);
 /// Accepts the connections of one listener, as far as that is the same on every runtime.
 #[derive(Debug)]
 pub struct Acceptor {
-    listener: Listener,
+    protocol: Protocol,
     logged: Option<Time>,
 }
 
@@ -35,16 +35,16 @@ pub enum Accepted<T> {
 }
 
 impl Acceptor {
-    /// For a socket where the protocol of `listener` is spoken.
+    /// For a socket where `protocol` is spoken.
     #[must_use]
-    pub fn new(listener: Listener) -> Self {
-        Acceptor { listener, logged: None }
+    pub fn new(protocol: Protocol) -> Self {
+        Acceptor { protocol, logged: None }
     }
 
     /// What is spoken.
     #[must_use]
-    pub fn listener(&self) -> Listener {
-        self.listener
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
     }
 
     /// Sets up a connection that was `accepted`, or tells the log why there is none, once a second. That no connection waits
@@ -69,7 +69,7 @@ impl Acceptor {
         }
         if self.logged.is_none_or(|at| now.since(at) >= LOG_INTERVAL) {
             self.logged = Some(now);
-            warn!(%error, listener = ?self.listener, files = sockets::file_limit(), "cannot accept");
+            warn!(%error, protocol = self.protocol.scheme(), files = sockets::file_limit(), "cannot accept");
         }
         Accepted::Pause(PAUSE)
     }
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_has_left_costs_no_pause() {
-        let mut acceptor = Acceptor::new(Listener::Rtmp);
+        let mut acceptor = Acceptor::new(Protocol::Rtmp);
         let mut fail = |error| match acceptor.check::<TcpStream>(Time::ZERO, Err(error)) {
             Accepted::Pause(pause) => Some(pause),
             _ => None,

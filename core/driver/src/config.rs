@@ -4,7 +4,7 @@ use crate::{Authorizer, Observer};
 use core::fmt;
 use core::net::{Ipv4Addr, SocketAddr};
 use core::num::NonZeroU16;
-use headwater_core::server::{self, Listener};
+use headwater_core::server::{self, Protocol};
 
 /// Where to listen, on how many threads, and how the servers behave.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ impl Default for Config {
 #[non_exhaustive]
 pub struct Listen {
     /// What is spoken.
-    pub protocol: Listener,
+    pub protocol: Protocol,
     /// Where. Port 0 picks a free one.
     pub address: SocketAddr,
 }
@@ -55,7 +55,7 @@ impl Listen {
     #[must_use]
     pub fn rtmp(address: impl Into<SocketAddr>) -> Self {
         Listen {
-            protocol: Listener::Rtmp,
+            protocol: Protocol::Rtmp,
             address: address.into(),
         }
     }
@@ -64,7 +64,7 @@ impl Listen {
     #[must_use]
     pub fn http(address: impl Into<SocketAddr>) -> Self {
         Listen {
-            protocol: Listener::Http,
+            protocol: Protocol::Http,
             address: address.into(),
         }
     }
@@ -72,11 +72,7 @@ impl Listen {
 
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match self.protocol {
-            Listener::Rtmp => "rtmp",
-            Listener::Http => "http",
-        };
-        write!(f, "{scheme}://{}", self.address)
+        write!(f, "{}://{}", self.protocol.scheme(), self.address)
     }
 }
 
@@ -94,17 +90,17 @@ impl Addresses {
     /// The first address where RTMP is spoken.
     #[must_use]
     pub fn rtmp(&self) -> Option<SocketAddr> {
-        self.speaking(Listener::Rtmp).next()
+        self.speaking(Protocol::Rtmp).next()
     }
 
     /// The first address where HTTP is spoken.
     #[must_use]
     pub fn http(&self) -> Option<SocketAddr> {
-        self.speaking(Listener::Http).next()
+        self.speaking(Protocol::Http).next()
     }
 
     /// All addresses where `protocol` is spoken.
-    pub fn speaking(&self, protocol: Listener) -> impl Iterator<Item = SocketAddr> {
+    pub fn speaking(&self, protocol: Protocol) -> impl Iterator<Item = SocketAddr> {
         let those = self.listen.iter().filter(move |listen| listen.protocol == protocol);
         those.map(|listen| listen.address)
     }

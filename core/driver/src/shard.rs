@@ -5,7 +5,7 @@ use bytes::Buf;
 use core::mem;
 use core::net::SocketAddr;
 use headwater_core::server::{
-    Action, Answer, ConnectionId, Event, Listener, Question, Refused, Server, ShardId, ShardMessage, Ticket,
+    Action, Answer, ConnectionId, Event, Protocol, Question, Refused, Server, ShardId, ShardMessage, Ticket,
 };
 use headwater_core::{Output, Time};
 use std::collections::VecDeque;
@@ -161,12 +161,12 @@ impl<S: Socket> Shard<S> {
     pub fn accept(
         &mut self,
         now: Time,
-        listener: Listener,
+        protocol: Protocol,
         peer: SocketAddr,
         socket: S,
     ) -> Result<ConnectionId, Refused> {
         self.is_busy = true;
-        let id = self.server.accept(now, listener, peer)?;
+        let id = self.server.accept(now, protocol, peer)?;
         let connection = Connection {
             id,
             socket,

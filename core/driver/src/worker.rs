@@ -4,7 +4,7 @@ use crate::hooks::Hooks;
 use crate::mail::{Inbox, Mail};
 use crate::{Clock, Handle, Shard, Socket, random_seed};
 use headwater_core::Time;
-use headwater_core::server::{self, ConnectionId, Listener, ShardId};
+use headwater_core::server::{self, ConnectionId, Protocol, ShardId};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -97,10 +97,10 @@ impl<S: Socket> Worker<S> {
         result
     }
 
-    /// Takes in a connection that speaks the protocol of `listener`. `None` if the server wants no more: it is dropped, and
+    /// Takes in a connection that speaks `protocol`. `None` if the server wants no more: it is dropped, and
     /// the log says why.
-    pub fn accept(&mut self, listener: Listener, peer: SocketAddr, socket: S) -> Option<ConnectionId> {
-        self.step(|shard, now| shard.accept(now, listener, peer, socket))
+    pub fn accept(&mut self, protocol: Protocol, peer: SocketAddr, socket: S) -> Option<ConnectionId> {
+        self.step(|shard, now| shard.accept(now, protocol, peer, socket))
             .inspect_err(|reason| debug!(%reason, %peer, "refused"))
             .ok()
     }

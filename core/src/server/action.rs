@@ -74,13 +74,25 @@ impl fmt::Display for ConnectionId {
     }
 }
 
-/// Which protocol a listener speaks.
+/// Which protocol a listener takes connections of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Listener {
+#[non_exhaustive]
+pub enum Protocol {
     /// RTMP.
     Rtmp,
     /// HTTP-FLV and WebSocket-FLV.
     Http,
+}
+
+impl Protocol {
+    /// Its URL scheme: `rtmp` or `http`.
+    #[must_use]
+    pub const fn scheme(self) -> &'static str {
+        match self {
+            Protocol::Rtmp => "rtmp",
+            Protocol::Http => "http",
+        }
+    }
 }
 
 /// Why a connection is not accepted. The driver drops the socket.

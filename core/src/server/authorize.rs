@@ -9,7 +9,7 @@
 //!    ◀── Start ───── │   or the default, once the time is over
 //! ```
 
-use super::action::Listener;
+use super::action::Protocol;
 use super::connection::{Connection, PlayRequest, PublishRequest, Refusal};
 use super::question::{Answer, AuthorizeRequest, Denial, Intent, Otherwise, Question, Ticket};
 use super::{Action, ConnectionId, Event, Server};
@@ -274,7 +274,7 @@ impl Connection {
         let intent = request.intent();
         let protocol = self.protocol.spoken();
         let said = match (protocol, &self.said) {
-            (Listener::Rtmp, Some(said)) => {
+            (Protocol::Rtmp, Some(said)) => {
                 let connect = said.connect.clone();
                 (connect.tc_url, connect.page_url, connect.flash_ver)
             }

@@ -6,7 +6,7 @@ use super::half_closed::HalfClosed;
 use super::question::{Denial, Intent};
 use super::shard::Epoch;
 use super::work::WorkMeter;
-use super::{ConnectionId, Listener};
+use super::{ConnectionId, Protocol};
 use crate::flv::TagFlags;
 use crate::http::{HeaderFields, HttpConfig, HttpError, HttpEvent, HttpSession, StatusCode as HttpStatus, Transport};
 use crate::hub::{ChannelConfig, ChannelId, SubscriberId, Tracks};
@@ -417,10 +417,10 @@ macro_rules! either {
 }
 
 impl Session {
-    pub(super) fn new(listener: Listener, shared: &Shared, now: Time, seed: u64) -> Self {
-        match listener {
-            Listener::Rtmp => Session::Rtmp(Box::new(ServerSession::new(shared.session.clone(), now, seed))),
-            Listener::Http => Session::Http(Box::new(HttpSession::new(shared.http.clone(), now))),
+    pub(super) fn new(protocol: Protocol, shared: &Shared, now: Time, seed: u64) -> Self {
+        match protocol {
+            Protocol::Rtmp => Session::Rtmp(Box::new(ServerSession::new(shared.session.clone(), now, seed))),
+            Protocol::Http => Session::Http(Box::new(HttpSession::new(shared.http.clone(), now))),
         }
     }
 
@@ -428,21 +428,21 @@ impl Session {
         self.kind().as_str()
     }
 
-    pub(super) fn kind(&self) -> super::Protocol {
+    pub(super) fn kind(&self) -> super::Transport {
         match self {
-            Session::Rtmp(_) => super::Protocol::Rtmp,
+            Session::Rtmp(_) => super::Transport::Rtmp,
             Session::Http(session) => match session.transport() {
-                Transport::Http => super::Protocol::Http,
-                Transport::WebSocket => super::Protocol::WebSocket,
+                Transport::Http => super::Transport::Http,
+                Transport::WebSocket => super::Transport::WebSocket,
             },
         }
     }
 
     /// What kind of listener it came by.
-    pub(super) const fn spoken(&self) -> Listener {
+    pub(super) const fn spoken(&self) -> Protocol {
         match self {
-            Session::Rtmp(_) => Listener::Rtmp,
-            Session::Http(_) => Listener::Http,
+            Session::Rtmp(_) => Protocol::Rtmp,
+            Session::Http(_) => Protocol::Http,
         }
     }
 

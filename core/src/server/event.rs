@@ -1,6 +1,6 @@
 //! What a server tells those who watch it. The log prints these events and says nothing else about peers and streams.
 
-use super::{ConnectionId, Protocol};
+use super::{ConnectionId, Transport};
 use crate::hub::{LagLimit, SkipStep};
 use crate::media::{self, AudioInfo, VideoInfo};
 use crate::{EndCause, Frame, StreamKey};
@@ -20,7 +20,7 @@ pub struct Peer {
     /// Where it comes from.
     pub address: SocketAddr,
     /// What it speaks.
-    pub protocol: Protocol,
+    pub protocol: Transport,
 }
 
 /// What those who watch a server are told. Kept for [`Server::poll_event`](super::Server::poll_event) if

@@ -57,14 +57,14 @@ mod work;
 #[cfg(test)]
 mod tests;
 
-pub use action::{Action, ConnectionId, Listener, Refused};
+pub use action::{Action, ConnectionId, Protocol, Refused};
 pub use config::{Config, HttpAbsent, Takeover};
 pub use event::{Event, LAG_EPISODE, PUBLISHER_SILENCE, Peer, PlayTotals, PublishTotals, StreamInfo};
 pub use kick::{Kick, Kicked};
 pub use question::{Answer, AuthorizeConfig, AuthorizeRequest, Denial, Grant, Intent, Otherwise, Question, Ticket};
 pub use shard::{ShardId, ShardMessage};
 pub use stats::ServerStats;
-pub use view::{ConnectionView, Protocol, PublisherView, RoleKind, RoleView, StreamView, TrackView};
+pub use view::{ConnectionView, PublisherView, RoleKind, RoleView, StreamView, TrackView, Transport};
 
 use crate::http::HttpConfig;
 use crate::hub::{ChannelId, Hub};
@@ -170,7 +170,7 @@ impl Server {
     ///
     /// # Errors
     /// [`Refused`] says why not; drop the socket.
-    pub fn accept(&mut self, now: Time, listener: Listener, peer: SocketAddr) -> Result<ConnectionId, Refused> {
+    pub fn accept(&mut self, now: Time, protocol: Protocol, peer: SocketAddr) -> Result<ConnectionId, Refused> {
         let now = self.advance(now);
         // One address, whether or not the socket takes IPv6 as well.
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
@@ -194,7 +194,7 @@ impl Server {
         let id = self.connections.insert(|generation| Connection {
             generation,
             peer,
-            protocol: connection::Session::new(listener, &self.shared, now, self.seed),
+            protocol: connection::Session::new(protocol, &self.shared, now, self.seed),
             roles: Vec::new(),
             is_input_paused: false,
             pending_input: Vec::new(),

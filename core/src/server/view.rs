@@ -52,7 +52,7 @@ pub struct PublisherView {
     /// Its address.
     pub peer: SocketAddr,
     /// What it speaks.
-    pub protocol: Protocol,
+    pub protocol: Transport,
     /// How long it has had the name.
     pub age: Duration,
 }
@@ -78,7 +78,7 @@ pub struct ConnectionView {
     /// The peer's address.
     pub peer: SocketAddr,
     /// What it speaks.
-    pub protocol: Protocol,
+    pub protocol: Transport,
     /// Since it was accepted.
     pub age: Duration,
     /// What it does: nearly always one thing, and nothing before its first request. While the world is asked about that,
@@ -121,7 +121,7 @@ pub enum RoleKind {
 /// What a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
-pub enum Protocol {
+pub enum Transport {
     /// RTMP.
     Rtmp,
     /// HTTP: FLV in a request or response, or no request yet.
@@ -130,19 +130,19 @@ pub enum Protocol {
     WebSocket,
 }
 
-impl Protocol {
+impl Transport {
     /// The name, as in the log: `rtmp`, `http` or `websocket`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Protocol::Rtmp => "rtmp",
-            Protocol::Http => "http",
-            Protocol::WebSocket => "websocket",
+            Transport::Rtmp => "rtmp",
+            Transport::Http => "http",
+            Transport::WebSocket => "websocket",
         }
     }
 }
 
-impl fmt::Display for Protocol {
+impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }

@@ -28,7 +28,7 @@ pub use options::Options;
 use crate::{Addresses, Running, Server, sockets};
 use clap::{CommandFactory, FromArgMatches};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use headwater_core::server::Listener;
+use headwater_core::server::Protocol;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use tracing::field::DisplayValue;
@@ -69,7 +69,7 @@ pub fn main(program: &'static str, start: impl FnOnce(Server) -> Running) -> Exi
         }
     };
     let addresses = server.addresses();
-    let (rtmp, http) = (listed(addresses, Listener::Rtmp), listed(addresses, Listener::Http));
+    let (rtmp, http) = (listed(addresses, Protocol::Rtmp), listed(addresses, Protocol::Http));
     tracing::info!(rtmp, http, workers = addresses.workers, files, "listening");
     if let Some(files) = files.filter(|files| *files < FEW_FILES) {
         tracing::warn!(
@@ -103,7 +103,7 @@ fn bind(options: &Options) -> io::Result<Server> {
 }
 
 /// The addresses where `protocol` is spoken, if any.
-fn listed(addresses: &Addresses, protocol: Listener) -> Option<DisplayValue<String>> {
+fn listed(addresses: &Addresses, protocol: Protocol) -> Option<DisplayValue<String>> {
     let list: Vec<_> = addresses
         .speaking(protocol)
         .map(|address| address.to_string())

@@ -93,7 +93,7 @@ fn connect(shard: &mut TestShard, rooms: &[usize]) -> (ConnectionId, Rc<RefCell<
         ..Fake::default()
     }));
     let peer = ([192, 0, 2, 1], 5).into();
-    let id = shard.accept(Time::ZERO, Listener::Http, peer, fake.clone()).unwrap();
+    let id = shard.accept(Time::ZERO, Protocol::Http, peer, fake.clone()).unwrap();
     (id, fake)
 }
 
@@ -336,7 +336,7 @@ fn a_shard_that_is_shut_down_takes_no_more_and_drains() {
     let late = Rc::new(RefCell::new(Fake::default()));
     assert!(
         shard
-            .accept(Time::ZERO, Listener::Http, ([192, 0, 2, 1], 5).into(), late)
+            .accept(Time::ZERO, Protocol::Http, ([192, 0, 2, 1], 5).into(), late)
             .is_err()
     );
 }

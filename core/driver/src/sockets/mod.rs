@@ -7,8 +7,8 @@ mod low_water;
 pub use files::{file_limit, raise_file_limit};
 
 use crate::{Addresses, Config, Listen};
-use headwater_core::server::{self, Listener};
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use headwater_core::server::{self, Protocol};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroU16;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::{iter, thread};
 
 /// The listening sockets of one worker, and what is spoken on each. They never block.
-pub type Listeners = Vec<(Listener, TcpListener)>;
+pub type Listeners = Vec<(Protocol, TcpListener)>;
 
 /// A server that listens already. Connections made meanwhile wait in the kernel.
 #[derive(Debug)]
@@ -145,7 +145,7 @@ pub fn set_low_water<'a>(stream: impl Into<SockRef<'a>>, bytes: usize) {
 }
 
 fn new_socket(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(socket2::Protocol::TCP))?;
     // So that a restart need not wait until old connections are forgotten. On Windows it would mean what
     // SO_REUSEPORT means elsewhere.
     #[cfg(unix)]
@@ -213,7 +213,7 @@ mod tests {
             ..Config::default()
         };
         let bound = listen(config.clone()).unwrap();
-        assert_eq!(bound.addresses.speaking(Listener::Http).count(), 2);
+        assert_eq!(bound.addresses.speaking(Protocol::Http).count(), 2);
         for worker in &bound.listeners {
             let found = worker.iter().map(|(protocol, socket)| Listen {
                 protocol: *protocol,

@@ -57,7 +57,7 @@ fn settle(worker: &mut Worker<Silent>) -> Option<Time> {
 
 fn connect(worker: &mut Worker<Silent>) {
     let peer = ([192, 0, 2, 1], 5).into();
-    worker.accept(Listener::Rtmp, peer, Silent).unwrap();
+    worker.accept(Protocol::Rtmp, peer, Silent).unwrap();
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_stopped_worker_waits_for_its_connections() {
 }
 
 fn connect_is_refused(worker: &mut Worker<Silent>) {
-    assert_eq!(worker.accept(Listener::Rtmp, ([192, 0, 2, 1], 5).into(), Silent), None);
+    assert_eq!(worker.accept(Protocol::Rtmp, ([192, 0, 2, 1], 5).into(), Silent), None);
 }
 
 #[test]

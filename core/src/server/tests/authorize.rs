@@ -3,7 +3,7 @@
 use super::world::World;
 use crate::StreamKey;
 use crate::rtmp::Purpose::{Play, Publish};
-use crate::server::{Answer, AuthorizeRequest, Config, Grant, Intent, Listener, Otherwise, Question};
+use crate::server::{Answer, AuthorizeRequest, Config, Grant, Intent, Otherwise, Protocol, Question};
 use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
@@ -35,7 +35,7 @@ fn an_rtmp_publisher_starts_once_it_is_allowed() {
     let publisher = world.rtmp(0, Publish, "live", "x?token=secret", 1);
     assert_eq!(world.heard(publisher), "");
     let request = asked(&world);
-    assert_eq!((request.intent, request.protocol), (Intent::Publish, Listener::Rtmp));
+    assert_eq!((request.intent, request.protocol), (Intent::Publish, Protocol::Rtmp));
     assert_eq!((request.stream.as_str(), &*request.query), ("live/x", "token=secret"));
     assert_eq!((request.peer.port(), &*request.tc_url), (40_000, "rtmp://host/live"));
     let shown = format!("{request:?}");
@@ -49,7 +49,7 @@ fn an_rtmp_publisher_starts_once_it_is_allowed() {
 #[test]
 fn an_http_push_is_read_once_it_is_allowed() {
     let mut world = asking(|config| config.authorize.play = false);
-    let publisher = world.connect(0, Listener::Http, 1);
+    let publisher = world.connect(0, Protocol::Http, 1);
     let push = "POST /live/x?a=1 HTTP/1.1\r\nHost: h\r\nUser-Agent: Lavf\r\nAuthorization: Basic eA==\r\n\
         Origin: http://h\r\nReferer: http://h/page\r\nTransfer-Encoding: chunked\r\n\r\n";
     world.send(publisher, push.as_bytes());
@@ -101,7 +101,7 @@ fn a_denied_peer_hears_why_and_is_closed() {
         "GET /live/x HTTP/1.1\r\nHost: h\r\n\r\n",
         "PUT /live/x HTTP/1.1\r\nHost: h\r\n\r\n",
     ] {
-        let client = world.connect(0, Listener::Http, 1);
+        let client = world.connect(0, Protocol::Http, 1);
         world.send(client, request.as_bytes());
         world.answer(Answer::deny("no such key"));
         let received = String::from_utf8_lossy(&world.clients[client].received).into_owned();
@@ -117,7 +117,7 @@ fn a_denied_peer_hears_why_and_is_closed() {
 #[test]
 fn a_browser_is_asked_for_credentials() {
     let mut world = asking(|_| {});
-    let player = world.connect(0, Listener::Http, 1);
+    let player = world.connect(0, Protocol::Http, 1);
     world.send(player, b"GET /live/x HTTP/1.1\r\nHost: h\r\n\r\n");
     let Answer::Deny(denial) = Answer::deny("who are you?") else {
         unreachable!()
@@ -216,7 +216,7 @@ fn a_permission_that_ends_ends_what_it_allowed() {
 fn a_server_that_shuts_down_waits_for_no_answer() {
     let mut world = asking(|_| {});
     let publisher = world.rtmp(0, Publish, "live", "x", 1);
-    let player = world.connect(0, Listener::Http, 1);
+    let player = world.connect(0, Protocol::Http, 1);
     world.send(player, b"GET /live/x HTTP/1.1\r\nHost: h\r\n\r\n");
     world.shutdown();
     assert!(

@@ -1,7 +1,7 @@
 //! What becomes of connections: requests one after the other, ends and final replies.
 
 use super::world::World;
-use crate::server::Listener;
+use crate::server::Protocol;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,7 +9,7 @@ use core::time::Duration;
 
 /// An HTTP/1.1 client that has sent `requests`, all at once.
 pub(super) fn http(world: &mut World, requests: &[&str]) -> usize {
-    let client = world.connect(0, Listener::Http, 9);
+    let client = world.connect(0, Protocol::Http, 9);
     let text: String = requests
         .iter()
         .map(|request| format!("{request} HTTP/1.1\r\nHost: x\r\n\r\n"))
@@ -77,7 +77,7 @@ fn a_connection_can_play_again_when_its_stream_has_ended() {
 #[test]
 fn a_final_reply_survives_the_end_of_input_however_often_it_is_told() {
     let mut world = World::new(1, |_| {});
-    let client = world.connect(0, Listener::Http, 9);
+    let client = world.connect(0, Protocol::Http, 9);
     world.clients[client].window = 0;
     world.send(client, b"GET /live/x HTTP/1.0\r\n\r\n");
     for _ in 0..3 {
@@ -92,7 +92,7 @@ fn a_final_reply_survives_the_end_of_input_however_often_it_is_told() {
 #[test]
 fn a_final_reply_that_nobody_takes_is_given_up() {
     let mut world = World::new(1, |_| {});
-    let client = world.connect(0, Listener::Http, 9);
+    let client = world.connect(0, Protocol::Http, 9);
     world.clients[client].window = 0;
     world.send(client, b"GET /live/x HTTP/1.0\r\n\r\n");
     world.finish(client);
@@ -103,7 +103,7 @@ fn a_final_reply_that_nobody_takes_is_given_up() {
 #[test]
 fn who_closes_first_is_closed_at_once() {
     let mut world = World::new(1, |_| {});
-    for listener in [Listener::Http, Listener::Rtmp] {
+    for listener in [Protocol::Http, Protocol::Rtmp] {
         let client = world.connect(0, listener, 9);
         world.finish(client);
         assert!(world.clients[client].is_closed);
@@ -113,7 +113,7 @@ fn who_closes_first_is_closed_at_once() {
 #[test]
 fn who_reads_our_end_is_closed_at_once() {
     let mut world = World::new(1, |_| {});
-    let client = world.connect(0, Listener::Http, 9);
+    let client = world.connect(0, Protocol::Http, 9);
     world.send(client, b"GET /live/x HTTP/1.0\r\n\r\n");
     assert!(world.clients[client].is_shut_down && world.wants_input(client));
     world.finish(client);
@@ -124,7 +124,7 @@ fn who_reads_our_end_is_closed_at_once() {
 fn connections_that_come_and_go_leave_no_deadlines_behind() {
     let mut world = World::new(1, |_| {});
     for _ in 0..10_000 {
-        let client = world.connect(0, Listener::Http, 9);
+        let client = world.connect(0, Protocol::Http, 9);
         world.reset(client);
         world.clients.clear();
     }

@@ -2,7 +2,7 @@
 
 use super::world::World;
 use crate::rtmp::Purpose::{Play, Publish};
-use crate::server::{Config, Event, Protocol};
+use crate::server::{Config, Event, Transport};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -87,7 +87,7 @@ fn totals_say_how_long_and_how_much() {
         _ => None,
     });
     let (totals, protocol) = totals.unwrap();
-    assert_eq!((protocol, totals.lasted), (Protocol::Rtmp, Duration::from_secs(4)));
+    assert_eq!((protocol, totals.lasted), (Transport::Rtmp, Duration::from_secs(4)));
     assert_eq!((totals.frames, totals.bytes, totals.peak_players), (4, 24, 3));
     assert_eq!(totals.kbps(), 0);
 }

@@ -3,7 +3,7 @@
 use super::connections::{codes, http};
 use super::world::World;
 use crate::rtmp::Purpose::{Play, Publish};
-use crate::server::Listener;
+use crate::server::Protocol;
 use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
@@ -44,7 +44,7 @@ fn a_half_closed_player_without_progress_ends_after_10_s() {
     for shard in 0..2 {
         for request in http_requests() {
             let (mut world, _) = world_with_headers(2);
-            let player = world.connect(shard, Listener::Http, 9);
+            let player = world.connect(shard, Protocol::Http, 9);
             world.send(player, request.as_bytes());
             world.pass(Duration::from_secs(2));
             world.finish(player);
@@ -67,7 +67,7 @@ fn the_end_of_an_rtmp_or_websocket_player_is_its_end() {
     let (mut world, _) = world_with_headers(1);
     let rtmp = world.rtmp(0, Play, "live", "x", 9);
     let websockets = ["/live/x", "/live/y?wait=60"].map(|path| {
-        let player = world.connect(0, Listener::Http, 9);
+        let player = world.connect(0, Protocol::Http, 9);
         world.send(player, format!("GET {path} {HEAD}{UPGRADE}\r\n").as_bytes());
         player
     });
@@ -81,7 +81,7 @@ fn the_end_of_an_rtmp_or_websocket_player_is_its_end() {
 fn a_half_closed_player_that_takes_its_bytes_plays_on() {
     for request in http_requests().iter().filter(|it| it.starts_with("GET /live/x")) {
         let (mut world, publisher) = world_with_headers(1);
-        let player = world.connect(0, Listener::Http, 9);
+        let player = world.connect(0, Protocol::Http, 9);
         world.send(player, request.as_bytes());
         world.finish(player);
         world.publish(publisher, "K0");
@@ -123,7 +123,7 @@ fn a_publisher_without_frames_holds_no_players_that_left() {
     let requests = http_requests();
     for _ in 0..100 {
         for request in &requests {
-            let player = world.connect(0, Listener::Http, 9);
+            let player = world.connect(0, Protocol::Http, 9);
             world.send(player, request.as_bytes());
             world.finish(player);
         }
@@ -141,7 +141,7 @@ fn all_requests_before_the_end_of_input_are_answered() {
     for shard in 0..3 {
         let (mut world, _) = world_with_headers(3);
         world.delivers = false;
-        let client = world.connect(shard, Listener::Http, 9);
+        let client = world.connect(shard, Protocol::Http, 9);
         let requests = [
             "HEAD /live/x",
             "HEAD /live/a",
@@ -186,7 +186,7 @@ fn what_follows_a_request_is_read_on_up_to_16_kib() {
 fn a_reset_ends_a_half_closed_player_at_once() {
     let (mut world, _) = world_with_headers(1);
     for request in http_requests() {
-        let player = world.connect(0, Listener::Http, 9);
+        let player = world.connect(0, Protocol::Http, 9);
         world.send(player, request.as_bytes());
         world.finish(player);
         world.reset(player);

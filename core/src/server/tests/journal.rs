@@ -4,7 +4,7 @@ use super::world::{World, drain, frames};
 use crate::Output;
 use crate::flv::{FlvWriter, TagFlags};
 use crate::rtmp::Purpose::{Play, Publish};
-use crate::server::Listener;
+use crate::server::Protocol;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::{format, vec::Vec};
@@ -110,7 +110,7 @@ fn one_address_does_not_fill_the_log_up() {
     let lines = lines_of(|| {
         let mut world = World::new(1, |_| {});
         for _ in 0..60 {
-            let attacker = world.connect(0, Listener::Http, 66);
+            let attacker = world.connect(0, Protocol::Http, 66);
             for _ in 0..2 {
                 world.send(attacker, "GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(99).as_bytes());
                 world.pass(Duration::from_secs(1));
@@ -139,7 +139,7 @@ fn one_address_does_not_fill_the_log_up() {
 fn what_was_left_out_is_told_though_nobody_is_there_any_more() {
     let lines = lines_of(|| {
         let mut world = World::new(1, |config| config.limits.max_requests_per_second = 10_000);
-        let attacker = world.connect(0, Listener::Http, 66);
+        let attacker = world.connect(0, Protocol::Http, 66);
         // Later than any deadline of the connection itself.
         world.pass(Duration::from_secs(5));
         for _ in 0..60 {
@@ -158,10 +158,10 @@ fn what_was_left_out_is_told_though_nobody_is_there_any_more() {
 fn a_full_worker_says_so_once_in_ten_seconds() {
     let lines = lines_of(|| {
         let mut world = World::new(1, |config| config.max_connections = 1);
-        world.connect(0, Listener::Http, 1);
+        world.connect(0, Protocol::Http, 1);
         for _ in 0..25_000 {
             let peer = (Ipv4Addr::LOCALHOST, 40_000).into();
-            assert!(world.servers[0].accept(world.now, Listener::Http, peer).is_err());
+            assert!(world.servers[0].accept(world.now, Protocol::Http, peer).is_err());
             world.now = world.now + Duration::from_millis(1);
         }
     });
@@ -187,10 +187,10 @@ fn a_push_in_many_requests_is_refused_once_in_the_log() {
                     "PUT /live/x HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n",
                     piece.len()
                 );
-                let mut client = world.connect(1, Listener::Http, 2);
+                let mut client = world.connect(1, Protocol::Http, 2);
                 for number in 0..70 {
                     if !same_connection || world.clients[client].is_shut_down {
-                        client = world.connect(1, Listener::Http, 2);
+                        client = world.connect(1, Protocol::Http, 2);
                     }
                     world.send(client, &[head.as_bytes(), &piece].concat());
                     assert!(

@@ -3,7 +3,7 @@
 use super::streams::on_any_shards;
 use super::world::World;
 use crate::rtmp::Purpose::{Play, Publish};
-use crate::server::{Kick, Kicked, Listener};
+use crate::server::{Kick, Kicked, Protocol};
 use crate::{StreamKey, Time};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -123,11 +123,11 @@ fn a_kicked_player_ends_and_its_neighbours_stay() {
                 "{}",
                 world.heard(again)
             );
-            let by_http = world.connect(there, Listener::Http, 2);
+            let by_http = world.connect(there, Protocol::Http, 2);
             world.send(by_http, b"GET /live/x HTTP/1.0\r\n\r\n");
             assert_eq!(world.status(by_http), "HTTP/1.1 403 Forbidden");
             world.pass(TEN_SECONDS);
-            let by_http = world.connect(there, Listener::Http, 2);
+            let by_http = world.connect(there, Protocol::Http, 2);
             world.send(by_http, b"GET /live/x HTTP/1.0\r\n\r\n");
             assert_eq!(world.status(by_http), "HTTP/1.1 200 OK");
         },
@@ -206,7 +206,7 @@ fn whoever_waits_is_kicked_as_well() {
     on_any_shards(
         |_| {},
         |mut world, there, here| {
-            let silent = world.connect(there, Listener::Rtmp, 1);
+            let silent = world.connect(there, Protocol::Rtmp, 1);
             assert_eq!(world.kick(&Kick::connection(world.id(silent))), 1);
             assert!(world.clients[silent].is_shut_down);
             let waits = world.http_play(here, "/live/a%41?wait=10");
@@ -257,7 +257,7 @@ fn a_kicked_peer_that_reads_nothing_is_closed_in_time() {
     let mut world = World::new(1, |_| {});
     let push = world.http_push(0, "/live/x", 1);
     world.push(push, "V A K0 a5");
-    let player = world.connect(0, Listener::Http, 2);
+    let player = world.connect(0, Protocol::Http, 2);
     world.clients[player].window = 0;
     world.send(player, b"GET /live/x HTTP/1.0\r\n\r\n");
     assert_eq!(world.kick(&Kick::connection(world.id(player))), 1);

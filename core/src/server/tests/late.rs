@@ -3,11 +3,11 @@
 use super::streams::on_any_shards;
 use super::world::World;
 use crate::rtmp::Purpose::{Play, Publish};
-use crate::server::Listener;
+use crate::server::Protocol;
 use alloc::{format, vec::Vec};
 use core::time::Duration;
 
-const PROTOCOLS: [Listener; 2] = [Listener::Rtmp, Listener::Http];
+const PROTOCOLS: [Protocol; 2] = [Protocol::Rtmp, Protocol::Http];
 
 /// Longer than any peer may be silent.
 const LONG: Duration = Duration::from_secs(100);
@@ -16,10 +16,10 @@ const LONG: Duration = Duration::from_secs(100);
 const LOOKS_IF_LATE: Duration = Duration::from_millis(2_100);
 
 /// A publisher of `live/x` that has sent its first keyframe.
-fn publisher(world: &mut World, by: Listener, shard: usize) -> usize {
+fn publisher(world: &mut World, by: Protocol, shard: usize) -> usize {
     let publisher = match by {
-        Listener::Rtmp => world.rtmp(shard, Publish, "live", "x", 1),
-        Listener::Http => world.http_push(shard, "/live/x", 1),
+        Protocol::Rtmp => world.rtmp(shard, Publish, "live", "x", 1),
+        Protocol::Http => world.http_push(shard, "/live/x", 1),
     };
     world.offer(publisher, "V A a0 K0");
     assert!(world.is_publishing(publisher));
@@ -59,10 +59,10 @@ fn publishers_whose_bytes_wait_outlast_our_lateness() {
 #[test]
 fn requests_that_wait_unread_outlast_our_lateness() {
     let mut world = World::new(1, |_| {});
-    let first = publisher(&mut world, Listener::Http, 0);
-    let begun = world.connect(0, Listener::Http, 9);
+    let first = publisher(&mut world, Protocol::Http, 0);
+    let begun = world.connect(0, Protocol::Http, 9);
     world.send(begun, b"GET /live/x HT");
-    let quiet = world.connect(0, Listener::Http, 9);
+    let quiet = world.connect(0, Protocol::Http, 9);
     world.stand_still(LONG);
     world.arrive_unnoticed(first, "P40");
     world.arrive_unnoticed_bytes(begun, b"TP/1.0\r\n\r\n");
@@ -77,7 +77,7 @@ fn requests_that_wait_unread_outlast_our_lateness() {
 #[test]
 fn a_handshake_that_waits_unread_outlasts_our_lateness() {
     let mut world = World::new(1, |_| {});
-    let client = world.connect(0, Listener::Rtmp, 9);
+    let client = world.connect(0, Protocol::Rtmp, 9);
     world.stand_still(LONG);
     let mut hello = Vec::from([3]);
     hello.resize(1 + 1_536, 0);
@@ -93,7 +93,7 @@ fn a_handshake_that_waits_unread_outlasts_our_lateness() {
 fn players_that_take_bytes_again_outlast_our_lateness() {
     for is_half_closed in [false, true] {
         let mut world = World::new(1, |_| {});
-        let first = publisher(&mut world, Listener::Rtmp, 0);
+        let first = publisher(&mut world, Protocol::Rtmp, 0);
         let player = world.http_play(0, "/live/x");
         if is_half_closed {
             world.finish(player);

@@ -3,7 +3,7 @@
 use super::streams::on_any_shards;
 use super::world::World;
 use crate::rtmp::Purpose::Publish;
-use crate::server::Listener;
+use crate::server::Protocol;
 use core::time::Duration;
 
 /// An encoder that publishes by RTMP what was typed, escapes and all.
@@ -49,7 +49,7 @@ fn a_name_with_escapes_is_found_by_the_same_path() {
             assert_eq!(world.seen(player), "A0 V0 K0 a5");
             let decoded = world.http_play(here, "/live/TEST%2520STREAM");
             assert_eq!(world.seen(decoded), "A0 V0 K0 a5");
-            let probe = world.connect(here, Listener::Http, 1);
+            let probe = world.connect(here, Protocol::Http, 1);
             world.send(probe, b"HEAD /live/TEST%20STREAM HTTP/1.1\r\nHost: h\r\n\r\n");
             assert_eq!(world.status(probe), "HTTP/1.1 200 OK");
             world.send(probe, b"HEAD /live/TEST%20STREAMS HTTP/1.1\r\nHost: h\r\n\r\n");

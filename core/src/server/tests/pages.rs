@@ -2,7 +2,7 @@
 
 use super::journal::lines_of;
 use super::world::World;
-use crate::server::Listener;
+use crate::server::Protocol;
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -16,7 +16,7 @@ fn a_push_of_a_foreign_page_is_403_and_no_publish() {
             ("PUT", "Origin: null"),
             ("POST", "Sec-Fetch-Site: cross-site"),
         ] {
-            let push = world.connect(1, Listener::Http, 1);
+            let push = world.connect(1, Protocol::Http, 1);
             let head = format!("{method} /live/x HTTP/1.1\r\nHost: h\r\n{page}\r\nTransfer-Encoding: chunked\r\n\r\n");
             world.send(push, head.as_bytes());
             assert_eq!(world.status(push), "HTTP/1.1 403 Forbidden", "{page}");

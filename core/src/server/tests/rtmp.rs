@@ -8,7 +8,7 @@ use crate::rtmp::chunk::{
     ChunkDecoder, ChunkEncoder, ChunkSize, ChunkStreamId, Message, MessageStreamId, MessageTypeId,
 };
 use crate::rtmp::message::{Command, Control, UserControl, command};
-use crate::server::{Config, Listener};
+use crate::server::{Config, Protocol};
 use crate::{Frame, Limits, Timestamp};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -159,7 +159,7 @@ impl Caller {
     /// A client that is connected to `live` and has created so many streams.
     fn new(world: &mut World, host: u8, streams: u32) -> Caller {
         let mut caller = Caller {
-            client: world.connect(0, Listener::Rtmp, host),
+            client: world.connect(0, Protocol::Rtmp, host),
             encoder: ChunkEncoder::new(),
             decoder: ChunkDecoder::new(&Limits::default()),
         };

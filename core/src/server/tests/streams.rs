@@ -4,7 +4,7 @@ use super::world::{World, drain, frames};
 use crate::Output;
 use crate::flv::FlvWriter;
 use crate::rtmp::Purpose::Publish;
-use crate::server::{Config, HttpAbsent, Listener};
+use crate::server::{Config, HttpAbsent, Protocol};
 use alloc::{format, vec, vec::Vec};
 use core::time::Duration;
 
@@ -113,7 +113,7 @@ fn frames_that_come_with_the_end_of_their_publish_do_not_wait() {
     on_any_shards(
         |_| {},
         |mut world, there, here| {
-            let by_http = world.connect(there, Listener::Http, 1);
+            let by_http = world.connect(there, Protocol::Http, 1);
             let chunk = |script| {
                 let mut output = Output::new();
                 frames(script).for_each(|frame| FlvWriter::frame(&frame, &mut output));
@@ -193,8 +193,8 @@ fn a_publisher_whose_headers_change_all_the_time_is_ended_and_told() {
 fn who_connects_and_says_nothing_does_not_pile_up() {
     let mut world = World::new(1, |_| {});
     for _ in 0..100 {
-        world.connect(0, Listener::Http, 5);
-        world.connect(0, Listener::Rtmp, 5);
+        world.connect(0, Protocol::Http, 5);
+        world.connect(0, Protocol::Rtmp, 5);
     }
     world.pass(Duration::from_secs(14));
     assert!(world.servers[0].is_drained());

@@ -5,12 +5,12 @@ use super::world::{World, drain, frames};
 use crate::Output;
 use crate::flv::{FlvWriter, TagFlags};
 use crate::rtmp::Purpose::{Play, Publish};
-use crate::server::{Config, Listener, Takeover};
+use crate::server::{Config, Protocol, Takeover};
 use alloc::{format, string::String, vec::Vec};
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
-const PROTOCOLS: [Listener; 2] = [Listener::Rtmp, Listener::Http];
+const PROTOCOLS: [Protocol; 2] = [Protocol::Rtmp, Protocol::Http];
 const STEP: Duration = Duration::from_millis(20);
 
 /// The address that publishes first, and another.
@@ -18,22 +18,22 @@ const OWN: u8 = 1;
 const STRANGER: u8 = 2;
 
 /// Somebody who wants to publish `live/x`, and has sent no media yet.
-fn newcomer(world: &mut World, by: Listener, shard: usize, host: u8) -> usize {
+fn newcomer(world: &mut World, by: Protocol, shard: usize, host: u8) -> usize {
     match by {
-        Listener::Rtmp => world.rtmp(shard, Publish, "live", "x", host),
-        Listener::Http => world.http_push(shard, "/live/x", host),
+        Protocol::Rtmp => world.rtmp(shard, Publish, "live", "x", host),
+        Protocol::Http => world.http_push(shard, "/live/x", host),
     }
 }
 
-fn send(world: &mut World, by: Listener, client: usize, script: &str) {
+fn send(world: &mut World, by: Protocol, client: usize, script: &str) {
     match by {
-        Listener::Rtmp => world.publish(client, script),
-        Listener::Http => world.push(client, script),
+        Protocol::Rtmp => world.publish(client, script),
+        Protocol::Http => world.push(client, script),
     }
 }
 
 /// A publisher of `live/x` that has sent its first keyframe.
-fn publisher(world: &mut World, by: Listener, shard: usize) -> usize {
+fn publisher(world: &mut World, by: Protocol, shard: usize) -> usize {
     let publisher = newcomer(world, by, shard, OWN);
     send(world, by, publisher, "V A a0 K0");
     assert!(world.is_publishing(publisher));
@@ -41,15 +41,15 @@ fn publisher(world: &mut World, by: Listener, shard: usize) -> usize {
 }
 
 /// Whether it may send: RTMP is told so.
-fn may_send(world: &World, by: Listener, client: usize) -> bool {
-    by == Listener::Http || world.heard(client).starts_with("[Started]")
+fn may_send(world: &World, by: Protocol, client: usize) -> bool {
+    by == Protocol::Http || world.heard(client).starts_with("[Started]")
 }
 
 /// Whether it was told that it cannot have the name, and its connection ends.
-fn is_refused(world: &World, by: Listener, client: usize) -> bool {
+fn is_refused(world: &World, by: Protocol, client: usize) -> bool {
     let is_told = match by {
-        Listener::Rtmp => world.heard(client).ends_with("[NetStream.Publish.BadName]"),
-        Listener::Http => world.status(client) == "HTTP/1.1 409 Conflict",
+        Protocol::Rtmp => world.heard(client).ends_with("[NetStream.Publish.BadName]"),
+        Protocol::Http => world.status(client) == "HTTP/1.1 409 Conflict",
     };
     is_told && world.clients[client].is_shut_down
 }
@@ -66,7 +66,7 @@ fn wait(world: &mut World, limit: Duration, is_done: impl Fn(&World) -> bool) ->
 }
 
 /// A newcomer that sends as soon as it may. Returns it once it has the name, and how long that took.
-fn take_over(world: &mut World, by: Listener, shard: usize, host: u8, limit: Duration) -> (usize, Duration) {
+fn take_over(world: &mut World, by: Protocol, shard: usize, host: u8, limit: Duration) -> (usize, Duration) {
     let start = world.now;
     let client = newcomer(world, by, shard, host);
     wait(world, limit, |world| may_send(world, by, client));
@@ -76,7 +76,7 @@ fn take_over(world: &mut World, by: Listener, shard: usize, host: u8, limit: Dur
 }
 
 /// Runs a case with each protocol for the first publisher and for the newcomer, on any shards.
-fn with_any_protocols(change: impl Fn(&mut Config), case: impl Fn(&mut World, [Listener; 2], [usize; 2])) {
+fn with_any_protocols(change: impl Fn(&mut Config), case: impl Fn(&mut World, [Protocol; 2], [usize; 2])) {
     for old in PROTOCOLS {
         for new in PROTOCOLS {
             on_any_shards(&change, |mut world, there, here| {
@@ -147,14 +147,14 @@ fn what_a_dead_connection_has_left_unread_does_not_count() {
             let first = publisher(world, old, there);
             send(world, old, first, "P40");
             let second = newcomer(world, new, here, OWN);
-            if new == Listener::Http {
+            if new == Protocol::Http {
                 send(world, new, second, "V A K0");
             }
             world.pass(Duration::from_millis(60));
             // The last of it comes only now.
             send(world, old, first, "P80");
             let passed = wait(world, Duration::from_secs(2), |world| {
-                world.is_publishing(second) || new == Listener::Rtmp && may_send(world, new, second)
+                world.is_publishing(second) || new == Protocol::Rtmp && may_send(world, new, second)
             });
             assert!(passed <= Duration::from_millis(1_300), "{passed:?}");
         },
@@ -170,7 +170,7 @@ fn a_stranger_is_refused_until_five_seconds_of_silence() {
             for seconds in [0, 3] {
                 world.pass(Duration::from_secs(seconds));
                 let second = newcomer(world, new, here, STRANGER);
-                if new == Listener::Http {
+                if new == Protocol::Http {
                     send(world, new, second, "V A K0");
                 }
                 assert!(is_refused(world, new, second), "after {seconds} s more");
@@ -192,7 +192,7 @@ fn a_late_worker_does_not_take_its_own_lateness_for_silence() {
                 on_any_shards(
                     |_| {},
                     |mut world, there, here| {
-                        let first = publisher(&mut world, Listener::Http, there);
+                        let first = publisher(&mut world, Protocol::Http, there);
                         // Its worker reads nothing for so long, and hears the newcomer before the publisher.
                         world.now = world.now + Duration::from_secs(seconds);
                         world.arrive_unnoticed(first, "P40");
@@ -205,7 +205,7 @@ fn a_late_worker_does_not_take_its_own_lateness_for_silence() {
                         world.arrive_unnoticed(first, "P80");
                         for time in 3..10 {
                             world.pass(Duration::from_millis(40));
-                            send(&mut world, Listener::Http, first, &format!("P{}", time * 40));
+                            send(&mut world, Protocol::Http, first, &format!("P{}", time * 40));
                         }
                         assert!(is_refused(&world, new, second));
                         assert!(world.is_publishing(first));
@@ -221,16 +221,16 @@ fn a_publisher_that_speaks_while_a_newcomer_waits_keeps_its_name() {
     on_any_shards(
         |_| {},
         |mut world, there, here| {
-            let first = publisher(&mut world, Listener::Http, there);
-            let second = newcomer(&mut world, Listener::Http, here, OWN);
-            send(&mut world, Listener::Http, second, "V A K0");
+            let first = publisher(&mut world, Protocol::Http, there);
+            let second = newcomer(&mut world, Protocol::Http, here, OWN);
+            send(&mut world, Protocol::Http, second, "V A K0");
             world.pass(Duration::from_millis(900));
             assert!(world.is_publishing(first) && !world.clients[second].is_shut_down);
             // The worker is late, and what comes is read late.
             world.arrive_unnoticed(first, "P900");
             world.now = world.now + Duration::from_secs(10);
             world.pass(Duration::from_millis(300));
-            assert!(is_refused(&world, Listener::Http, second));
+            assert!(is_refused(&world, Protocol::Http, second));
             assert!(world.is_publishing(first));
         },
     );
@@ -242,20 +242,20 @@ fn a_publisher_whose_worker_is_busy_is_read_for_a_newcomer() {
         on_any_shards(
             |_| {},
             |mut world, there, here| {
-                let first = publisher(&mut world, Listener::Http, there);
+                let first = publisher(&mut world, Protocol::Http, there);
                 if is_watched {
                     world.http_play(there, "/live/x");
                 }
                 world.clients[first].is_yielding = true;
                 world.pass(Duration::from_secs(2));
                 world.arrive_unnoticed(first, "P2000");
-                let second = newcomer(&mut world, Listener::Http, here, OWN);
-                send(&mut world, Listener::Http, second, "V A K0");
+                let second = newcomer(&mut world, Protocol::Http, here, OWN);
+                send(&mut world, Protocol::Http, second, "V A K0");
                 for time in 1..10 {
                     world.pass(Duration::from_millis(200));
                     world.arrive_unnoticed(first, &format!("P{}", 2_000 + time * 200));
                 }
-                assert!(is_refused(&world, Listener::Http, second));
+                assert!(is_refused(&world, Protocol::Http, second));
                 assert!(world.is_publishing(first));
             },
         );
@@ -267,10 +267,10 @@ fn an_encoder_that_was_let_in_by_another_listener_is_the_same() {
     on_any_shards(
         |_| {},
         |mut world, there, here| {
-            let first = publisher(&mut world, Listener::Rtmp, there);
+            let first = publisher(&mut world, Protocol::Rtmp, there);
             // As a socket for IPv6 that takes IPv4 as well tells it.
             let mapped = Ipv4Addr::new(10, 0, 0, OWN).to_ipv6_mapped();
-            let second = world.connect_from(here, Listener::Http, mapped.into());
+            let second = world.connect_from(here, Protocol::Http, mapped.into());
             world.send(second, b"POST /live/x HTTP/1.0\r\n\r\nFLV\x01\x05\0\0\0\x09\0\0\0\0");
             world.push(second, "V A K0");
             world.pass(Duration::from_millis(1_500));
@@ -296,7 +296,7 @@ fn a_push_without_a_tag_cuts_nobody_and_is_told_so() {
                     let first = publisher(&mut world, old, there);
                     world.pass(Duration::from_secs(20));
                     let pushes = [OWN, STRANGER].map(|host| {
-                        let push = world.connect(here, Listener::Http, host);
+                        let push = world.connect(here, Protocol::Http, host);
                         let head = format!(
                             "PUT /live/x HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
                             body.len()
@@ -352,7 +352,7 @@ fn an_rtmp_publish_without_media_cuts_nobody() {
                 world.pass(Duration::from_millis(100));
                 world.publish(second, "V A K0");
                 world.pass(Duration::from_millis(100));
-                assert!(is_refused(&world, Listener::Rtmp, second));
+                assert!(is_refused(&world, Protocol::Rtmp, second));
                 assert!(world.is_publishing(first));
             },
         );
@@ -364,7 +364,7 @@ fn an_rtmp_publish_that_stays_without_media_ends() {
     on_any_shards(
         |_| {},
         |mut world, there, here| {
-            let first = publisher(&mut world, Listener::Http, there);
+            let first = publisher(&mut world, Protocol::Http, there);
             world.pass(Duration::from_secs(6));
             let second = world.rtmp(here, Publish, "live", "x", STRANGER);
             for second in 6..40 {
@@ -382,12 +382,12 @@ fn a_newcomer_that_was_let_send_may_come_in_the_grace_time() {
     on_any_shards(
         |_| {},
         |mut world, there, here| {
-            let first = publisher(&mut world, Listener::Http, there);
+            let first = publisher(&mut world, Protocol::Http, there);
             let player = world.http_play(here, "/live/x");
             world.pass(Duration::from_secs(1));
             let second = world.rtmp(here, Publish, "live", "x", OWN);
             wait(&mut world, Duration::from_secs(1), |world| {
-                may_send(world, Listener::Rtmp, second)
+                may_send(world, Protocol::Rtmp, second)
             });
             world.reset(first);
             world.pass(Duration::from_secs(5));
@@ -404,7 +404,7 @@ fn a_publish_without_media_does_not_stop_the_grace_time() {
         on_any_shards(
             |_| {},
             |mut world, there, here| {
-                let first = publisher(&mut world, Listener::Http, there);
+                let first = publisher(&mut world, Protocol::Http, there);
                 let player = world.http_play(here, "/live/x");
                 world.pass(Duration::from_millis(500));
                 // It comes when the first is gone, or waits while that is heard.
@@ -451,7 +451,7 @@ fn a_name_without_media_goes_to_the_first_who_has_some() {
                     assert!(world.is_publishing(silent));
                     send(&mut world, new, client, "V A K0");
                     assert!(world.is_publishing(client));
-                    assert!(is_refused(&world, Listener::Rtmp, silent));
+                    assert!(is_refused(&world, Protocol::Rtmp, silent));
                 },
             );
         }
@@ -463,7 +463,7 @@ fn of_two_newcomers_the_first_with_media_has_the_name() {
     with_any_protocols(
         |_| {},
         |world, [second_by, third_by], [there, here]| {
-            let first = publisher(world, Listener::Http, there);
+            let first = publisher(world, Protocol::Http, there);
             world.pass(Duration::from_secs(1));
             let second = newcomer(world, second_by, here, OWN);
             let third = newcomer(world, third_by, there, OWN);
@@ -488,7 +488,7 @@ fn newcomers_that_wait_for_one_name_are_bounded() {
     on_any_shards(
         |_| {},
         |mut world, there, here| {
-            publisher(&mut world, Listener::Http, there);
+            publisher(&mut world, Protocol::Http, there);
             let crowd: Vec<_> = (0..10)
                 .map(|_| {
                     let client = world.http_push(here, "/live/x", OWN);
@@ -499,7 +499,7 @@ fn newcomers_that_wait_for_one_name_are_bounded() {
             let refused = |world: &World| {
                 let refused = crowd
                     .iter()
-                    .filter(|client| is_refused(world, Listener::Http, **client));
+                    .filter(|client| is_refused(world, Protocol::Http, **client));
                 refused.count()
             };
             assert_eq!(refused(&world), 8);
@@ -522,7 +522,7 @@ fn takeover_can_be_always_or_never() {
                 }
                 let second = newcomer(world, new, here, host);
                 let is_always = takeover == Takeover::Always;
-                assert_eq!(may_send(world, new, second), is_always || new == Listener::Http);
+                assert_eq!(may_send(world, new, second), is_always || new == Protocol::Http);
                 if may_send(world, new, second) {
                     assert!(world.is_publishing(first));
                     send(world, new, second, "V A K0");
@@ -542,7 +542,7 @@ fn a_newcomer_that_leaves_while_it_waits_leaves_nothing_behind() {
         |world, [old, new], [there, here]| {
             let first = publisher(world, old, there);
             let second = newcomer(world, new, here, OWN);
-            if new == Listener::Http {
+            if new == Protocol::Http {
                 send(world, new, second, "V A K0");
             }
             world.reset(second);
@@ -597,7 +597,7 @@ fn a_push_that_has_ended_before_it_has_its_name_is_heard() {
             let mut world = World::new(3, |_| {});
             for name in ["a", "b", "c", "d"] {
                 let player = world.http_play(1, &format!("/live/{name}?wait=20"));
-                let push = world.connect(0, Listener::Http, OWN);
+                let push = world.connect(0, Protocol::Http, OWN);
                 let head = format!("POST /live/{name} HTTP/1.1\r\nHost: x\r\n{length}\r\n");
                 world.delivers = false;
                 world.send(push, &[head.as_bytes(), &body].concat());
@@ -618,8 +618,8 @@ fn a_reply_that_is_not_taken_while_a_claim_waits_is_no_loop() {
     on_any_shards(
         |_| {},
         |mut world, there, here| {
-            let first = publisher(&mut world, Listener::Http, there);
-            let second = world.connect(here, Listener::Http, OWN);
+            let first = publisher(&mut world, Protocol::Http, there);
+            let second = world.connect(here, Protocol::Http, OWN);
             world.take(second, 0);
             world.send(second, b"POST /live/x HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n");
             world.send(second, b"Transfer-Encoding: chunked\r\n\r\n");
@@ -643,7 +643,7 @@ fn the_name_goes_to_the_newcomer_that_may_have_it() {
     on_any_shards(
         |_| {},
         |mut world, there, here| {
-            let first = publisher(&mut world, Listener::Http, there);
+            let first = publisher(&mut world, Protocol::Http, there);
             world.pass(Duration::from_millis(4_100));
             let [stranger, own] = [STRANGER, OWN].map(|host| {
                 let push = world.http_push(here, "/live/x", host);
@@ -671,7 +671,7 @@ fn frames_in_the_next_reads_wait_with_the_first() {
     {
         let mut world = World::new(3, |_| {});
         let player = world.http_play(1, &format!("/live/{name}?wait=20"));
-        let push = world.connect(0, Listener::Http, OWN);
+        let push = world.connect(0, Protocol::Http, OWN);
         world.send(
             push,
             format!("POST /live/{name} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes(),

@@ -5,7 +5,7 @@ use super::world::{World, drain, frames};
 use crate::amf::amf0::Writer;
 use crate::flv::FlvWriter;
 use crate::rtmp::Purpose::Play;
-use crate::server::Listener;
+use crate::server::Protocol;
 use crate::{Frame, Output, Timestamp};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -45,7 +45,7 @@ impl World {
 
     /// A player by WebSocket.
     fn ws_play(&mut self, shard: usize, path: &str) -> usize {
-        let client = self.connect(shard, Listener::Http, 9);
+        let client = self.connect(shard, Protocol::Http, 9);
         let head = alloc::format!(
             "GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"

@@ -3,7 +3,7 @@
 use super::world::World;
 use crate::media::Codec;
 use crate::rtmp::Purpose::{Play, Publish};
-use crate::server::{ConnectionView, Listener, Protocol, RoleKind, Server, ServerStats, StreamView};
+use crate::server::{ConnectionView, Protocol, RoleKind, Server, ServerStats, StreamView, Transport};
 use alloc::string::{String, ToString};
 use alloc::{format, vec, vec::Vec};
 use core::time::Duration;
@@ -51,7 +51,7 @@ fn a_stream_is_seen_with_its_publisher_and_its_media() {
     assert_eq!(stream.key.as_str(), "live/x");
     assert_eq!(
         (seen.peer.to_string().as_str(), seen.protocol),
-        ("10.0.0.1:40000", Protocol::Rtmp)
+        ("10.0.0.1:40000", Transport::Rtmp)
     );
     assert_eq!(seen.age, Duration::from_secs(1));
     assert_eq!((stream.players, stream.waiting, stream.replicas), (0, 0, 0));
@@ -144,7 +144,7 @@ fn streams_are_listed_by_name() {
 #[test]
 fn a_connection_is_seen_with_what_it_does() {
     let mut world = World::new(2, |_| {});
-    world.connect(0, Listener::Http, 1);
+    world.connect(0, Protocol::Http, 1);
     let publisher = world.rtmp(0, Publish, "live", "x", 1);
     world.publish(publisher, "V A K0 a5");
     world.http_push(0, "/live/new", 1);
@@ -152,7 +152,7 @@ fn a_connection_is_seen_with_what_it_does() {
     world.rtmp(1, Play, "live", "x", 2);
     world.rtmp(1, Play, "live", "absent", 2);
     world.http_play(1, "/live/absent?wait=10");
-    let websocket = world.connect(0, Listener::Http, 9);
+    let websocket = world.connect(0, Protocol::Http, 9);
     world.send(
         websocket,
         b"GET /live/x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -184,7 +184,7 @@ fn bytes_of_a_connection_are_counted_both_ways() {
     let mut world = World::new(1, |_| {});
     let publisher = world.http_push(0, "/live/x", 1);
     world.push(publisher, "V A K0 a5");
-    let player = world.connect(0, Listener::Http, 9);
+    let player = world.connect(0, Protocol::Http, 9);
     world.clients[player].window = 30;
     world.send(player, b"GET /live/x HTTP/1.0\r\n\r\n");
     world.pass(Duration::from_secs(2));

@@ -1,14 +1,14 @@
 //! Input that is dear, from many connections that are each below what one may make.
 
 use super::world::World;
-use crate::server::Listener;
+use crate::server::Protocol;
 use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 /// A publisher that has sent nothing dear.
 fn publisher(world: &mut World, number: usize) -> usize {
-    let client = world.connect(0, Listener::Http, 9);
+    let client = world.connect(0, Protocol::Http, 9);
     let head = format!("POST /live/{number} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n18\r\n");
     let tag = b"FLV\x01\x05\0\0\0\x09\0\0\0\0\x09\x7F\xFF\xFF\0\0\0\0\0\0\0\r\n";
     world.send(client, &[head.as_bytes(), tag].concat());

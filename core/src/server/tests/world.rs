@@ -3,7 +3,7 @@
 use crate::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
 use crate::rtmp::{ClientEvent, ClientRequest, ClientSession, Purpose};
 use crate::server::connection::{Activity, Role};
-use crate::server::{Action, Answer, Config, ConnectionId, Listener, Question, Server, ShardId, ShardMessage, Ticket};
+use crate::server::{Action, Answer, Config, ConnectionId, Protocol, Question, Server, ShardId, ShardMessage, Ticket};
 use crate::{Frame, FrameClass, FrameKind, Limits, Output, StreamKey, Time, Timestamp};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
@@ -74,13 +74,13 @@ impl World {
     }
 
     /// Connects to a shard, from an address that ends with `host`.
-    pub(super) fn connect(&mut self, shard: usize, listener: Listener, host: u8) -> usize {
-        self.connect_from(shard, listener, Ipv4Addr::new(10, 0, 0, host).into())
+    pub(super) fn connect(&mut self, shard: usize, protocol: Protocol, host: u8) -> usize {
+        self.connect_from(shard, protocol, Ipv4Addr::new(10, 0, 0, host).into())
     }
 
-    pub(super) fn connect_from(&mut self, shard: usize, listener: Listener, address: IpAddr) -> usize {
+    pub(super) fn connect_from(&mut self, shard: usize, protocol: Protocol, address: IpAddr) -> usize {
         let peer = SocketAddr::new(address, 40_000);
-        let id = self.servers[shard].accept(self.now, listener, peer).unwrap();
+        let id = self.servers[shard].accept(self.now, protocol, peer).unwrap();
         self.clients.push(Client {
             shard,
             id,
@@ -405,14 +405,14 @@ impl World {
 impl World {
     /// A player that has sent its request.
     pub(super) fn http_play(&mut self, shard: usize, path: &str) -> usize {
-        let client = self.connect(shard, Listener::Http, 9);
+        let client = self.connect(shard, Protocol::Http, 9);
         self.send(client, format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes());
         client
     }
 
     /// A publisher that has sent its request and the FLV header.
     pub(super) fn http_push(&mut self, shard: usize, path: &str, host: u8) -> usize {
-        let client = self.connect(shard, Listener::Http, host);
+        let client = self.connect(shard, Protocol::Http, host);
         let mut output = Output::new();
         FlvWriter::header(
             TagFlags {
@@ -469,7 +469,7 @@ impl World {
             tc_url: format!("rtmp://host/{app}").into(),
             name: name.into(),
         };
-        let client = self.connect(shard, Listener::Rtmp, host);
+        let client = self.connect(shard, Protocol::Rtmp, host);
         let session = ClientSession::new(Arc::default(), self.now, 3, request);
         self.clients[client].rtmp = Some((session, vec![]));
         self.settle();
