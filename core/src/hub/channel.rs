@@ -346,6 +346,12 @@ impl Channel {
         frames.filter(|frame| !frame.class.is_header())
     }
 
+    /// What it was made with.
+    #[must_use]
+    pub fn config(&self) -> &ChannelConfig {
+        &self.view.config
+    }
+
     /// Players subscribed.
     #[must_use]
     pub fn subscribers(&self) -> usize {

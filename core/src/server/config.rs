@@ -7,39 +7,50 @@ use crate::hub::{ChannelConfig, MAX_HEADER_LEN, MAX_HEADERS};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-/// What an operator decides, for all workers alike. Each field says its unit, its default and its reason.
+/// What an operator decides, for all workers alike. Each field says its unit, its default and its reason, and what a change by
+/// [`Server::reconfigure`](super::Server::reconfigure) applies to. No change ends anybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
     /// What one peer may make us hold or wait for.
+    ///
+    /// A change applies to new connections. Four apply to all at once: `max_requests_per_second`, `max_work_per_second`,
+    /// `max_pipelined` and, from a peer's next progress on, `half_closed_timeout`.
     pub limits: Limits,
     /// What a stream keeps, how far a player may lag, and write merging.
+    ///
+    /// A change applies to new streams, on each worker for itself: one that is published or played goes on as it began.
     pub channel: ChannelConfig,
-    /// How long players stay when their publisher is gone. 10 s: an encoder that lost its network is back by then.
+    /// How long players stay when their publisher is gone. 10 s: an encoder that lost its network is back by then. A change
+    /// applies to publishers that leave from then on.
     pub grace: Duration,
-    /// Who wins when a name is published twice. `Auto`.
+    /// Who wins when a name is published twice. `Auto`. A change applies at once.
     pub takeover: Takeover,
     /// Whether events are kept for [`Server::poll_event`](super::Server::poll_event), which then has to be called after
-    /// everything else. No: they are only logged.
+    /// everything else. No: they are only logged. A change applies at once, and those that wait are forgotten if none are kept
+    /// any more.
     pub keeps_events: bool,
-    /// Whether the world is asked if a peer may publish or play. No: everybody may.
+    /// Whether the world is asked if a peer may publish or play. No: everybody may. A change applies to requests from then on.
+    /// Of an RTMP peer that had connected before anything was asked, `tcUrl` and `pageUrl` are not known.
     pub authorize: AuthorizeConfig,
     /// Web pages that may publish, besides those of the host that they publish to. None: a page of anybody's could push a
     /// stream from the browser of whoever opens it, behind firewalls too. What no page sends (encoders, scripts) names no
-    /// origin and needs no entry; to play needs none either.
+    /// origin and needs no entry; to play needs none either. A change applies to new connections.
     pub allowed_origins: Vec<AllowedOrigin>,
-    /// What an HTTP player gets whose stream is not there. 404 at once, so that players and probes can tell.
+    /// What an HTTP player gets whose stream is not there. 404 at once, so that players and probes can tell. A change applies
+    /// to requests from then on, as for the next two.
     pub http_absent: HttpAbsent,
     /// The longest that an HTTP player may ask to wait, by `?wait=SECONDS`. 60 s.
     pub http_max_wait: Duration,
     /// How long an RTMP player waits whose stream is not there. 30 s: ffmpeg and librtmp have no way to ask again.
     pub rtmp_wait: Duration,
-    /// Players that may wait for one absent stream, per worker. 1,000: more is an attack or a mistyped link.
+    /// Players that may wait for one absent stream, per worker. 1,000: more is an attack or a mistyped link. A change applies at
+    /// once, as for the next; those that wait may go on.
     pub max_waiting_players: usize,
     /// Those among them from one IPv4 address or IPv6 /64. 250: the viewers of a school behind one address who came early; it
     /// takes four such addresses to leave others no place. A connection has one place.
     pub max_waiting_players_per_address: usize,
-    /// Connections per worker. 65,536: twice what one core can serve.
+    /// Connections per worker. 65,536: twice what one core can serve. A change applies at once; those that are there stay.
     pub max_connections: usize,
 }
 

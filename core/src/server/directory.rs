@@ -96,6 +96,11 @@ impl Directory {
         }
     }
 
+    /// How long streams are kept whose publishers leave from now on.
+    pub(super) fn set_grace(&mut self, grace: Duration) {
+        self.grace = grace;
+    }
+
     /// Takes in what shard `from` says about `key`.
     pub(super) fn handle(&mut self, now: Time, from: ShardId, key: &StreamKey, body: &Body) {
         let entry = self.entries.entry(key.clone()).or_insert_with(Entry::new);

@@ -21,6 +21,7 @@
 //! | another worker sent a message | [`handle_shard`](Server::handle_shard) |
 //! | a question of `Action::Ask` is answered | [`answer`](Server::answer); never, if nothing is asked |
 //! | somebody wants to know what there is | [`streams`](Server::streams), [`connections`](Server::connections), [`stats`](Server::stats) |
+//! | the operator decides something else | [`reconfigure`](Server::reconfigure) |
 //! | the operator wants somebody to be gone | [`kick`](Server::kick) |
 //! | the operator wants it to stop | [`shutdown`](Server::shutdown), until [`is_drained`](Server::is_drained) |
 
@@ -45,6 +46,7 @@ mod overdue;
 mod play;
 mod publish;
 mod question;
+mod reconfigure;
 mod refusals;
 mod replica;
 mod replication;
@@ -66,10 +68,9 @@ pub use shard::{ShardId, ShardMessage};
 pub use stats::ServerStats;
 pub use view::{ConnectionView, PublisherView, RoleKind, RoleView, StreamView, TrackView, Transport};
 
-use crate::http::HttpConfig;
 use crate::hub::{ChannelId, Hub};
 use crate::output::BufferPool;
-use crate::rtmp::{Connect, SessionConfig};
+use crate::rtmp::Connect;
 use crate::time::PerSecond;
 use crate::{EndCause, Output, StreamKey, Time};
 use address::Address;
@@ -134,14 +135,7 @@ impl Server {
     #[must_use]
     pub fn new(config: Arc<Config>, shard: ShardId, shards: u16, seed: u64) -> Self {
         Server {
-            shared: Shared {
-                session: Arc::new(SessionConfig::new(config.limits.clone())),
-                http: Arc::new(HttpConfig {
-                    limits: config.limits.clone(),
-                    allowed_origins: config.allowed_origins.clone(),
-                }),
-                channel: Arc::new(config.channel.clone()),
-            },
+            shared: Shared::new(&config),
             shard,
             shards,
             now: Time::ZERO,
@@ -770,15 +764,9 @@ impl Server {
             Body::RemoveSubscriber { epoch, shard } => self.remove_subscriber(&key, epoch, shard),
             Body::Located { ticket, is_present } => self.locate(now, &key, ticket, is_present),
             Body::Ended { epoch } => self.end_stream(now, &key, epoch),
-            Body::Snapshot {
-                epoch,
-                ticket,
-                is_again,
-                position,
-                frames,
-            } => {
-                if self.follow(now, &key, epoch, ticket, is_again, *position) {
-                    self.relay(now, from, &key, epoch, true, frames);
+            Body::Snapshot { start, frames } => {
+                if self.follow(now, &key, &start) {
+                    self.relay(now, from, &key, start.epoch, true, frames);
                 }
             }
             Body::Frames { epoch, frames } => self.relay(now, from, &key, epoch, false, frames),

@@ -134,6 +134,7 @@ impl Server {
         let Some((channel, stream)) = self.find_stream(key) else {
             return;
         };
+        let elsewhere = subscribers.iter().copied().filter(|it| it.shard != own);
         stream.epoch = epoch;
         stream.publisher = Some(Publisher {
             since: now,
@@ -143,18 +144,11 @@ impl Server {
             has_large_gops: false,
             peak_players: stream.players,
             has_media: false,
-            replicas: Replicas::new(subscribers.iter().copied().filter(|it| it.shard != own)),
+            replicas: Replicas::new(stream.channel.config(), elsewhere.clone()),
         });
         stream.channel.begin(now);
-        for Subscription { shard, ticket } in subscribers.iter().copied().filter(|it| it.shard != own) {
-            let snapshot = Body::Snapshot {
-                epoch,
-                ticket,
-                is_again: false,
-                position: Box::default(),
-                frames: Vec::new(),
-            };
-            self.send(shard, key, snapshot);
+        for subscription in elsewhere {
+            self.send_snapshot(key, subscription, false, Vec::new());
         }
         self.stats.publishes += 1;
         if let Some(connection) = self.connections.get_mut(id) {

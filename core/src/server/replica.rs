@@ -6,7 +6,7 @@
 //! is more than a ring may hold the replica is sent nothing, until half of it has arrived. Then it starts again, with the
 //! headers and at a keyframe.
 
-use super::shard::{Epoch, ShardId, Subscription};
+use super::shard::{Epoch, ShardId, Start, Subscription};
 use crate::Frame;
 use crate::hub::ChannelConfig;
 use alloc::vec::Vec;
@@ -15,17 +15,26 @@ use core::mem;
 /// All replicas of one publish, and the frames that they have not been sent yet.
 #[derive(Debug, Default)]
 pub(super) struct Replicas {
+    /// The most that may be under way to each.
+    window: u64,
     replicas: Vec<Replica>,
     outgoing: Vec<Frame>,
 }
 
 impl Replicas {
-    /// Those that wait for a snapshot, of which they get an empty one.
-    pub(super) fn new(subscriptions: impl Iterator<Item = Subscription>) -> Self {
+    /// Those that wait for a snapshot, of which they get an empty one. As much may be under way to each as the ring of a
+    /// channel holds.
+    pub(super) fn new(config: &ChannelConfig, subscriptions: impl Iterator<Item = Subscription>) -> Self {
         Replicas {
+            window: config.max_bytes() as u64,
             replicas: subscriptions.map(Replica::new).collect(),
             outgoing: Vec::new(),
         }
+    }
+
+    /// The most that may be under way to each: the other side has to know.
+    pub(super) fn window(&self) -> u64 {
+        self.window
     }
 
     pub(super) fn len(&self) -> usize {
@@ -57,27 +66,22 @@ impl Replicas {
 
     /// What is to be sent now, and to which shards; those among them that are sent nothing more after it, because they are
     /// too far behind, are flagged.
-    pub(super) fn flush(&mut self, config: &ChannelConfig) -> (Vec<Frame>, Vec<(ShardId, bool)>) {
+    pub(super) fn flush(&mut self) -> (Vec<Frame>, Vec<(ShardId, bool)>) {
         let frames = mem::take(&mut self.outgoing);
         if frames.is_empty() {
             return Default::default();
         }
         let receivers = self.replicas.iter_mut().filter(|replica| !replica.is_behind);
-        let receivers = receivers.map(|replica| (replica.shard(), replica.send(&frames, config)));
+        let receivers = receivers.map(|replica| (replica.shard(), replica.send(&frames, self.window)));
         let receivers = receivers.collect();
         (frames, receivers)
     }
 
     /// A shard has taken in so much, in all. Returns its replica if that is to [`start`](Replica::start) again.
-    pub(super) fn take(
-        &mut self,
-        subscription: Subscription,
-        taken: u64,
-        config: &ChannelConfig,
-    ) -> Option<&mut Replica> {
+    pub(super) fn take(&mut self, subscription: Subscription, taken: u64) -> Option<&mut Replica> {
         let mut replicas = self.replicas.iter_mut();
         let replica = replicas.find(|replica| replica.subscription == subscription)?;
-        replica.take(taken, config).then_some(replica)
+        replica.take(taken, self.window).then_some(replica)
     }
 
     /// The shards that are not too far behind.
@@ -126,16 +130,16 @@ impl Replica {
     }
 
     /// Frames are sent to it. Returns whether that was as much as it can have at once: nothing more is to be sent.
-    fn send(&mut self, frames: &[Frame], config: &ChannelConfig) -> bool {
+    fn send(&mut self, frames: &[Frame], window: u64) -> bool {
         self.sent += cost(frames);
-        self.is_behind = self.under_way() > window(config);
+        self.is_behind = self.under_way() > window;
         self.is_behind
     }
 
     /// It has taken in so much, in all. Returns whether it is to [`start`](Self::start) again.
-    fn take(&mut self, taken: u64, config: &ChannelConfig) -> bool {
+    fn take(&mut self, taken: u64, window: u64) -> bool {
         self.taken = self.taken.max(taken);
-        self.is_behind && self.under_way() <= window(config) / 2
+        self.is_behind && self.under_way() <= window / 2
     }
 
     fn under_way(&self) -> u64 {
@@ -153,15 +157,21 @@ pub(super) struct Intake {
     taken: u64,
     /// What the publisher's shard was told of that.
     reported: u64,
+    /// The most that may be under way, as that shard counts.
+    window: u64,
 }
 
 impl Intake {
     /// A snapshot has come. It counts on if it only starts the same subscription again.
-    pub(super) fn start(&mut self, epoch: Epoch, ticket: u64) {
+    pub(super) fn start(&mut self, start: &Start) {
+        let &Start {
+            epoch, ticket, window, ..
+        } = start;
         if (self.epoch, self.ticket) != (epoch, ticket) {
             *self = Intake {
                 epoch,
                 ticket,
+                window,
                 ..Intake::default()
             };
         }
@@ -169,9 +179,9 @@ impl Intake {
 
     /// Frames have come. Returns the subscription's ticket and what to report for it, if it is time. That is eight times
     /// per window: seldom, and the sender never waits for it.
-    pub(super) fn take(&mut self, frames: &[Frame], config: &ChannelConfig) -> Option<(u64, u64)> {
+    pub(super) fn take(&mut self, frames: &[Frame]) -> Option<(u64, u64)> {
         self.taken += cost(frames);
-        let is_due = self.taken - self.reported >= window(config) / 8;
+        let is_due = self.taken - self.reported >= self.window / 8;
         is_due.then(|| {
             self.reported = self.taken;
             (self.ticket, self.taken)
@@ -193,52 +203,52 @@ fn cost(frames: &[Frame]) -> u64 {
     frames.iter().map(bytes).sum()
 }
 
-/// The most that may be under way: as much as the channel's ring holds.
-fn window(config: &ChannelConfig) -> u64 {
-    config.max_bytes() as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Timestamp;
+    use crate::hub::Position;
     use alloc::vec;
 
-    /// A window of 8,000 bytes, and a frame that costs 1,000.
-    fn stage() -> (ChannelConfig, Vec<Frame>, Replica) {
-        let config = ChannelConfig {
-            gop_max_bytes: 4_000,
-            lag_max_bytes: 4_000,
-            ..ChannelConfig::default()
-        };
+    /// Bytes.
+    const WINDOW: u64 = 8_000;
+
+    /// A frame that costs 1,000 bytes.
+    fn stage() -> (Vec<Frame>, Replica) {
         let frame = Frame::video(Timestamp::ZERO, vec![0; 1_000 - FRAME_OVERHEAD].into());
         let (shard, ticket) = (ShardId(1), 1);
-        (config, vec![frame], Replica::new(Subscription { shard, ticket }))
+        (vec![frame], Replica::new(Subscription { shard, ticket }))
     }
 
     #[test]
     fn a_replica_that_was_behind_starts_again_at_half_a_window() {
-        let (config, frame, mut replica) = stage();
-        let sent = (1..).take_while(|_| !replica.send(&frame, &config)).count();
+        let (frame, mut replica) = stage();
+        let sent = (1..).take_while(|_| !replica.send(&frame, WINDOW)).count();
         assert_eq!(sent, 8);
-        assert!((1_000..5_000).step_by(1_000).all(|taken| !replica.take(taken, &config)));
-        assert!(replica.take(5_000, &config));
+        assert!((1_000..5_000).step_by(1_000).all(|taken| !replica.take(taken, WINDOW)));
+        assert!(replica.take(5_000, WINDOW));
         // A report that was overtaken says nothing new.
-        assert!(replica.take(1_000, &config));
+        assert!(replica.take(1_000, WINDOW));
         replica.start(&frame);
-        assert!(!replica.take(10_000, &config));
+        assert!(!replica.take(10_000, WINDOW));
     }
 
     #[test]
     fn what_was_taken_in_is_reported_eight_times_per_window() {
-        let (config, frame, _) = stage();
+        let (frame, _) = stage();
         let mut intake = Intake::default();
-        intake.start(1, 7);
-        let reports: Vec<_> = (0..8).map(|_| intake.take(&frame, &config)).collect();
+        intake.start(&Start {
+            epoch: 1,
+            ticket: 7,
+            is_again: false,
+            window: WINDOW,
+            position: Position::default(),
+        });
+        let reports: Vec<_> = (0..8).map(|_| intake.take(&frame)).collect();
         let expected: Vec<_> = (1..=8).map(|count| Some((7, count * 1_000))).collect();
         assert_eq!(reports, expected);
         let half = [Frame::video(Timestamp::ZERO, vec![0; 500 - FRAME_OVERHEAD].into())];
-        assert_eq!(intake.take(&half, &config), None);
-        assert_eq!(intake.take(&half, &config), Some((7, 9_000)));
+        assert_eq!(intake.take(&half), None);
+        assert_eq!(intake.take(&half), Some((7, 9_000)));
     }
 }

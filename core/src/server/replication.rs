@@ -1,9 +1,9 @@
 //! Replication: streams on their way from the shard of their publisher to those of their players.
 
 use super::Server;
-use super::shard::{Body, Epoch, ShardId, Subscription};
+use super::shard::{Body, Epoch, ShardId, Start, Subscription};
 use super::stream::Presence;
-use crate::hub::{ChannelId, Position};
+use crate::hub::ChannelId;
 use crate::{Frame, StreamKey, Time};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -16,7 +16,7 @@ impl Server {
             return;
         };
         let Some(publisher) = &mut stream.publisher else { return };
-        let (frames, receivers) = publisher.replicas.flush(&self.shared.channel);
+        let (frames, receivers) = publisher.replicas.flush();
         if receivers.is_empty() {
             return;
         }
@@ -40,35 +40,26 @@ impl Server {
 
     /// Another shard has taken in so much of our publisher's stream: it starts again if it was too far behind.
     pub(super) fn note_taken(&mut self, key: &StreamKey, epoch: Epoch, subscription: Subscription, taken: u64) {
-        let config = self.shared.channel.clone();
         let Some((_, stream)) = self.find_stream(key).filter(|(_, stream)| stream.epoch == epoch) else {
             return;
         };
         let Some(publisher) = &mut stream.publisher else { return };
-        let Some(replica) = publisher.replicas.take(subscription, taken, &config) else {
+        let Some(replica) = publisher.replicas.take(subscription, taken) else {
             return;
         };
         // Without the GOP: its players may have seen a part of that.
         let frames: Vec<_> = stream.channel.headers().cloned().collect();
         replica.start(&frames);
-        let snapshot = Body::Snapshot {
-            epoch,
-            ticket: subscription.ticket,
-            is_again: true,
-            position: Box::new(stream.channel.position()),
-            frames,
-        };
-        self.send(subscription.shard, key, snapshot);
+        self.send_snapshot(key, subscription, true, frames);
     }
 
     /// Another shard has its first player of our publisher's stream.
     pub(super) fn add_subscriber(&mut self, key: &StreamKey, epoch: Epoch, subscription: Subscription) {
         let own = self.shard;
-        let Subscription { shard, ticket } = subscription;
         let Some((channel, stream)) = self.find_stream(key) else {
             return;
         };
-        if shard == own || stream.epoch != epoch || stream.publisher.is_none() {
+        if subscription.shard == own || stream.epoch != epoch || stream.publisher.is_none() {
             return;
         }
         self.read_publisher_now(channel);
@@ -77,19 +68,33 @@ impl Server {
             return;
         };
         let channel = &stream.channel;
-        let position = channel.position();
         let frames: Vec<_> = channel.headers().chain(channel.gop()).cloned().collect();
         if let Some(publisher) = &mut stream.publisher {
             publisher.replicas.add(subscription, &frames);
         }
-        let snapshot = Body::Snapshot {
-            epoch,
-            ticket,
-            is_again: false,
-            position: Box::new(position),
-            frames,
+        self.send_snapshot(key, subscription, false, frames);
+    }
+
+    /// Has the publish of our publisher begin at another shard, with these frames to begin with.
+    pub(super) fn send_snapshot(
+        &mut self,
+        key: &StreamKey,
+        subscription: Subscription,
+        is_again: bool,
+        frames: Vec<Frame>,
+    ) {
+        let Some((_, stream)) = self.find_stream(key) else {
+            return;
         };
-        self.send(shard, key, snapshot);
+        let Some(publisher) = &stream.publisher else { return };
+        let start = Box::new(Start {
+            epoch: stream.epoch,
+            ticket: subscription.ticket,
+            is_again,
+            window: publisher.replicas.window(),
+            position: stream.channel.position(),
+        });
+        self.send(subscription.shard, key, Body::Snapshot { start, frames });
     }
 
     /// Another shard's last player is gone.
@@ -103,15 +108,14 @@ impl Server {
     }
 
     /// A publisher on another shard begins, or sends us its stream from here on. Returns whether that concerns us still.
-    pub(super) fn follow(
-        &mut self,
-        now: Time,
-        key: &StreamKey,
-        epoch: Epoch,
-        ticket: u64,
-        is_again: bool,
-        position: Position,
-    ) -> bool {
+    pub(super) fn follow(&mut self, now: Time, key: &StreamKey, start: &Start) -> bool {
+        let &Start {
+            epoch,
+            ticket,
+            is_again,
+            position,
+            ..
+        } = start;
         let Some((channel, stream)) = self.find_stream(key) else {
             return false;
         };
@@ -119,7 +123,7 @@ impl Server {
             return false;
         }
         stream.epoch = epoch;
-        stream.intake.start(epoch, ticket);
+        stream.intake.start(start);
         if is_again {
             stream.channel.resume(now, position);
         } else {
@@ -147,7 +151,7 @@ impl Server {
         if stream.epoch != epoch || stream.publisher.is_some() {
             return;
         }
-        let report = stream.intake.take(&frames, &self.shared.channel);
+        let report = stream.intake.take(&frames);
         if is_snapshot {
             stream.channel.push_burst(now, frames);
         } else {

@@ -82,6 +82,20 @@ pub(super) struct Subscription {
     pub(super) ticket: u64,
 }
 
+/// How a publish begins for another shard, wherever its publisher is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Start {
+    pub(super) epoch: Epoch,
+    /// Of the subscription that it answers.
+    pub(super) ticket: u64,
+    /// Whether it begins again, because the shard was too far behind.
+    pub(super) is_again: bool,
+    /// The most that may be under way to the shard.
+    pub(super) window: u64,
+    /// What the publisher has sent so far.
+    pub(super) position: Position,
+}
+
 #[derive(Debug)]
 pub(super) enum Body {
     // To the home.
@@ -123,17 +137,8 @@ pub(super) enum Body {
     Ended { epoch: Epoch },
 
     // From the publisher's shard to those of its players.
-    /// What a joining player gets, and the start of `epoch` for the receiver, or a new start because it was too far
-    /// behind.
-    Snapshot {
-        epoch: Epoch,
-        /// Of the subscription that it answers.
-        ticket: u64,
-        is_again: bool,
-        /// What the publisher has sent so far.
-        position: Box<Position>,
-        frames: Vec<Frame>,
-    },
+    /// What a joining player gets, and the start of a publish for the receiver.
+    Snapshot { start: Box<Start>, frames: Vec<Frame> },
     /// The next frames.
     Frames { epoch: Epoch, frames: Vec<Frame> },
     /// The publisher took its metadata back.

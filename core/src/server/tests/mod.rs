@@ -10,6 +10,7 @@ mod kick;
 mod late;
 mod names;
 mod pages;
+mod reconfigure;
 mod rtmp;
 mod shards;
 mod shares;

@@ -1,0 +1,36 @@
+//! Another configuration for a server that runs.
+
+use super::connection::Shared;
+use super::{Config, Server};
+use crate::Time;
+use crate::http::HttpConfig;
+use crate::rtmp::SessionConfig;
+use alloc::sync::Arc;
+
+impl Server {
+    /// Goes on with another configuration, which all shards are to be given. Nobody is ended by it: each field of [`Config`]
+    /// says what a change applies to.
+    pub fn reconfigure(&mut self, now: Time, config: Arc<Config>) {
+        self.advance(now);
+        self.shared = Shared::new(&config);
+        self.directory.set_grace(config.grace);
+        if !config.keeps_events {
+            self.events.clear();
+        }
+        self.config = config;
+    }
+}
+
+impl Shared {
+    /// What connections and streams that come from now on are given.
+    pub(super) fn new(config: &Config) -> Self {
+        Shared {
+            session: Arc::new(SessionConfig::new(config.limits.clone())),
+            http: Arc::new(HttpConfig {
+                limits: config.limits.clone(),
+                allowed_origins: config.allowed_origins.clone(),
+            }),
+            channel: Arc::new(config.channel.clone()),
+        }
+    }
+}
