@@ -1,6 +1,7 @@
 //! What reaches a worker from other threads.
 
-use headwater_core::server::{Answer, ShardId, ShardMessage, Ticket};
+use headwater_core::Time;
+use headwater_core::server::{Answer, Server, ShardId, ShardMessage, Ticket};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -13,8 +14,31 @@ pub(crate) enum Mail {
     Shard(ShardId, ShardMessage),
     /// To a question of this worker's shard.
     Answer(Ticket, Answer),
+    /// What a program wants of this worker's server.
+    Call(Call),
     /// Stop accepting, end what there is, return.
     Stop,
+}
+
+/// What a program wants of a server.
+pub(crate) struct Call(Box<CallFn>);
+
+type CallFn = dyn FnOnce(&mut Server, Time) + Send;
+
+impl Call {
+    pub(crate) fn new(call: impl FnOnce(&mut Server, Time) + Send + 'static) -> Self {
+        Call(Box::new(call))
+    }
+
+    pub(crate) fn make(self, server: &mut Server, now: Time) {
+        (self.0)(server, now);
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").finish_non_exhaustive()
+    }
 }
 
 /// Mails that a worker handles before it looks at its sockets. 64: together about a millisecond, unless each brings a

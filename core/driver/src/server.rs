@@ -2,13 +2,17 @@
 
 use crate::hooks::Hooks;
 use crate::sockets::{self, Bound, Listeners};
+use crate::terms::Terms;
 use crate::{Addresses, Clock, Config, Handle, Running, Socket, Worker, mail, running, workers};
+use headwater_core::server;
 use std::io;
+use std::sync::Arc;
 
 /// A server that listens already and waits to be run, on any runtime. Connections made meanwhile wait in the kernel.
 #[derive(Debug)]
 pub struct Server {
     bound: Bound,
+    config: Arc<server::Config>,
     inboxes: Vec<mail::Inbox>,
     handle: Handle,
     hooks: Hooks,
@@ -24,17 +28,15 @@ impl Server {
             authorize: config.authorize.take(),
             observe: config.observe.take(),
         };
-        let server = &mut config.server;
-        server.keeps_events |= hooks.observe.is_some();
-        if hooks.authorize.is_some() && !server.authorize.publish && !server.authorize.play {
-            (server.authorize.publish, server.authorize.play) = (true, true);
-        }
-        let bound = sockets::listen(config)?;
+        let bound = sockets::listen(&config)?;
+        let terms = Terms::new(&hooks, bound.max_connections);
+        let config = Arc::new(terms.applied_to(config.server));
         let (mailboxes, inboxes): (Vec<_>, Vec<_>) = bound.listeners.iter().map(|_| mail::new()).unzip();
         Ok(Server {
             bound,
+            config,
             inboxes,
-            handle: Handle::new(mailboxes),
+            handle: Handle::new(mailboxes, terms),
             hooks,
         })
     }
@@ -62,6 +64,7 @@ impl Server {
     ) -> Running {
         let Server {
             bound,
+            config,
             inboxes,
             handle,
             hooks,
@@ -72,7 +75,7 @@ impl Server {
         workers::start(
             bound.listeners.into_iter().zip(inboxes).collect(),
             move |id, (listeners, inbox)| {
-                let worker = Worker::new(id, bound.server.clone(), clock, inbox, all.clone(), hooks.clone());
+                let worker = Worker::new(id, config.clone(), clock, inbox, all.clone(), hooks.clone());
                 prepare(worker, listeners)
             },
             serve,

@@ -232,6 +232,12 @@ impl<S: Socket> Shard<S> {
         self.server.handle_shard(now, from, message);
     }
 
+    /// The server, to look at, or to change by what concerns no socket.
+    pub fn server(&mut self) -> &mut Server {
+        self.is_busy = true;
+        &mut self.server
+    }
+
     /// The next question of the server, which asks only what its configuration says. Take them after each
     /// [`turn`](Self::turn).
     pub fn poll_question(&mut self) -> Option<(Ticket, Question)> {

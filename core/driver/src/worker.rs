@@ -158,6 +158,7 @@ impl<S: Socket> Worker<S> {
             match mail {
                 Mail::Shard(from, message) => self.shard.handle_shard(now, from, message),
                 Mail::Answer(ticket, answer) => self.shard.answer(now, ticket, answer),
+                Mail::Call(call) => call.make(self.shard.server(), now),
                 Mail::Stop => self.shard.shutdown(now),
             }
         }

@@ -7,12 +7,11 @@ mod low_water;
 pub use files::{file_limit, raise_file_limit};
 
 use crate::{Addresses, Config, Listen};
-use headwater_core::server::{self, Protocol};
+use headwater_core::server::Protocol;
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroU16;
-use std::sync::Arc;
 use std::{iter, thread};
 
 /// The listening sockets of one worker, and what is spoken on each. They never block.
@@ -25,8 +24,8 @@ pub(crate) struct Bound {
     pub(crate) addresses: Addresses,
     /// Of each worker.
     pub(crate) listeners: Vec<Listeners>,
-    /// What each worker's server is told.
-    pub(crate) server: Arc<server::Config>,
+    /// Connections that each worker has file descriptors for.
+    pub(crate) max_connections: usize,
 }
 
 /// Listens on all addresses, with sockets for each worker.
@@ -38,9 +37,9 @@ pub(crate) struct Bound {
 ///
 /// # Errors
 /// If an address cannot be listened on, the text says which, and why; or if there is none.
-pub(crate) fn listen(config: Config) -> io::Result<Bound> {
+pub(crate) fn listen(config: &Config) -> io::Result<Bound> {
     let workers = config.workers.map_or_else(one_per_core, NonZeroU16::get);
-    let mut listen = config.listen;
+    let mut listen = config.listen.clone();
     if listen.is_empty() {
         return Err(io::Error::new(
             ErrorKind::InvalidInput,
@@ -56,17 +55,13 @@ pub(crate) fn listen(config: Config) -> io::Result<Bound> {
             worker.push((*protocol, socket));
         }
     }
-    let mut server = config.server;
-    if let Some(files) = file_limit() {
-        server.max_connections =
-            server
-                .max_connections
-                .min(files::connections_per_worker(files, workers, listen.len()));
-    }
+    let max_connections = file_limit().map_or(usize::MAX, |files| {
+        files::connections_per_worker(files, workers, listen.len())
+    });
     Ok(Bound {
         addresses: Addresses { listen, workers },
         listeners,
-        server: Arc::new(server),
+        max_connections,
     })
 }
 
@@ -212,7 +207,7 @@ mod tests {
             workers: NonZeroU16::new(2),
             ..Config::default()
         };
-        let bound = listen(config.clone()).unwrap();
+        let bound = listen(&config).unwrap();
         assert_eq!(bound.addresses.speaking(Protocol::Http).count(), 2);
         for worker in &bound.listeners {
             let found = worker.iter().map(|(protocol, socket)| Listen {
@@ -222,7 +217,7 @@ mod tests {
             assert!(found.eq(bound.addresses.listen.iter().copied()));
         }
         config.listen.clear();
-        assert_eq!(listen(config).unwrap_err().kind(), ErrorKind::InvalidInput);
+        assert_eq!(listen(&config).unwrap_err().kind(), ErrorKind::InvalidInput);
     }
 
     #[test]

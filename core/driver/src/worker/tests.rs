@@ -1,6 +1,7 @@
 //! One worker, with sockets that are silent.
 
 use super::*;
+use crate::terms::Terms;
 use crate::{Interest, mail};
 use std::io::{ErrorKind, IoSlice};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,7 +30,7 @@ impl Socket for Silent {
 
 fn new_worker() -> (Worker<Silent>, Handle) {
     let (mailbox, inbox) = mail::new();
-    let handle = Handle::new([mailbox]);
+    let handle = Handle::new(vec![mailbox], Terms::new(&Hooks::default(), usize::MAX));
     let config = Arc::new(server::Config::default());
     (
         Worker::new(

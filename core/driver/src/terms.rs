@@ -1,0 +1,61 @@
+//! What holds for every configuration of a server, whoever gives it.
+
+use crate::hooks::Hooks;
+use headwater_core::server::Config;
+
+/// What the hooks and the machine of a server make of a configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct Terms {
+    /// Whether somebody says who may publish and play.
+    is_asked: bool,
+    /// Whether somebody hears of events.
+    is_observed: bool,
+    /// Connections that each worker has file descriptors for.
+    max_connections: usize,
+}
+
+impl Terms {
+    pub(crate) fn new(hooks: &Hooks, max_connections: usize) -> Self {
+        Terms {
+            is_asked: hooks.authorize.is_some(),
+            is_observed: hooks.observe.is_some(),
+            max_connections,
+        }
+    }
+
+    /// The configuration that comes of `config`.
+    pub(crate) fn applied_to(&self, mut config: Config) -> Config {
+        config.max_connections = config.max_connections.min(self.max_connections);
+        config.keeps_events |= self.is_observed;
+        if self.is_asked && !config.authorize.publish && !config.authorize.play {
+            (config.authorize.publish, config.authorize.play) = (true, true);
+        }
+        config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Authorizer, Observer};
+
+    #[test]
+    fn hooks_are_told_and_asked_whatever_is_configured() {
+        let hooks = Hooks {
+            authorize: Some(Authorizer::new(|_, responder| responder.allow())),
+            observe: Some(Observer::new(|_| {})),
+        };
+        let config = Terms::new(&hooks, 100).applied_to(Config::default());
+        assert!(config.keeps_events && config.authorize.publish && config.authorize.play);
+        assert_eq!(config.max_connections, 100);
+        let mut only_publishers = Config::default();
+        only_publishers.authorize.publish = true;
+        assert!(!Terms::new(&hooks, 100).applied_to(only_publishers).authorize.play);
+    }
+
+    #[test]
+    fn without_hooks_nothing_is_kept_and_nobody_asked() {
+        let config = Terms::new(&Hooks::default(), usize::MAX).applied_to(Config::default());
+        assert_eq!(config, Config::default());
+    }
+}
