@@ -68,7 +68,7 @@ fn every_clip_arrives_whole(runtime: Runtime) {
     }
 }
 
-/// Who joins in the middle gets the pictures since the last keyframe at once, and everything after.
+/// A player that joins in the middle gets the pictures since the last keyframe at once, and everything after.
 fn a_late_player_starts_at_the_last_keyframe(runtime: Runtime) {
     let server = runtime.start(&NO_GRACE);
     let (publisher, monitors) = push_half(&server, "live/late", TYPICAL, 0);
@@ -135,7 +135,7 @@ fn an_absent_stream_is_not_found(runtime: Runtime) {
     );
 }
 
-/// Whoever cannot connect asks the operator why, and the log knows: which peer, which stream, what was wrong.
+/// A user who cannot connect asks the operator why, and the log knows: which peer, which stream, what was wrong.
 fn what_goes_wrong_is_in_the_log(runtime: Runtime) {
     let server = runtime.start(&[]);
     assert_eq!(server.get("/").status, 404);
@@ -401,8 +401,8 @@ fn a_push_in_small_pieces_arrives_whole(runtime: Runtime) {
     assert_same_frames(&player.join().unwrap(), &file_frames(TYPICAL));
 }
 
-/// A publisher that nobody watches is read late. Who joins gets what it has sent so far all the same, whether it goes on
-/// or has fallen silent.
+/// A publisher that nobody watches is read late. A player that joins gets what it has sent so far all the same,
+/// whether it goes on or has fallen silent.
 fn who_joins_an_unwatched_publisher_misses_nothing(runtime: Runtime) {
     let server = runtime.start(&NO_GRACE);
     let file = fs::read(TYPICAL.path()).unwrap();
@@ -598,7 +598,7 @@ fn an_idle_server_ends_at_once(runtime: Runtime) {
     runtime.start(&[]).stop_by("TERM");
 }
 
-/// Who asks twice does not want to wait for anybody.
+/// An operator who asks twice does not want to wait for anybody.
 fn a_second_signal_ends_the_server_at_once(runtime: Runtime) {
     let mut server = runtime.start(&[]);
     // It does not close its side, for which the server gives it a second.

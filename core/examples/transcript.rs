@@ -1,4 +1,4 @@
-//! Who says what, and when: a client and a server joined in memory, in virtual time. No socket, no clock, no waiting.
+//! What a client and a server say, and when, joined in memory, in virtual time. No socket, no clock, no waiting.
 //!
 //! It prints one conversation that publishes and one that plays, over a network of 20 ms each way. The same program
 //! prints the same lines in every run: nothing in them comes from anywhere but here.

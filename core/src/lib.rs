@@ -207,7 +207,7 @@
 //! | frames, per stream, however many play it | `gop_max_bytes` and `lag_max_bytes` | 32 MiB and 8 MiB |
 //! | an HTTP head | `max_http_head` | 16 KiB |
 //!
-//! Work is linear in the bytes, so who offers connections their reads in turn shares time fairly. The worst that a byte
+//! Work is linear in the bytes, so a driver that reads connections in turn shares time fairly. The worst that a byte
 //! can cost is some 20 ns, with chunks of one byte. Messages of next to no bytes would cost ten times that, so a
 //! connection ends that has 100,000 in a second with less than 16 bytes each.
 //!

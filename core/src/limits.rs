@@ -51,8 +51,8 @@ pub struct Limits {
     /// From the end of the handshake to the first `publish` or `play`; for HTTP, from accept to the end of the head, and
     /// the silence of a push before its first frame. 10 s.
     pub command_timeout: Duration,
-    /// Silence of a publisher. 30 s: mobile encoders pause their camera for seconds. Who is between two streams has to
-    /// answer a ping in this time.
+    /// Silence of a publisher. 30 s: mobile encoders pause their camera for seconds. A publisher between two
+    /// streams has to answer a ping in this time.
     pub idle_timeout: Duration,
     /// A connection with output waiting whose socket takes nothing. 15 s: shorter than what users call broken.
     pub stall_timeout: Duration,

@@ -25,7 +25,7 @@ const MAX_POOLED: usize = 64;
 /// Bytes to write: small pieces in one arena, large payloads by reference.
 ///
 /// It is a [`bytes::Buf`]: a driver offers [`chunks_vectored`](Buf::chunks_vectored) to its socket and calls
-/// [`advance`](Buf::advance) with what the kernel took. Whoever writes appends with [`write`](Self::write) (copies) and
+/// [`advance`](Buf::advance) with what the kernel took. A writer appends with [`write`](Self::write) (copies) and
 /// [`write_shared`](Self::write_shared) (bumps a reference count for [`INLINE_BELOW`] bytes and more).
 ///
 /// Cost: no allocation once arena and segment list have grown to what bursts need. A drained output keeps them up to
@@ -47,7 +47,7 @@ struct Room {
     segments: VecDeque<Segment>,
 }
 
-/// Memory that outputs use in turns: who has nothing to send needs none.
+/// Memory that outputs use in turns: one with nothing to send needs none.
 ///
 /// Of many connections few have something to send at a time. With their outputs' memory in common, an idle connection
 /// and a player that keeps up own none, and what is written to next is still in the processor's cache.

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 /// A moment, in microseconds since an origin that the driver picks.
 ///
-/// Core never reads a clock: whoever owns one passes the time in. A plain integer prints well in transcripts, comes
+/// Core never reads a clock: its owner passes the time in. A plain integer prints well in transcripts, comes
 /// out of a property test and needs no `std`. Machines never let it run backwards: they take the maximum of what they
 /// were told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

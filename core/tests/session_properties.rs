@@ -397,7 +397,7 @@ fn a_player_costs_little_memory() {
     }
     let held = observer.session.held_memory();
     assert!(held <= 1_536, "{held} bytes");
-    // What the handshake took. Who drives many sessions has their outputs share it: `BufferPool`.
+    // What the handshake took. A driver of many sessions has their outputs share it: `BufferPool`.
     let output = observer.session.output_ref().held_memory();
     assert!(output <= 5 << 10, "{output} bytes");
 }

@@ -2,8 +2,9 @@
 //!
 //! Each worker is an OS thread with a single-threaded runtime, a server, listeners and sockets of its own; workers
 //! share nothing and tell each other by messages. One task per connection waits until its socket is ready and then
-//! does its input and output at once, so nothing is ever half done when a wait is dropped. Whoever has read a
-//! publisher's frame writes it to the players' sockets directly: a player's task sleeps until its socket refuses bytes.
+//! does its input and output at once, so nothing is ever half done when a wait is dropped. The task that read
+//! a publisher's frame writes it to the players' sockets directly: a player's task sleeps until its socket refuses
+//! bytes.
 //!
 //! ```no_run
 //! # async fn doc() -> std::io::Result<()> {

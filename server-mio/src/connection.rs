@@ -289,7 +289,7 @@ mod tests {
         fixture.peer.shutdown(Shutdown::Write).unwrap();
         fixture.poll_until(|fixture| fixture.connection.has_ended.get());
         assert!(!fixture.has_hung_up);
-        // Who closes with bytes unread resets the connection.
+        // A peer that closes with bytes unread resets the connection.
         fixture.peer.peek(&mut [0]).unwrap();
         fixture.peer = connect().peer;
         fixture.poll_until(|fixture| fixture.has_hung_up);

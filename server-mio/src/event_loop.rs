@@ -21,8 +21,8 @@ const EVENTS: usize = 1_024;
 /// Connections read, and connections accepted, before the loop looks what else is ready. 64: together about a millisecond,
 /// unless each brings a burst for many players.
 const PER_ROUND: usize = 64;
-/// Reads in a round that bring as much as there is room for. 2: they may take a millisecond each, and who sends so much
-/// is read again after the others.
+/// Reads in a round that bring as much as there is room for. 2: they may take a millisecond each, and a peer that sends so
+/// much is read again after the others.
 const FULL_PER_ROUND: usize = 2;
 
 /// All that one thread works with.

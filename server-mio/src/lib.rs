@@ -2,8 +2,8 @@
 //!
 //! Each worker is an OS thread with an event loop, a server, listeners and sockets of its own; workers share nothing and
 //! tell each other by messages. A loop waits in one place, for its sockets, its next deadline or a message; then it
-//! does a bounded piece of everything that is ready, and waits again, or only looks if something was left. Whoever has
-//! read a publisher's frame writes it to the players' sockets directly.
+//! does a bounded piece of everything that is ready, and waits again, or only looks if something was left. A turn
+//! that read a publisher's frame writes it to the players' sockets directly.
 //!
 //! ```no_run
 //! # fn main() -> std::io::Result<()> {

@@ -31,7 +31,7 @@ use headwater_core::server::Protocol;
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 
-/// What the server answers who connects.
+/// What the server answers a client that connects.
 const WELCOME: [&str; 4] = [
     "WindowAckSize(2500000)",
     "SetPeerBandwidth(2500000)",
@@ -301,7 +301,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Writes down what nobody expected: whoever can be asked for an answer must have nothing to read before it.
+    /// Writes down what nobody expected: a client that can be asked for an answer must have nothing to read before it.
     fn listen_once_more(&mut self) {
         for client in 0..self.clients.len() {
             let is_asked = matches!(&self.clients[client].speech, Speech::Rtmp(rtmp) if rtmp.has_shaken_hands())

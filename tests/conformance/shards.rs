@@ -58,7 +58,7 @@ impl Shards {
         }
     }
 
-    /// For who does not know what will come: waits only for what comes soon.
+    /// For a caller that does not know what will come: waits only for what comes soon.
     pub fn in_haste(self) -> Shards {
         let patience = DEFERRED_READS;
         Shards { patience, ..self }

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
-/// Where whoever connects reaches `server` as if it came from `source`.
+/// An address where a client that connects reaches `server` as if it came from `source`.
 pub fn start(source: Ipv4Addr, server: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();

@@ -12,14 +12,14 @@ use headwater_core::server::{self, Protocol};
 pub struct Config {
     /// Where what is spoken. RTMP on port 1935 and HTTP on port 8080 of all IPv4 addresses.
     pub listen: Vec<Listen>,
-    /// Threads, each with its own server, listeners and sockets. `None`: one per core, which whoever listens finds out.
+    /// Threads, each with its own server, listeners and sockets. `None`: one per core.
     pub workers: Option<NonZeroU16>,
     /// What each of the servers is told.
     pub server: server::Config,
-    /// Who says whether peers may publish and play. `None`: all may. If [`server.authorize`](server::Config::authorize) does
-    /// not say about which of them, it is asked about all.
+    /// The function that says whether peers may publish and play. `None`: all may. If
+    /// [`server.authorize`](server::Config::authorize) does not say about which of them, it is asked about all.
     pub authorize: Option<Authorizer>,
-    /// Who hears what happens. `None`: only the log does.
+    /// The function that hears what happens. `None`: only the log does.
     pub observe: Option<Observer>,
 }
 

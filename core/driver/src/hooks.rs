@@ -79,7 +79,7 @@ pub(crate) struct Hooks {
 }
 
 impl Hooks {
-    /// Puts the question of a shard to whom it concerns. Without anybody its default comes true.
+    /// Puts the question of a shard to the program's function. Without one its default comes true.
     pub(crate) fn ask(&self, handle: &Handle, shard: ShardId, ticket: Ticket, question: Question) {
         if let (Question::Authorize(request), Some(authorizer)) = (question, &self.authorize) {
             let handle = handle.clone();

@@ -116,7 +116,7 @@ impl Inbox {
 
     /// The mail that there is, up to [`MAIL_PER_TURN`]. What is sent from here on is announced again.
     pub(crate) fn take(&mut self) -> impl Iterator<Item = Mail> {
-        // Also if it was not rung: a sender may have found no way to wake yet. Whoever rings after this finds one.
+        // Also if it was not rung: a sender may have found no way to wake yet. One that rings after this does.
         if self.has_mail() {
             self.bell.is_rung.swap(false, Ordering::AcqRel);
             self.may_have_more = true;

@@ -334,7 +334,7 @@ impl<S: Socket> Shard<S> {
     fn perform(&mut self, now: Time, action: Action, send: &mut impl FnMut(ShardId, ShardMessage)) -> usize {
         match action {
             Action::Wake(id) => {
-                // Who is served soon has its interest brought up to date then.
+                // A connection that is served soon has its interest brought up to date then.
                 if !self.enqueue(id)
                     && let Some(connection) = find(&mut self.connections, id)
                 {
@@ -467,7 +467,7 @@ impl<S: Socket> Shard<S> {
                 0
             }
         };
-        // Who yields goes on with that until it has caught up, in the seconds that follow too.
+        // A connection that yields does so until it has caught up, in the seconds that follow too.
         if len == max && (max == YIELDING_READ || self.server.yields(now, id)) {
             connection.join(&mut self.yield_queue);
         }

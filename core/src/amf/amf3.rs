@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 /// a media server use one or two.
 pub const MAX_CLASSES: usize = 16;
 
-/// A string that is referred to is charged as one more value for so many bytes. The tree shares it, but whoever writes
-/// that out copies it, and references take two bytes each: a small message could become gigabytes.
+/// A string that is referred to is charged as one more value for so many bytes. The tree shares it, but a caller that
+/// writes it out copies it, and references take two bytes each: a small message could become gigabytes.
 const COPIED_BYTES_PER_VALUE: usize = 64;
 
 /// Externalizable classes that we can read, because one value follows: length and name as they appear inline.

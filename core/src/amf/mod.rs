@@ -1,7 +1,7 @@
 //! AMF0 and AMF3, the formats of commands, metadata and other script data.
 //!
 //! [`amf0::Reader`] pulls values out of a message body without allocating; [`Value`] is the owned form, for people and
-//! for whoever needs the whole tree; [`amf0::Writer`] appends to any [`bytes::BufMut`]. [`amf3`] can only be read: it
+//! for a caller that needs the whole tree; [`amf0::Writer`] appends to any [`bytes::BufMut`]. [`amf3`] can only be read: it
 //! occurs where a Flash client switches to it, and everybody understands AMF0 in return.
 //!
 //! What a hostile message can cost is bounded by [`AmfLimits`], while skipping as well as while decoding.

@@ -125,7 +125,7 @@ impl fmt::Debug for Text {
     }
 }
 
-/// Shows what is not UTF-8 as U+FFFD. Control characters pass: whoever prints this must escape them.
+/// Shows what is not UTF-8 as U+FFFD. Control characters pass: a caller that prints this must escape them.
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&String::from_utf8_lossy(&self.0), f)

@@ -256,7 +256,7 @@ impl<'h> Headers<'h> {
             .any(|member| member.eq_ignore_ascii_case(token.as_bytes()))
     }
 
-    /// Who sent the request to `host`. Several origins are nobody's.
+    /// The sender of a request to `host`. Several origins are nobody's.
     fn sender(&self, host: Option<Authority<'h>>) -> Sender<'h> {
         let mut origins = self.values("origin");
         let origin = match (origins.next(), origins.next()) {
@@ -331,7 +331,7 @@ impl<'h> Headers<'h> {
 /// Header fields that find place on the stack. 100: as many as there may be by default.
 const PLACES: usize = 100;
 
-/// Who is asked. What cannot be a host is not meant for us, or not meant well.
+/// The host that is asked. What cannot be a host is not meant for us, or not meant well.
 fn parse_host(value: &[u8]) -> Result<Authority<'_>, HeadError> {
     let host = core::str::from_utf8(value).ok().and_then(Authority::parse);
     host.ok_or(HeadError::MalformedHost)
@@ -412,7 +412,7 @@ pub enum HeadError {
 }
 
 impl HeadError {
-    /// What to answer; `None` if whoever is there would not understand it.
+    /// What to answer; `None` if the peer would not understand it.
     #[must_use]
     pub const fn status(&self) -> Option<StatusCode> {
         Some(match self {

@@ -242,8 +242,8 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// Writes one piece after the other. Formatting would cost several times as much, and whoever asks on and on pays for
-/// nothing else than an answer.
+/// Writes one piece after the other. Formatting would cost several times as much, and a peer that asks on and on pays
+/// for nothing else than an answer.
 fn write_pieces(pieces: &[&str], out: &mut Output) {
     for piece in pieces {
         out.write(piece.as_bytes());

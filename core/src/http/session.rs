@@ -262,7 +262,7 @@ impl HttpSession {
 
     /// Whether the connection can go: the output has left, or had its time.
     ///
-    /// Whoever owns the socket shuts down its sending side and reads on for a moment: a peer that still sends may lose
+    /// The owner of the socket shuts down its sending side and reads on for a moment: a peer that still sends may lose
     /// the final reply otherwise.
     #[must_use]
     pub fn is_closed(&self) -> bool {
@@ -475,7 +475,7 @@ impl HttpSession {
     }
 
     /// Closes the connection in good order, as when the server stops: a play ends as with [`end_play`](Self::end_play),
-    /// whoever publishes or waits is told `503`. Does nothing to a session that is closing.
+    /// one that publishes or waits is told `503`. Does nothing to a session that is closing.
     pub fn close(&mut self, now: Time) {
         self.advance_clock(now);
         match &mut self.state {
@@ -608,7 +608,7 @@ impl HttpSession {
         match received {
             None => Ok(Step::NeedInput),
             Some(Received::Ping(payload)) => {
-                // Who sends pings and reads nothing gets no pong; RFC 6455 §5.5.3 asks for the latest one only.
+                // A peer that sends pings and reads nothing gets no pong; RFC 6455 §5.5.3 asks for the latest one only.
                 if has_room {
                     websocket::write_control(Opcode::Pong, payload, &mut self.output);
                     self.watch_output();
@@ -738,8 +738,8 @@ impl HttpSession {
         }
     }
 
-    /// Whether another request may follow one whose content, if any, is not read. Who asks on and on and reads no answers
-    /// is not asked to go on.
+    /// Whether another request may follow one whose content, if any, is not read. A peer that sends requests and reads
+    /// no answers may send no more of them.
     fn may_be_followed(&self, request: &RequestHead) -> bool {
         request.keep_alive && request.body == Body::EMPTY && self.has_room()
     }

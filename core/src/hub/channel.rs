@@ -37,7 +37,7 @@ pub struct Channel {
     headerless: [Option<Codec>; 2],
     /// The codec of the first track of sound and of pictures, from one publisher to the next.
     codecs: [Option<Codec>; 2],
-    /// Frames that players missed who have left.
+    /// Frames that players missed which have left.
     missed_by_departed: u64,
 }
 

@@ -9,10 +9,10 @@
 //!   or a header names for [`NAMED_WAIT`], for one that nothing speaks of until [`UNNAMED_FRAMES`] others have come, and not
 //!   at all for one that metadata denies. What is there then is **settled**, for all players alike.
 //! - A player that joins later is answered at once. It is promised what is settled, less what has been [silent](SILENCE).
-//! - A kind that appears later is added, and one that is [gone](GONE) is taken away. Who was promised something else is
-//!   ended, and pulls again. A kind that comes back once more is left out until it has been there [for long](STEADY), so that
-//!   a microphone that comes and goes does not end everybody's response each time. A picture lasts until the next one, so
-//!   that pictures that come back [soon](RARE) may stay away for twice as long from then on.
+//! - A kind that appears later is added, and one that is [gone](GONE) is taken away. A player that was promised
+//!   something else is ended, and pulls again. A kind that comes back once more is left out until it has been there [for
+//!   long](STEADY), so that a microphone that comes and goes does not end everybody's response each time. A picture lasts
+//!   until the next one, so that pictures that come back [soon](RARE) may stay away for twice as long from then on.
 //!
 //! All times are times of arrival: the newest frame says what time it is, and a pause of all kinds counts only [in
 //! part](MAX_PAUSE). Each frame costs a few comparisons, and each

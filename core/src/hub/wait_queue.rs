@@ -88,7 +88,7 @@ impl WaitQueue {
     }
 
     /// There is something new: wakes the groups without a delay, and names those whose delay begins now. Returns whether
-    /// anybody is to be handed out who was not before.
+    /// any player is to be handed out that was not before.
     pub(super) fn announce(&mut self, mut begin_delay: impl FnMut(GroupId, Duration)) -> bool {
         let was_idle = self.waking.is_empty();
         for (index, group) in (0..).zip(&mut self.groups) {

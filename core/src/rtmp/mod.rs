@@ -25,7 +25,7 @@
 //!             event => println!("{event:?}"),
 //!         }
 //!     }
-//!     assert!(input.is_empty(), "whoever accepts later keeps the rest until then: see `is_paused`");
+//!     assert!(input.is_empty(), "a caller that accepts later keeps the rest until then: see `is_paused`");
 //!     Ok(())
 //! }
 //!

@@ -113,7 +113,7 @@ mod tests {
         }
         assert_eq!((buckets.buckets.len(), buckets.order.len()), (MAX, MAX));
         assert!(!buckets.has_token(Time::ZERO, &0));
-        // Whose bucket is full is forgotten by the next who comes.
+        // A full bucket is forgotten when the next address comes.
         buckets.take(Time::from_millis(60_000), &7, 1);
         assert_eq!((buckets.buckets.len(), buckets.order.len()), (1, 1));
     }

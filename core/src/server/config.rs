@@ -24,7 +24,7 @@ pub struct Config {
     /// How long players stay when their publisher is gone. 10 s: an encoder that lost its network is back by then. A change
     /// applies to publishers that leave from then on.
     pub grace: Duration,
-    /// Who wins when a name is published twice. `Auto`. A change applies at once.
+    /// Which publisher wins when a name is published twice. `Auto`. A change applies at once.
     pub takeover: Takeover,
     /// Whether events are kept for [`Server::poll_event`](super::Server::poll_event), which then has to be called after
     /// everything else. No: they are only logged. A change applies at once, and those that wait are forgotten if none are kept
@@ -93,18 +93,18 @@ impl Config {
     }
 }
 
-/// Who wins when a name is published that has a publisher.
+/// Which publisher wins when a name is published that has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Takeover {
-    /// Who is there, if it is heard: its socket is read while the newcomer waits, for about a second at most. If it has been
+    /// The present one, if it is heard: its socket is read while the newcomer waits, for about a second at most. If it has been
     /// silent for [`Takeover::SILENCE_SAME_ADDRESS`], or [`Takeover::SILENCE`] if the newcomer comes from another address,
     /// it is replaced: an encoder has come back before its old connection is known to be dead.
     #[default]
     Auto,
     /// The newcomer, with its first frame.
     Always,
-    /// Who is there, once it has sent a frame: the newcomer is refused.
+    /// The present one, once it has sent a frame: the newcomer is refused.
     Never,
 }
 

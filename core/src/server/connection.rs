@@ -73,7 +73,7 @@ pub(super) struct Connection {
 /// What a peer has said.
 #[derive(Debug, Default)]
 pub(super) struct Said {
-    /// Who it is. Only what it calls itself, unless the world is asked about peers.
+    /// What it says of itself: only its name, unless the world is asked about peers.
     pub(super) connect: Connect,
     /// The request that waits until the world has answered.
     pub(super) asking: Option<Asking>,

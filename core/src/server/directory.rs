@@ -13,7 +13,7 @@ use core::time::Duration;
 
 /// How often one address may be given one name. 20 times: an encoder with a bad network, or one that is being set up. Then
 /// once a second: encoders wait that long before they try again. Others count for themselves, so that nobody is kept from a
-/// name by those who only begin and end.
+/// name by those that only begin and end.
 const STARTS_PER_NAME: Rate = Rate {
     burst: 20,
     every: Duration::from_secs(1),
@@ -55,7 +55,7 @@ pub(super) struct Directory {
 struct Starts {
     /// The epoch that was given out last, for any stream: what is left of an earlier generation of a name stays behind it.
     epoch: Epoch,
-    /// By the hash of the name: who makes two names share a bucket shares it with itself.
+    /// By the hash of the name: an address that makes two names share a bucket shares it with itself.
     by_name: Buckets<(Address, u64)>,
     by_address: Buckets<Address>,
 }
@@ -67,7 +67,7 @@ struct Entry {
     epoch: Epoch,
     /// Their tickets.
     subscribers: BTreeMap<ShardId, u64>,
-    /// Who waits while the present publisher is heard, in the order of arrival.
+    /// Publishers that wait while the present one is heard, in the order of arrival.
     contenders: Vec<Claim>,
 }
 
@@ -266,7 +266,7 @@ impl Starts {
         }
     }
 
-    /// Whether `newcomer` may have the name, or wait for it. Only who gets it uses tokens up.
+    /// Whether `newcomer` may have the name, or wait for it. Only one that gets it uses tokens up.
     fn allow(&self, now: Time, key: &StreamKey, newcomer: Newcomer) -> bool {
         let address = newcomer.peer.into();
         self.by_address.has_token(now, &address) && self.by_name.has_token(now, &(address, hash_of(key)))
@@ -292,8 +292,8 @@ impl Entry {
         }
     }
 
-    /// Somebody wants the name: has it if it is free, else waits until its publisher was heard. In a grace time players
-    /// wait for media, so who has none may only send some.
+    /// A publisher wants the name: it has it if it is free, else waits until the present one was heard. In a grace time
+    /// players wait for media, so one that has sent none may only send some.
     fn claim(
         &mut self,
         contender: Claim,
@@ -439,7 +439,7 @@ mod tests {
             times.filter(|now| come_and_go(directory, *now, "live/x", host)).count()
         };
         assert_eq!(flaps(&mut directory, 0, 2), 20 + 9);
-        // Another has the name at once, and who stops flapping may go on as before.
+        // Another has the name at once, and one that stops flapping may go on as before.
         assert!(come_and_go(&mut directory, Time::from_millis(10_000), "live/x", 3));
         assert_eq!(flaps(&mut directory, 40_000, 2), 20 + 9);
     }

@@ -42,7 +42,7 @@ pub enum Event {
     },
     /// A peer broke the protocol, fell silent, or took nothing. What it did ends, and so does its connection.
     Failed {
-        /// Who.
+        /// The peer that failed.
         peer: Peer,
         /// How, in plain words.
         reason: Box<str>,
@@ -103,7 +103,7 @@ pub enum Event {
     },
     /// A peer may not publish.
     PublishRefused {
-        /// Who.
+        /// The peer that asked.
         peer: Peer,
         /// The stream that it wanted.
         stream: StreamKey,
@@ -144,7 +144,7 @@ pub enum Event {
     },
     /// A peer may not play.
     PlayRefused {
-        /// Who.
+        /// The peer that asked.
         peer: Peer,
         /// The stream that it wanted.
         stream: StreamKey,

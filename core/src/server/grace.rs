@@ -18,7 +18,7 @@ pub(super) struct GraceTimes {
     running: BTreeMap<Deadline, Address>,
     /// Those of each address.
     shares: BTreeMap<Address, BTreeSet<Deadline>>,
-    /// Who has how many, and when the first of them ends: who pays next is last.
+    /// How many each address has, and when the first of them ends: the last one here pays next.
     ranks: BTreeSet<(usize, Reverse<Time>, Address)>,
 }
 

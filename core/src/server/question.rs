@@ -154,7 +154,7 @@ pub struct AuthorizeConfig {
     pub play: bool,
     /// How long the answer may take. 5 s: a hook on the other side of the world has answered, and an encoder has not given up.
     pub timeout: Duration,
-    /// What is done without an answer. Denied: who cannot be checked is not let in.
+    /// What is done without an answer. Denied: a peer that cannot be checked is not let in.
     pub otherwise: Otherwise,
 }
 

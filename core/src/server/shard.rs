@@ -33,8 +33,8 @@
 //! Between two shards messages arrive in order; between different pairs in any. Every publish has an *epoch*, given by
 //! the home and growing with every publish of the name, which sorts out what overtook what.
 //!
-//! A shard that cannot keep up is not buried in frames: it says what it has taken in, and who is too far behind gets no
-//! frames until it has caught up, then a `Snapshot` to start again.
+//! A shard that cannot keep up is not buried in frames: it says what it has taken in, and one that is too far behind gets
+//! no frames until it has caught up, then a `Snapshot` to start again.
 
 use super::address::Address;
 use super::connection::Refusal;

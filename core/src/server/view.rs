@@ -43,7 +43,7 @@ pub struct StreamView {
     pub missed: u64,
 }
 
-/// Who publishes a stream.
+/// The publisher of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PublisherView {

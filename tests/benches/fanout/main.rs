@@ -76,7 +76,7 @@ fn measure(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Who runs where.
+/// Which cores run what.
 struct Cores {
     server: Vec<usize>,
     load: Vec<usize>,

@@ -97,7 +97,7 @@ pub(crate) struct Load {
     pub(crate) samples: usize,
 }
 
-/// Who publishes and who plays.
+/// How many publish and play, and what.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Workload {
     /// Publishers, each with a stream of its own

@@ -57,7 +57,7 @@ pub struct Options {
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = value::seconds)]
     pub grace: Duration,
 
-    /// Who may publish to a name that is being published already
+    /// Which newcomer may publish to a name that is being published already
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub takeover: WhenTakeover,
 
@@ -101,7 +101,7 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[non_exhaustive]
 pub enum WhenTakeover {
-    /// Who comes back from the same address, or when the one before is silent
+    /// One that comes back from the same address, or any when the one before is silent
     Auto,
     /// Anyone
     Always,

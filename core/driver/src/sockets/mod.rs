@@ -31,7 +31,7 @@ pub(crate) struct Bound {
 /// Listens on all addresses, with sockets for each worker.
 ///
 /// On Linux each socket has a queue of its own and the kernel spreads connections over them. Elsewhere they are handles
-/// on one queue, from which whoever is first takes.
+/// on one queue, from which the first that asks takes.
 ///
 /// The servers are told to take no more connections than the process may have files open.
 ///

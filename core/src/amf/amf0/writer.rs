@@ -14,7 +14,7 @@ use bytes::BufMut;
 /// assert_eq!(body, b"\x02\0\x07_result\0\x40\x10\0\0\0\0\0\0\x05\0\x3f\xf0\0\0\0\0\0\0");
 /// ```
 ///
-/// Whoever starts an object ends it; inside one, each value follows its [`key`](Self::key).
+/// The caller ends each object that it starts; inside one, each value follows its [`key`](Self::key).
 ///
 /// # Panics
 /// Each method, if the buffer cannot grow and is full: see [`BufMut`].

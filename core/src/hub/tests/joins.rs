@@ -51,7 +51,7 @@ fn who_wants_no_pictures_hears_a_second_of_sound_at_most() {
     stage.channel().set_wanted(now, player, FrameKind::Video, false);
     let seen = stage.take(player);
     assert!(seen.starts_with("A0 a0 a40 ") && sounds(&seen) == 26, "{seen}");
-    // Who changes its mind later goes on where it is.
+    // A player that changes its mind later goes on where it is.
     let player = stage.join();
     stage.take_up_to(player, 10);
     stage.channel().set_wanted(now, player, FrameKind::Video, false);

@@ -50,8 +50,8 @@ pub struct ChunkDecoder {
     control_out: BytesMut,
     /// Capacity of all payload buffers.
     reserved: usize,
-    /// What to reserve for the next message: `FIRST_RESERVE`, or the longest message that came so far. Who sent one of
-    /// that length may well send another.
+    /// What to reserve for the next message: `FIRST_RESERVE`, or the longest message that came so far. A peer that
+    /// sent one of that length may well send another.
     first_reserve: usize,
     bytes_received: u64,
     chunks_received: u64,

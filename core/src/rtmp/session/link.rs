@@ -55,7 +55,7 @@ pub(super) struct Link {
 ///
 /// An encoder may never read. Once its window is full, which takes hours, courtesies must neither pile up nor end it as
 /// one that has stalled: those that wait say the newest, or are left out, and no deadline runs for them. What it asked
-/// for is another matter: who asks reads.
+/// for is another matter: a peer that asks reads.
 #[derive(Debug, Default)]
 struct Courtesies {
     /// Where in all output the last of them stand, one behind the other.

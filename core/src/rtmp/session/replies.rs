@@ -21,7 +21,7 @@ const CAN_FORWARD: f64 = 4.0;
 /// `capsEx`: multitrack, modifiers, nanosecond offsets.
 const CAPS_EX: f64 = 14.0;
 
-/// The answer to `connect`. What we can of Enhanced RTMP is said to those only who mentioned it, because old parsers
+/// The answer to `connect`. What we can of Enhanced RTMP is said only to those that mentioned it, because old parsers
 /// know the plain form.
 pub(super) fn connected(transaction_id: f64, object_encoding: u8, is_enhanced: bool) -> Bytes {
     command::encode("_result", transaction_id, |writer| {

@@ -141,7 +141,7 @@ fn a_player_that_waits_is_heard_to_leave() {
     let client = http(&mut world, &["GET /live/x?wait=60"]);
     assert!(
         world.wants_input(client),
-        "who resets its connection is noticed by reading"
+        "a peer that resets its connection is noticed by reading"
     );
     world.reset(client);
     assert_eq!(world.servers[0].stats().streams, 0);

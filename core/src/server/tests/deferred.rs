@@ -1,4 +1,4 @@
-//! When publishers are read: in time for whoever watches, seldom if nobody does.
+//! When publishers are read: in time for players, seldom without any.
 
 use super::world::World;
 use crate::rtmp::Purpose::{Play, Publish};

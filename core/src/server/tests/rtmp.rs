@@ -70,7 +70,7 @@ fn one_address_leaves_places_for_players_of_others() {
     assert_eq!(waiting.count(), 4);
     let other = world.rtmp(0, Play, "live", "x", 3);
     let web = world.http_play(0, "/live/x?wait=60");
-    // Who gives up leaves its place to the next from there.
+    // A player that gives up leaves its place to the next from there.
     world.reset(crowd[0]);
     let late = world.rtmp(0, Play, "live", "x", 2);
     let publisher = world.rtmp(0, Publish, "live", "x", 1);
@@ -408,7 +408,7 @@ fn who_leaves_while_its_request_is_under_way_leaves_nothing_behind() {
     }
 }
 
-/// Who asks and asks and never reads is read no further once a few replies wait, and goes on when it does read.
+/// A peer that asks and asks and never reads is read no further once a few replies wait, and goes on when it does read.
 #[test]
 fn replies_to_a_peer_that_does_not_read_are_bounded() {
     let mut world = World::new(1, |_| {});

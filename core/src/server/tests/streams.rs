@@ -1,4 +1,4 @@
-//! Who gets which frames, with one shard and with several.
+//! Which frames each player gets, with one shard and with several.
 
 use super::world::{World, drain, frames};
 use crate::Output;

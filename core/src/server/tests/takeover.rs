@@ -1,4 +1,4 @@
-//! Who has a name when several want it: with one shard and with several, by RTMP and by HTTP.
+//! Which publisher has a name when several want it: with one shard and with several, by RTMP and by HTTP.
 
 use super::streams::on_any_shards;
 use super::world::{World, drain, frames};

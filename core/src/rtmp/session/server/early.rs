@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 #[derive(Debug, Default)]
 pub(super) struct Early {
     kept: Vec<Frame>,
-    /// Bytes dropped, to notice who never means to publish.
+    /// Bytes dropped, to notice a peer that never means to publish.
     dropped: usize,
 }
 

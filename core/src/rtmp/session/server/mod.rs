@@ -41,7 +41,7 @@ pub struct ServerSession {
     /// What the application has to decide on. Nothing is read meanwhile, so there is never a second.
     request: Option<Request>,
     last_request: RequestId,
-    /// Whether it has been let publish or play. Until then the command timer runs; who has, may take its time between
+    /// Whether it has been let publish or play. Until then the command timer runs; later it may take its time between
     /// two streams, as HaishinKit does.
     was_admitted: bool,
     /// `app` and `tcUrl`: names are relative to them.
