@@ -29,7 +29,7 @@ const WARM_UP: usize = 400;
 const MEMORY_LEFT: usize = 4 << 20;
 
 /// How long a peer waits for the end of its conversation before it leaves.
-const PATIENCE: Duration = Duration::from_millis(200);
+const TIMEOUT: Duration = Duration::from_millis(200);
 
 /// How long descriptors may stay taken: half-closed connections are given some 10 s.
 const DESCRIPTORS_BACK_WITHIN: Duration = Duration::from_secs(40);
@@ -245,14 +245,14 @@ fn request(server: &Server, source: Ipv4Addr, head: &str, body: &str) -> io::Res
 /// Sends `bytes` and the end, reads a while, and leaves.
 fn raw(server: SocketAddr, source: Ipv4Addr, bytes: &[u8]) -> io::Result<()> {
     let mut socket: TcpStream = http::connect(server, source);
-    socket.set_read_timeout(Some(PATIENCE))?;
-    socket.set_write_timeout(Some(PATIENCE))?;
+    socket.set_read_timeout(Some(TIMEOUT))?;
+    socket.set_write_timeout(Some(TIMEOUT))?;
     socket.write_all(bytes)?;
     // Some close their side before they leave, some do not.
     if bytes.len().is_multiple_of(2) {
         socket.shutdown(Shutdown::Write)?;
     }
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     let mut scratch = [0; 4 << 10];
     while Instant::now() < until && socket.read(&mut scratch)? > 0 {}
     Ok(())

@@ -14,7 +14,7 @@ use std::time::Duration;
 const DEFERRED_READS: Duration = Duration::from_millis(100);
 
 /// How long what is expected may take: a publisher that is to be replaced is heard for about a second.
-const PATIENCE: Duration = Duration::from_secs(2);
+const MAX_WAIT: Duration = Duration::from_secs(2);
 
 /// Some servers that are the shards of one.
 pub struct Shards {
@@ -24,7 +24,7 @@ pub struct Shards {
     links: BTreeMap<(u16, u16), VecDeque<ShardMessage>>,
     connections: Vec<Connection>,
     /// How long to wait for what is awaited.
-    patience: Duration,
+    max_wait: Duration,
     /// Which shard comes first, and which link delivers next (xorshift).
     random: u64,
 }
@@ -53,15 +53,15 @@ impl Shards {
             servers: (0..shards).map(server).collect(),
             links: BTreeMap::new(),
             connections: Vec::new(),
-            patience: PATIENCE,
+            max_wait: MAX_WAIT,
             random: order.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
         }
     }
 
     /// For a caller that does not know what will come: waits only for what comes soon.
     pub fn in_haste(self) -> Shards {
-        let patience = DEFERRED_READS;
-        Shards { patience, ..self }
+        let max_wait = DEFERRED_READS;
+        Shards { max_wait, ..self }
     }
 
     /// Does what a driver does, until there is nothing more to do at this moment.
@@ -222,7 +222,7 @@ impl Target for Shards {
     }
 
     fn receive(&mut self, connection: usize, is_awaited: bool) -> Received {
-        let end = self.now + self.patience;
+        let end = self.now + self.max_wait;
         let is_silent = |it: &Shards| {
             let connection = &it.connections[connection];
             connection.received.is_empty() && !connection.has_ended

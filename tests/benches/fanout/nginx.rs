@@ -13,7 +13,7 @@ const NGINX: &str = "/usr/sbin/nginx";
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_rtmp_module.so";
 
 /// How long nginx may take to start.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A folder that is removed when dropped.
 pub(crate) struct Folder(PathBuf);
@@ -62,7 +62,7 @@ pub(crate) fn prepare() -> Result<(Folder, Command, SocketAddr)> {
 
 /// Returns once it listens.
 pub(crate) fn wait(process: &mut Process, address: SocketAddr) -> Result<()> {
-    let until = media::now() + PATIENCE;
+    let until = media::now() + TIMEOUT;
     while TcpStream::connect(address).is_err() {
         if process.has_ended() || media::now() >= until {
             return Err(Error::other("nginx did not start"));

@@ -38,7 +38,7 @@ const CROWD_TIME: Duration = Duration::from_millis(200);
 /// From the last player's first picture to the measurement.
 const SETTLE: Duration = Duration::from_secs(1);
 /// How long publishers may take to start, and players to get a picture.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 /// Between two looks at whether they have.
 const POLL: Duration = Duration::from_millis(10);
 
@@ -145,7 +145,7 @@ impl<'a> Generator<'a> {
             let phase = media::GOP * u32::try_from(index).unwrap_or(0) / u32::try_from(count).unwrap_or(1);
             self.publishers.push(Publisher::connect(server, &stream(index), phase)?);
         }
-        let until = media::now() + PATIENCE;
+        let until = media::now() + TIMEOUT;
         while !self.publishers.iter().all(Publisher::has_started) {
             if media::now() >= until {
                 return Err(Error::other("a publisher was not admitted"));
@@ -190,7 +190,7 @@ impl<'a> Generator<'a> {
 
     /// Waits until every player has a picture, but not for ever: a server that is overloaded leaves some without.
     fn wait_for_joins(&mut self) -> Result<()> {
-        let until = media::now() + PATIENCE;
+        let until = media::now() + TIMEOUT;
         while media::now() < until && self.players.iter().any(Player::is_joining) {
             self.run_for(POLL)?;
         }

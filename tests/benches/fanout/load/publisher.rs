@@ -27,7 +27,7 @@ pub(super) struct Publisher {
 
 /// Between two reads of what the server says to a publisher, which is little and nothing urgent.
 const READ_INTERVAL: Duration = Duration::from_millis(20);
-/// Between two messages of a publisher that is silent: well below any server's patience.
+/// Between two messages of a publisher that is silent: well below any server's time limit.
 const SIGN_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Publisher {
