@@ -403,7 +403,7 @@ fn a_push_in_small_pieces_arrives_whole(runtime: Runtime) {
 
 /// A publisher that nobody watches is read late. A player that joins gets what it has sent so far all the same,
 /// whether it goes on or has fallen silent.
-fn who_joins_an_unwatched_publisher_misses_nothing(runtime: Runtime) {
+fn the_first_player_of_an_unwatched_publisher_misses_nothing(runtime: Runtime) {
     let server = runtime.start(&NO_GRACE);
     let file = fs::read(TYPICAL.path()).unwrap();
     let mut publisher = Push::start(server.http, "/live/unwatched");
@@ -823,7 +823,7 @@ on_every_runtime!([
     merged_writes_lose_nothing
     a_player_that_pauses_delays_no_other
     a_push_in_small_pieces_arrives_whole
-    who_joins_an_unwatched_publisher_misses_nothing
+    the_first_player_of_an_unwatched_publisher_misses_nothing
     a_player_that_closes_its_sending_side_plays_on
     a_reset_ends_nobody_else
     running_out_of_file_descriptors_is_survived

@@ -521,7 +521,7 @@ fn a_player_that_reads_nothing_owns_no_payload() {
 const PLAYERS: usize = 4;
 
 #[test]
-fn a_server_holds_no_more_than_its_formula_says_and_its_peers_can_make_it_hold_much_of_that() {
+fn a_server_holds_at_most_what_its_formula_says() {
     let _turn = turn();
     let mut config = Config::default();
     config.limits.max_message_len = 256 << 10;

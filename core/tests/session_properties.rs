@@ -339,7 +339,7 @@ fn a_client_need_not_wait_for_the_handshake() {
 }
 
 #[test]
-fn who_sends_media_and_never_publishes_is_let_go() {
+fn a_peer_that_sends_media_and_never_publishes_is_ended() {
     let mut observer = Observer::new(usize::MAX);
     let video = [script::parse(&format!("video(0, 2701) msid=1 pad={}", 1 << 20))];
     for _ in 0..7 {

@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_came_while_nobody_wanted_them_are_queued_when_somebody_does() {
+    fn bytes_that_came_early_are_queued_when_they_are_wanted() {
         let mut fixture = connect();
         fixture.connection.set_interest(Interest::NONE);
         fixture.peer.write_all(b"early").unwrap();

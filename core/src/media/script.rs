@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn an_inner_object_that_the_end_of_the_message_closes_is_closed() {
+    fn an_inner_object_is_closed_by_the_end_of_the_message() {
         let cut = body(|w| {
             w.string("onMetaData")
                 .object_start()

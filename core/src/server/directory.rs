@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_and_goes_all_day_is_slowed_and_hurts_nobody() {
+    fn coming_and_going_all_day_is_slowed_and_hurts_nobody() {
         let mut directory = Directory::new(Duration::from_secs(10));
         let (mut others, mut most) = (0, 0);
         assert!(come_and_go(&mut directory, Time::ZERO, "live/victim", 1));
@@ -411,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn when_grace_times_run_out_who_has_most_of_them_pays() {
+    fn the_address_with_most_grace_times_pays_when_none_is_left() {
         let mut directory = Directory::new(Duration::from_secs(10));
         assert!(come_and_go(&mut directory, Time::ZERO, "live/victim", 1));
         for host in 2..22 {
@@ -432,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_flaps_is_slowed_for_who_does_it() {
+    fn a_name_that_flaps_is_slowed_for_that_address_only() {
         let mut directory = Directory::new(Duration::from_secs(10));
         let flaps = |directory: &mut Directory, from: u64, host| {
             let times = (0..10_000).map(|millis| Time::from_millis(from + millis));
@@ -513,7 +513,7 @@ mod tests {
     }
 
     #[test]
-    fn a_publisher_that_goes_leaves_its_name_to_the_first_with_media() {
+    fn a_name_that_is_left_goes_to_the_first_with_media() {
         let mut directory = contested(&[false, true, true]);
         directory.handle(Time::ZERO, HOLDER, &key(), &Body::Release { epoch: 1 });
         assert_eq!(

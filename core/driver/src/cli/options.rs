@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_value_is_one_line_that_names_the_flag_and_what_is_allowed() {
+    fn a_bad_value_is_one_line_with_the_flag_and_what_is_allowed() {
         for (flags, expected) in [
             ("--workers 0", "--workers"),
             ("--workers many", "--workers"),

@@ -149,7 +149,7 @@ fn a_socket_is_waited_for_only_while_it_refuses() {
 }
 
 #[test]
-fn a_socket_that_takes_nothing_is_read_again_when_the_answer_comes() {
+fn a_full_socket_is_read_again_when_the_answer_comes() {
     // The name's home is the other shard, so that the first tag waits for its answer.
     let config = Arc::new(server::Config::default());
     let [mut shard, mut home] = [0, 1].map(|number| {
@@ -187,7 +187,7 @@ fn a_socket_that_takes_nothing_is_read_again_when_the_answer_comes() {
 }
 
 #[test]
-fn what_nobody_watches_is_read_without_being_reported_and_at_once_when_somebody_does() {
+fn an_unwatched_publisher_is_read_at_once_when_a_player_joins() {
     let frames = b"\x08\0\0\x03\0\0\0\0\0\0\0\xAF\x01\x21\0\0\0\x0E".repeat(3);
     let mut shard = new_shard();
     let (id, fake) = connect(&mut shard, &[]);
@@ -209,7 +209,7 @@ fn what_nobody_watches_is_read_without_being_reported_and_at_once_when_somebody_
 }
 
 #[test]
-fn who_joins_has_the_publisher_read_before_those_whose_turn_it_is() {
+fn a_player_that_joins_has_its_publisher_read_next() {
     let tag = |kind, body: &[u8]| {
         let len = u8::try_from(body.len()).unwrap();
         [&[kind, 0, 0, len, 0, 0, 0, 0, 0, 0, 0][..], body, &[0, 0, 0, 11 + len]].concat()
@@ -304,7 +304,7 @@ fn a_hang_up_is_not_forgotten_when_reading_stops() {
 }
 
 #[test]
-fn a_late_word_about_a_closed_socket_is_not_taken_for_its_successor() {
+fn late_readiness_of_a_closed_socket_is_not_its_successors() {
     let mut shard = new_shard();
     let (id, fake) = connect(&mut shard, &[]);
     receive(&mut shard, id, &fake, Err(ErrorKind::ConnectionReset.into()));
@@ -382,7 +382,7 @@ fn bytes_read(sockets: &[(ConnectionId, Rc<RefCell<Fake>>)]) -> usize {
 }
 
 #[test]
-fn a_stream_waits_for_one_short_read_of_all_who_yield() {
+fn a_stream_waits_for_one_short_read_of_all_that_yield() {
     let mut shard = new_shard();
     let good = connect_good(&mut shard);
     let dear: Vec<_> = (0..20).map(|name| connect_dear(&mut shard, name, 0)).collect();
@@ -415,7 +415,7 @@ fn a_stream_waits_for_one_short_read_of_all_who_yield() {
 }
 
 #[test]
-fn who_yields_gets_something_of_a_busy_thread_too() {
+fn a_connection_that_yields_is_read_by_a_busy_thread_too() {
     let mut shard = new_shard();
     let (id, good) = connect_good(&mut shard);
     let dear = [connect_dear(&mut shard, 0, 1 << 20)];
@@ -468,7 +468,7 @@ fn publishers_without_players_yield_too() {
 }
 
 #[test]
-fn who_has_caught_up_is_read_as_before() {
+fn a_connection_that_has_caught_up_is_read_as_before() {
     let mut shard = new_shard();
     let (id, fake) = connect_dear(&mut shard, 0, 100_000);
     while fake.borrow().interest.is_none_or(|interest| interest.read) {
@@ -494,7 +494,7 @@ fn who_has_caught_up_is_read_as_before() {
 }
 
 #[test]
-fn who_yields_waits_while_peers_come_and_go() {
+fn a_connection_that_yields_waits_while_peers_come_and_go() {
     let mut shard = new_shard();
     let dear = [connect_dear(&mut shard, 0, 1 << 20)];
     for _ in 0..8 {

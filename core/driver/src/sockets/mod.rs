@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_in_use_is_an_error_whoever_has_it() {
+    fn a_port_in_use_is_an_error_even_if_it_is_ours() {
         for first in [1, 2] {
             let (address, _listeners) = listen_on(ANY_PORT, first).unwrap();
             for second in [1, 2] {
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_is_set_up_to_send_at_once_and_to_notice_dead_peers() {
+    fn a_connection_sends_at_once_and_notices_dead_peers() {
         let (address, _listeners) = listen_on(ANY_PORT, 1).unwrap();
         let stream = TcpStream::connect(address).unwrap();
         configure(&stream).unwrap();

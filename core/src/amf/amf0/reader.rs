@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn the_count_of_an_ecma_array_may_lie_and_the_end_of_input_closes_it() {
+    fn an_ecma_array_ends_with_the_input_whatever_its_count_says() {
         let pair = ("a".into(), Value::Number(1.0));
         let lying = b"\x08\0\0\0\xFF\0\x01a\0\x3F\xF0\0\0\0\0\0\0";
         assert_eq!(value(lying), Ok(Value::EcmaArray(vec![pair.clone()])));

@@ -14,7 +14,7 @@ const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\n\
     X-Content-Type-Options: nosniff";
 
 #[test]
-fn a_play_is_one_chunk_per_tag_and_the_first_one_has_the_header() {
+fn a_play_is_a_chunk_per_tag_and_the_first_has_the_header() {
     let mut server = Server::new();
     let event = server.next(FFMPEG.as_bytes()).unwrap();
     let Some(HttpEvent::PlayRequested {
@@ -196,7 +196,7 @@ fn a_request_that_ends_before_its_answer_has_an_end() {
 }
 
 #[test]
-fn who_has_closed_its_sending_side_may_still_be_let_play() {
+fn a_player_may_close_its_sending_side_before_the_answer() {
     let mut server = Server::new();
     let id = server.request("GET /live/x HTTP/1.1\r\nHost: h\r\n\r\n");
     assert_eq!(server.session.handle_eof(server.now), Ok(None));
@@ -270,7 +270,7 @@ fn output_is_bounded() {
 }
 
 #[test]
-fn large_payloads_go_out_by_reference_and_steady_state_allocates_nothing() {
+fn large_payloads_go_out_by_reference_without_allocations() {
     let mut server = Server::new();
     let id = server.request("GET /live/x HTTP/1.1\r\nHost: h\r\n\r\n");
     server.session.accept_play(server.now, id).unwrap();
@@ -298,7 +298,7 @@ fn a_player_is_small() {
 }
 
 #[test]
-fn an_idle_player_has_a_deadline_that_stands_still_and_then_none() {
+fn the_deadline_of_an_idle_player_stands_still_then_ends() {
     let mut server = Server::new();
     let id = server.request("GET /live/x HTTP/1.1\r\nHost: h\r\n\r\n");
     server.session.accept_play(server.now, id).unwrap();

@@ -164,7 +164,7 @@ fn a_slow_head_is_408_and_silence_just_ends() {
 }
 
 #[test]
-fn who_reads_no_answers_is_not_asked_to_go_on() {
+fn a_peer_that_reads_no_answers_may_ask_no_more() {
     let mut server = Server::new();
     let mut refused = 0;
     while !server.session.is_closing() {

@@ -68,7 +68,7 @@ fn pings_go_both_ways() {
 }
 
 #[test]
-fn who_pings_and_reads_nothing_gets_no_pongs() {
+fn a_peer_that_pings_and_reads_nothing_gets_no_pongs() {
     let mut server = playing();
     for _ in 0..10_000 {
         server.expect(&client_frame(0x9, &[7; 125]), &[]);

@@ -57,7 +57,7 @@ fn stage_that_begins_again() -> (Stage, [SubscriberId; 2]) {
 }
 
 #[test]
-fn another_codec_ends_who_had_pictures_of_the_one_before() {
+fn another_codec_ends_players_that_had_pictures_of_the_old() {
     let (mut stage, players) = stage_that_begins_again();
     let new = stage.join();
     stage.push("A a1000");

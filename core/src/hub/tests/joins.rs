@@ -14,7 +14,7 @@ fn sounds(taken: &str) -> usize {
 }
 
 #[test]
-fn who_joins_after_the_camera_went_off_hears_what_is_new() {
+fn after_the_camera_went_off_a_joiner_hears_what_is_new() {
     let mut stage = Stage::new(|_| {});
     stage.push(&format!("V A K0 P40 {}", every_40_ms("a", 45..5_000)));
     let player = stage.join();
@@ -37,7 +37,7 @@ fn who_joins_after_the_camera_went_off_hears_what_is_new() {
 }
 
 #[test]
-fn who_wants_no_pictures_hears_a_second_of_sound_at_most() {
+fn a_joiner_without_pictures_hears_a_second_of_old_sound() {
     let mut stage = Stage::new(|_| {});
     for time in (0..8_000).step_by(40) {
         stage.push(&if time == 0 {
@@ -59,7 +59,7 @@ fn who_wants_no_pictures_hears_a_second_of_sound_at_most() {
 }
 
 #[test]
-fn who_is_told_of_sound_alone_hears_a_second_of_it_at_most() {
+fn a_joiner_told_of_sound_alone_hears_a_second_of_old_sound() {
     let mut stage = Stage::new(|_| {});
     stage.push("V A K0 a5");
     // The camera is on for a moment every 70 s. That is too seldom to tell anybody.
@@ -72,7 +72,7 @@ fn who_is_told_of_sound_alone_hears_a_second_of_it_at_most() {
 }
 
 #[test]
-fn who_waits_in_vain_for_pictures_hears_a_second_of_sound_at_most() {
+fn when_no_pictures_come_a_joiner_hears_a_second_of_sound() {
     let mut stage = Stage::new(|_| {});
     let player = stage.join_by_flv();
     stage.push(&format!("V A {}", every_40_ms("a", 0..3_040)));
@@ -82,7 +82,7 @@ fn who_waits_in_vain_for_pictures_hears_a_second_of_sound_at_most() {
 }
 
 #[test]
-fn who_waits_in_vain_for_sound_starts_at_the_newest_keyframe() {
+fn when_no_sound_comes_a_joiner_starts_at_the_last_keyframe() {
     let mut stage = Stage::new(|_| {});
     let (player, by_rtmp) = (stage.join_by_flv(), stage.join());
     stage.push("V A");

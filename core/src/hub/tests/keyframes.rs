@@ -90,7 +90,7 @@ fn an_idr_that_is_flagged_inter_starts_a_gop() {
 }
 
 #[test]
-fn a_player_that_waits_for_a_keyframe_starts_at_its_first_message() {
+fn a_player_waits_for_the_first_message_of_a_keyframe() {
     let mut stage = Stage::new(|config| config.gop_cache = false);
     stage.push("V");
     stage.video(0, KEY, IDR);

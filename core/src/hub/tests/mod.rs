@@ -169,7 +169,7 @@ fn a_joiner_gets_each_supplement_behind_its_header() {
 }
 
 #[test]
-fn who_waits_for_the_publisher_gets_everything_from_its_first_frame() {
+fn a_player_before_its_publisher_gets_all_from_the_first_frame() {
     let mut stage = Stage::new(|_| {});
     let player = stage.join();
     assert_eq!(stage.take(player), "");
@@ -178,7 +178,7 @@ fn who_waits_for_the_publisher_gets_everything_from_its_first_frame() {
 }
 
 #[test]
-fn who_waits_for_the_publisher_also_gets_the_sound_before_its_first_picture() {
+fn a_player_before_its_publisher_gets_sound_before_pictures() {
     let mut hub = Hub::new();
     let id = hub.open(&StreamKey::new("live/x").unwrap(), || Channel::new(Arc::default()));
     let mut stage = Stage {
@@ -253,7 +253,7 @@ fn an_outgrown_gop_becomes_headers_then_the_next_keyframe() {
 }
 
 #[test]
-fn repeated_headers_are_left_out_and_changed_ones_start_a_new_gop() {
+fn repeated_headers_are_left_out_changed_ones_start_a_gop() {
     let mut stage = Stage::new(|_| {});
     stage.push("V A K0 V0 A0 P40");
     let early = stage.join();
@@ -279,7 +279,7 @@ fn each_publisher_is_counted_from_0() {
 }
 
 #[test]
-fn metadata_reaches_players_when_it_changes_and_joiners_until_it_is_cleared() {
+fn metadata_comes_when_it_changes_and_to_joiners_until_cleared() {
     let mut stage = Stage::new(|_| {});
     stage.push("M V K0 M0 P40 M80' P80");
     let early = stage.join();
@@ -306,7 +306,7 @@ fn frames_before_their_header_reach_nobody() {
 }
 
 #[test]
-fn a_player_that_must_know_the_tracks_waits_until_they_are_known() {
+fn a_player_that_needs_the_tracks_waits_for_them() {
     let mut stage = Stage::new(|_| {});
     let now = stage.now;
     let player = stage.channel().subscribe(
@@ -331,7 +331,7 @@ fn a_player_that_must_know_the_tracks_waits_until_they_are_known() {
 }
 
 #[test]
-fn who_waits_for_the_tracks_loses_nothing_when_they_come_in_one_read() {
+fn a_player_that_waits_for_tracks_loses_nothing_of_a_batch() {
     let mut stage = Stage::new(|_| {});
     let now = stage.now;
     let player = stage.channel().subscribe(
@@ -350,7 +350,7 @@ fn who_waits_for_the_tracks_loses_nothing_when_they_come_in_one_read() {
 }
 
 #[test]
-fn a_returning_publisher_continues_and_repeats_only_what_changed() {
+fn a_returning_publisher_repeats_only_what_changed() {
     let mut stage = Stage::new(|_| {});
     stage.push("M V A K0 a5 P40");
     let player = stage.join();
@@ -382,7 +382,7 @@ fn what_a_returning_publisher_no_longer_sends_is_forgotten() {
 }
 
 #[test]
-fn where_keyframes_are_rare_a_joiner_hears_the_sound_and_sees_nothing_before_the_next() {
+fn a_joiner_hears_sound_until_the_next_rare_keyframe() {
     let mut stage = Stage::new(|config| {
         config.gop_max_frames = 2;
         config.lag_max_age = Duration::from_secs(60);
@@ -394,7 +394,7 @@ fn where_keyframes_are_rare_a_joiner_hears_the_sound_and_sees_nothing_before_the
 }
 
 #[test]
-fn a_new_publisher_takes_nothing_from_players_of_the_stream_that_ended() {
+fn a_new_publisher_takes_nothing_from_players_of_the_old() {
     let mut stage = Stage::new(|_| {});
     stage.push("V K0 P40 P80");
     let player = stage.join();
@@ -419,7 +419,7 @@ fn a_player_without_a_keyframe_at_the_end_gets_no_later_one() {
 }
 
 #[test]
-fn headers_that_change_at_frame_rate_are_told_from_those_that_change_now_and_then() {
+fn only_headers_that_change_at_frame_rate_are_flapping() {
     let mut stage = Stage::new(|config| config.max_header_changes = 3);
     for second in 0..10 {
         stage.push(&format!("V{0} V{0}' V{0} A{0}", second * 1_000));
@@ -455,7 +455,7 @@ fn the_ring_holds_only_the_gop_once_everybody_has_caught_up() {
 }
 
 #[test]
-fn a_paused_player_resumes_at_the_live_edge_with_headers_and_a_keyframe() {
+fn a_paused_player_resumes_live_with_headers_and_a_keyframe() {
     let mut stage = Stage::new(|_| {});
     stage.push("V A K0 a5");
     let player = stage.join();
@@ -516,7 +516,7 @@ fn only_parked_players_are_woken_and_each_once() {
 }
 
 #[test]
-fn merging_wakes_once_when_the_delay_of_the_first_frame_is_over() {
+fn merging_wakes_once_after_the_delay_of_the_first_frame() {
     let mut stage = Stage::new(|config| config.merge = Duration::from_millis(20));
     stage.push("V K0");
     let player = stage.join();
@@ -575,7 +575,7 @@ fn the_end_comes_after_everything_else() {
 }
 
 #[test]
-fn who_has_taken_nothing_yet_when_the_end_comes_gets_it_all() {
+fn a_player_that_took_nothing_before_the_end_gets_it_all() {
     let mut stage = Stage::new(|_| {});
     let now = stage.now;
     let join = |needs_tracks| Join {
@@ -599,7 +599,7 @@ fn who_has_taken_nothing_yet_when_the_end_comes_gets_it_all() {
 }
 
 #[test]
-fn who_comes_after_the_end_waits_for_the_next_publisher() {
+fn a_player_that_comes_after_the_end_waits_for_a_publisher() {
     let mut stage = Stage::new(|_| {});
     stage.push("V A K0 a5");
     let early = stage.join();

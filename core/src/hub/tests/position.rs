@@ -17,7 +17,7 @@ fn begin_at(stage: &mut Stage, position: Position) {
 }
 
 #[test]
-fn who_joins_in_the_middle_hears_nothing_before_the_first_picture() {
+fn a_player_that_joins_hears_nothing_before_its_first_picture() {
     let mut stage = Stage::new(|_| {});
     let before = stage.join();
     begin_at(&mut stage, position(true, true, 5));
@@ -61,7 +61,7 @@ fn a_keyframe_may_have_come_just_before() {
 }
 
 #[test]
-fn after_a_gap_the_sound_goes_on_for_those_who_were_there() {
+fn after_a_gap_the_sound_goes_on_for_players_that_were_there() {
     let mut stage = Stage::new(|_| {});
     stage.push("V A K0 a5");
     let there = stage.join();
@@ -76,7 +76,7 @@ fn after_a_gap_the_sound_goes_on_for_those_who_were_there() {
 }
 
 #[test]
-fn what_comes_in_one_go_is_no_lag_but_for_those_who_lagged_before() {
+fn a_batch_is_a_lag_only_for_players_that_lagged_before() {
     let mut stage = Stage::new(|config| config.lag_max_bytes = 100);
     stage.push("V K0 P40");
     let slow = stage.join();

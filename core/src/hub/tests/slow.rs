@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_slow_player_misses_disposable_frames_then_pictures_then_all() {
+fn a_slow_player_misses_disposables_then_pictures_then_all() {
     let mut stage = Stage::new(|config| config.lag_max_age = Duration::from_millis(400));
     stage.push("V A K0");
     let player = stage.join();
@@ -103,7 +103,7 @@ fn a_player_whose_frames_are_gone_learns_which_bound_it_was() {
 }
 
 #[test]
-fn where_keyframes_stop_coming_even_slow_players_see_pictures_again() {
+fn without_new_keyframes_slow_players_see_pictures_again() {
     let mut stage = Stage::new(|config| config.lag_max_bytes = 100);
     stage.push("V K0");
     let player = stage.join();
@@ -117,7 +117,7 @@ fn where_keyframes_stop_coming_even_slow_players_see_pictures_again() {
 }
 
 #[test]
-fn who_waits_for_a_new_publishers_picture_is_not_called_slow() {
+fn waiting_for_a_new_publishers_picture_is_not_slow() {
     let mut stage = Stage::new(|_| {});
     stage.push("V K0");
     let player = stage.join();
@@ -152,7 +152,7 @@ fn the_newest_frame_alone_is_no_lag() {
 }
 
 #[test]
-fn without_a_keyframe_to_skip_to_a_slow_player_waits_at_the_live_edge() {
+fn without_a_keyframe_a_slow_player_waits_at_the_live_edge() {
     let mut stage = Stage::new(|config| config.lag_max_bytes = 100);
     stage.push("V A K0");
     let player = stage.join();
@@ -164,7 +164,7 @@ fn without_a_keyframe_to_skip_to_a_slow_player_waits_at_the_live_edge() {
 }
 
 #[test]
-fn a_player_that_reads_nothing_does_not_make_the_ring_grow_without_bound() {
+fn a_player_that_reads_nothing_does_not_grow_the_ring() {
     let mut stage = Stage::new(|config| {
         config.lag_max_age = Duration::from_secs(1);
         config.lag_max_bytes = 4_000;
@@ -180,7 +180,7 @@ fn a_player_that_reads_nothing_does_not_make_the_ring_grow_without_bound() {
 }
 
 #[test]
-fn a_slow_player_gets_no_headless_picture_of_the_publisher_before() {
+fn a_slow_player_gets_no_picture_of_the_old_publisher() {
     let mut stage = Stage::new(|config| config.lag_max_bytes = 300);
     stage.push("V A K0");
     let player = stage.join();

@@ -49,7 +49,7 @@ fn a_long_step_is_kept_if_the_wall_clock_agrees() {
 }
 
 #[test]
-fn a_jump_becomes_the_wall_clocks_step_and_both_kinds_stay_in_sync() {
+fn a_jump_becomes_the_clocks_step_for_both_kinds_alike() {
     let mut line = Timeline::new();
     let input = [
         (0, Video, 1_000),

@@ -126,7 +126,7 @@ fn a_kind_that_nothing_speaks_of_is_waited_for_briefly() {
 }
 
 #[test]
-fn sound_that_comes_later_ends_who_was_not_told_of_it() {
+fn sound_that_comes_later_ends_players_not_told_of_it() {
     let mut stage = Stage::new(|_| {});
     stage.push(&format!("V K0 {}", every_40_ms("P", 40..4_000)));
     let (player, by_rtmp) = (stage.join_by_flv(), stage.join());
@@ -141,7 +141,7 @@ fn sound_that_comes_later_ends_who_was_not_told_of_it() {
 }
 
 #[test]
-fn a_publisher_that_returns_without_sound_ends_who_was_told_of_it() {
+fn a_publisher_back_without_sound_ends_players_told_of_it() {
     let mut stage = Stage::new(|_| {});
     stage.push("V A K0 a5 P40");
     let (player, by_rtmp) = (stage.join_by_flv(), stage.join());
@@ -157,7 +157,7 @@ fn a_publisher_that_returns_without_sound_ends_who_was_told_of_it() {
 }
 
 #[test]
-fn a_publisher_that_returns_with_sound_ends_who_was_not_told_of_it() {
+fn a_publisher_back_with_sound_ends_players_not_told_of_it() {
     let mut stage = Stage::new(|_| {});
     stage.metadata(false, true);
     stage.push("V K0 P40");
@@ -180,7 +180,7 @@ fn a_publisher_that_returns_with_the_same_kinds_ends_nobody() {
 }
 
 #[test]
-fn a_kind_silent_for_5_s_is_not_announced_to_who_joins() {
+fn a_kind_silent_for_5_s_is_not_announced_to_joiners() {
     let mut stage = Stage::new(|_| {});
     stage.push(&format!("V A K0 a5 {}", every_40_ms("P", 40..5_000)));
     assert_eq!(stage.see().0, BOTH);
@@ -202,7 +202,7 @@ fn old_sound_in_the_cache_ends_nobody() {
 }
 
 #[test]
-fn a_kind_gone_for_10_s_ends_who_was_told_of_it() {
+fn a_kind_gone_for_10_s_ends_players_told_of_it() {
     let mut stage = Stage::new(|config| config.lag_max_age = Duration::from_secs(60));
     stage.push("V A K0 a5 P40");
     let player = stage.join_by_flv();
@@ -214,7 +214,7 @@ fn a_kind_gone_for_10_s_ends_who_was_told_of_it() {
 }
 
 #[test]
-fn a_kind_that_comes_and_goes_ends_players_once_then_is_left_out() {
+fn a_kind_that_comes_and_goes_ends_players_only_once() {
     let mut stage = Stage::new(|_| {});
     stage.push("V A K0 a5");
     let (mut player, mut ends) = (stage.join_by_flv(), 0);
@@ -309,7 +309,7 @@ fn another_channel_goes_on_with_what_is_known() {
 }
 
 #[test]
-fn a_camera_gone_for_10_s_ends_who_was_told_of_it() {
+fn a_camera_gone_for_10_s_ends_players_told_of_it() {
     let mut stage = Stage::new(|config| config.lag_max_age = Duration::from_secs(60));
     stage.push("V A K0 a5");
     let player = stage.join_by_flv();
@@ -338,7 +338,7 @@ fn other_tracks_than_the_first_make_no_kind() {
 }
 
 #[test]
-fn a_kind_that_is_left_out_replaces_no_other_before_that_is_gone() {
+fn a_kind_that_is_left_out_replaces_none_that_is_there() {
     let mut stage = Stage::new(|_| {});
     stage.push("V A K0 a5");
     // The camera goes twice, and is left out when it comes back.
@@ -399,7 +399,7 @@ fn what_came_while_a_player_waited_for_the_tracks_is_no_lag() {
 }
 
 #[test]
-fn a_slow_player_that_was_told_of_sound_alone_misses_the_older_half() {
+fn a_slow_player_told_of_sound_alone_misses_the_older_half() {
     let mut stage = Stage::new(|config| config.lag_max_age = Duration::from_millis(400));
     stage.push(&format!("V A K0 {}", every_40_ms("a", 5..6_000)));
     let player = stage.join_by_flv();

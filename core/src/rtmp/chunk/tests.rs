@@ -217,7 +217,7 @@ mod headers {
     }
 
     #[test]
-    fn type_3_after_an_extended_timestamp_takes_its_own_for_a_timestamp() {
+    fn type_3_takes_its_own_extended_timestamp_for_a_timestamp() {
         let decoded = decode(&hex("04 FFFFFF 000001 08 01000000 01000000 AA  C4 01000017 AB"));
         assert_eq!(decoded.times(), [0x0100_0000, 0x0100_0017]);
     }
@@ -244,7 +244,7 @@ mod headers {
     }
 
     #[test]
-    fn types_2_and_3_on_a_fresh_chunk_stream_have_nothing_to_inherit() {
+    fn types_2_and_3_on_a_fresh_chunk_stream_inherit_nothing() {
         let csid = ChunkStreamId::new(4).unwrap();
         assert_eq!(error(&hex("84 000017")), ChunkError::NothingToInherit { csid });
         assert_eq!(error(&hex("C4")), ChunkError::NothingToInherit { csid });
@@ -292,7 +292,7 @@ mod headers {
     }
 
     #[test]
-    fn agreeing_header_inside_a_message_decides_about_the_extension_behind_it() {
+    fn a_header_inside_a_message_says_whether_an_extension_follows() {
         let payload = pattern(300);
         let bytes = [
             &hex("04 000005 00012C 09 01000000"),
@@ -407,7 +407,7 @@ mod control {
     }
 
     #[test]
-    fn set_chunk_size_counts_from_the_next_chunk_even_within_a_message() {
+    fn set_chunk_size_counts_from_the_next_chunk_of_a_message_on() {
         let payload = pattern(300);
         let bytes = [
             &hex("04 000005 00012C 09 01000000"),
@@ -536,7 +536,7 @@ mod limits {
     }
 
     #[test]
-    fn who_sent_a_long_message_gets_room_for_another() {
+    fn a_peer_that_sent_a_long_message_gets_room_for_another() {
         let mut decoder = ChunkDecoder::new(&Limits::default());
         let long = encode(&mut ChunkEncoder::new(), &message(4, 1, 9, 0, &pattern(200_000)));
         assert!(decoder.decode(&mut &long[..]).unwrap().is_some());

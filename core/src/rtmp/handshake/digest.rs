@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signed_packet_is_found_in_its_schema_and_only_with_its_key() {
+    fn a_signed_packet_is_found_in_its_schema_with_its_key_only() {
         for schema in [Schema::KeyFirst, Schema::DigestFirst] {
             let mut c1 = sample(PLAYER_VERSION);
             assert_eq!(find(&c1, &PLAYER_KEY), None);

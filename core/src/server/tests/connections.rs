@@ -75,7 +75,7 @@ fn a_connection_can_play_again_when_its_stream_has_ended() {
 }
 
 #[test]
-fn a_final_reply_survives_the_end_of_input_however_often_it_is_told() {
+fn a_final_reply_survives_an_end_of_input_told_repeatedly() {
     let mut world = World::new(1, |_| {});
     let client = world.connect(0, Protocol::Http, 9);
     world.clients[client].window = 0;
@@ -101,7 +101,7 @@ fn a_final_reply_that_nobody_takes_is_given_up() {
 }
 
 #[test]
-fn who_closes_first_is_closed_at_once() {
+fn a_peer_that_closes_first_is_closed_at_once() {
     let mut world = World::new(1, |_| {});
     for listener in [Protocol::Http, Protocol::Rtmp] {
         let client = world.connect(0, listener, 9);
@@ -111,7 +111,7 @@ fn who_closes_first_is_closed_at_once() {
 }
 
 #[test]
-fn who_reads_our_end_is_closed_at_once() {
+fn a_peer_that_answers_our_end_is_closed_at_once() {
     let mut world = World::new(1, |_| {});
     let client = world.connect(0, Protocol::Http, 9);
     world.send(client, b"GET /live/x HTTP/1.0\r\n\r\n");
@@ -148,7 +148,7 @@ fn a_player_that_waits_is_heard_to_leave() {
 }
 
 #[test]
-fn who_closes_its_side_while_it_waits_is_waited_for_no_longer_than_10_s() {
+fn a_half_closed_player_waits_for_10_s_at_most() {
     let mut world = World::new(1, |_| {});
     let [leaves, listens] = [(); 2].map(|()| http(&mut world, &["GET /live/x?wait=60"]));
     world.finish(leaves);

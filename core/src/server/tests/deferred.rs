@@ -32,7 +32,7 @@ fn an_unwatched_publisher_is_read_ten_times_a_second() {
 }
 
 #[test]
-fn who_joins_gets_what_has_come_so_far_and_then_each_frame_at_once() {
+fn a_joiner_gets_what_came_so_far_then_each_frame_at_once() {
     for watching in 0..2 {
         let mut world = World::new(2, |_| {});
         let publisher = publisher(&mut world, 0);
@@ -49,7 +49,7 @@ fn who_joins_gets_what_has_come_so_far_and_then_each_frame_at_once() {
 }
 
 #[test]
-fn whoever_waits_is_a_watcher() {
+fn a_player_that_waits_has_its_publisher_read() {
     let mut world = World::new(2, |_| {});
     let waiting = world.http_play(1, "/live/x?wait=5");
     let publisher = publisher(&mut world, 0);
@@ -98,7 +98,7 @@ fn a_publisher_that_falls_silent_causes_no_wakeups() {
 }
 
 #[test]
-fn a_publisher_that_waits_for_acknowledgements_is_not_kept_waiting() {
+fn a_publisher_that_waits_for_acknowledgements_gets_them() {
     // Window Acknowledgement Size, 64 KiB: it wants one per 32 KiB.
     let window = [2, 0, 0, 0, 0, 0, 4, 5, 0, 0, 0, 0, 0, 1, 0, 0];
     for has_begun in [false, true] {
@@ -117,7 +117,7 @@ fn a_publisher_that_waits_for_acknowledgements_is_not_kept_waiting() {
 }
 
 #[test]
-fn who_is_gone_is_looked_at_no_more() {
+fn a_publisher_that_is_gone_leaves_no_deadline() {
     for is_clean in [false, true] {
         let mut world = World::new(1, |_| {});
         let publisher = publisher(&mut world, 0);

@@ -202,7 +202,7 @@ fn a_kick_of_nobody_ends_nobody() {
 }
 
 #[test]
-fn whoever_waits_is_kicked_as_well() {
+fn a_player_that_waits_is_kicked_as_well() {
     on_any_shards(
         |_| {},
         |mut world, there, here| {

@@ -103,7 +103,7 @@ fn a_player_waits_for_either_name() {
 }
 
 #[test]
-fn a_player_finds_either_name_whoever_hears_of_it_first() {
+fn a_player_finds_either_name_in_any_order_of_news() {
     for seed in 1..100 {
         for path in ["/live/a%41", "/live/a%2541"] {
             let mut world = World::new(3, |_| {});

@@ -50,7 +50,7 @@ fn a_player_before_its_publisher_waits_then_plays() {
 }
 
 #[test]
-fn too_many_who_wait_for_one_stream_are_turned_away() {
+fn too_many_players_that_wait_for_a_stream_are_turned_away() {
     let mut world = World::new(1, |config: &mut Config| config.max_waiting_players = 2);
     let players = [0, 1, 2].map(|_| world.rtmp(0, Play, "live", "x", 2));
     assert_eq!(
@@ -389,7 +389,7 @@ fn what_comes_behind_a_request_waits_for_its_answer() {
 }
 
 #[test]
-fn who_leaves_while_its_request_is_under_way_leaves_nothing_behind() {
+fn a_peer_that_leaves_before_its_answer_leaves_nothing_behind() {
     for request in ["publish", "play"] {
         let mut world = World::new(3, |_| {});
         for name in ["a", "b", "c", "d"] {
@@ -515,7 +515,7 @@ fn an_encoder_that_never_reads_publishes_all_day() {
 }
 
 #[test]
-fn who_reads_late_gets_one_acknowledgement_of_everything() {
+fn a_peer_that_reads_late_gets_one_acknowledgement_of_all() {
     let mut world = World::new(1, |_| {});
     let mut caller = encoder_that_does_not_read(&mut world);
     for millis in 0..100 {
@@ -538,7 +538,7 @@ fn who_reads_late_gets_one_acknowledgement_of_everything() {
 }
 
 #[test]
-fn who_asks_and_does_not_read_is_ended_though_it_publishes() {
+fn a_publisher_that_asks_and_does_not_read_is_ended() {
     let mut world = World::new(1, |_| {});
     let mut caller = encoder_that_does_not_read(&mut world);
     publish_and_ping(&mut world, &mut caller, 0);

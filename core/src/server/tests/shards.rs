@@ -39,7 +39,7 @@ fn second_of_stream(second: u32) -> String {
 }
 
 #[test]
-fn a_worker_that_does_not_keep_up_costs_a_bounded_amount_and_goes_on_when_it_has() {
+fn a_slow_worker_costs_a_bounded_amount_and_goes_on_later() {
     for stopped in 0..2 {
         let there = 1 - stopped;
         let mut world = World::new(2, |config| {
@@ -291,7 +291,7 @@ fn what_was_sent_to_players_that_have_left_reaches_nobody_else() {
 }
 
 #[test]
-fn a_publish_that_is_over_before_its_players_were_woken_reaches_them_whole() {
+fn a_publish_over_before_its_players_wake_reaches_them_whole() {
     for (publishing, name) in [0, 1]
         .into_iter()
         .flat_map(|shard| ["a", "b", "c", "d"].map(|name| (shard, name)))
@@ -375,7 +375,7 @@ fn metadata_taken_back_again_and_again_is_told_once() {
 }
 
 #[test]
-fn what_an_earlier_subscription_took_in_counts_for_no_later_one() {
+fn an_earlier_subscriptions_reports_count_for_no_later_one() {
     let mut world = World::new(3, |config| {
         config.channel.gop_cache = false;
         config.channel.gop_max_bytes = 5_000;

@@ -24,7 +24,7 @@ fn an_encoder_that_reconnects_every_second_is_let_in() {
 }
 
 #[test]
-fn who_publishes_a_name_again_and_again_is_told_to_wait() {
+fn publishing_a_name_again_and_again_is_told_to_wait() {
     let mut world = World::new(1, |_| {});
     while come_and_go(&mut world, "/live/x", 1) {}
     assert_eq!(world.servers[0].stats().publishes, 20);

@@ -53,7 +53,7 @@ fn an_absent_stream_is_404_at_once() {
 }
 
 #[test]
-fn who_asks_to_wait_gets_the_stream_when_it_comes() {
+fn a_player_that_asks_to_wait_gets_the_stream_when_it_comes() {
     on_any_shards(
         |_| {},
         |mut world, there, here| {
@@ -133,7 +133,7 @@ fn frames_that_come_with_the_end_of_their_publish_do_not_wait() {
 }
 
 #[test]
-fn after_the_grace_time_players_get_a_clean_end_and_the_name_is_free() {
+fn after_the_grace_time_players_end_and_the_name_is_free() {
     on_any_shards(
         |_| {},
         |mut world, there, here| {
@@ -170,7 +170,7 @@ fn a_publisher_that_says_nothing_is_cut_off() {
 }
 
 #[test]
-fn a_publisher_whose_headers_change_all_the_time_is_ended_and_told() {
+fn a_publisher_whose_headers_flap_is_ended_and_told() {
     let mut world = World::new(1, |_| {});
     let by_http = world.http_push(0, "/live/x", 1);
     let by_rtmp = world.rtmp(0, Publish, "live", "y", 1);
@@ -190,7 +190,7 @@ fn a_publisher_whose_headers_change_all_the_time_is_ended_and_told() {
 }
 
 #[test]
-fn who_connects_and_says_nothing_does_not_pile_up() {
+fn peers_that_connect_and_say_nothing_do_not_pile_up() {
     let mut world = World::new(1, |_| {});
     for _ in 0..100 {
         world.connect(0, Protocol::Http, 5);

@@ -217,7 +217,7 @@ fn a_late_worker_does_not_take_its_own_lateness_for_silence() {
 }
 
 #[test]
-fn a_publisher_that_speaks_while_a_newcomer_waits_keeps_its_name() {
+fn a_publisher_that_speaks_in_a_contest_keeps_its_name() {
     on_any_shards(
         |_| {},
         |mut world, there, here| {
@@ -439,7 +439,7 @@ fn a_name_without_media_ends_whatever_else_is_sent() {
 }
 
 #[test]
-fn a_name_without_media_goes_to_the_first_who_has_some() {
+fn a_name_without_media_goes_to_the_first_that_has_some() {
     for takeover in [Takeover::Auto, Takeover::Never] {
         for new in PROTOCOLS {
             on_any_shards(
