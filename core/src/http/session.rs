@@ -1,24 +1,25 @@
 //! The server's side of an HTTP connection.
 
+mod play;
+mod publish;
+mod request;
+
 use super::HttpError;
-use super::body::{Body, Content};
+use super::body::Body;
 use super::config::HttpConfig;
 use super::event::{HttpEvent, Transport};
-use super::head::{HeadReader, Method, RequestHead};
-use super::origin::{Access, ForeignOrigin};
-use super::response::{self, Answer, Envelope, StatusCode};
-use super::websocket::{self, Opcode, Received};
-use crate::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
+use super::head::{HeadReader, RequestHead};
+use super::origin::Access;
+use super::response::{Answer, Envelope, StatusCode};
+use super::websocket::{self, Opcode};
 use crate::timers::{StallWatch, Timers};
-use crate::{
-    EndCause, Frame, FrameAt, FrameClass, FrameKind, Output, RequestId, StateError, StreamKey, Target, Time, Timer,
-    TrackId, work,
-};
+use crate::{EndCause, Output, RequestId, StateError, Time, Timer};
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
-use core::mem;
 use core::time::Duration;
+use play::Player;
+use publish::Publisher;
 
 /// One HTTP connection, seen from the server: requests one after the other, each to play or to publish a stream.
 ///
@@ -54,7 +55,7 @@ pub struct HttpSession {
     last_request: RequestId,
     /// What the request under way may do.
     access: Access,
-    /// The [work] that the input has made.
+    /// The [work](crate::work) that the input has made.
     work: u64,
     output: Output,
 }
@@ -73,37 +74,6 @@ enum State {
     /// Only output is left.
     Closing,
     Closed,
-}
-
-#[derive(Debug)]
-struct Player {
-    envelope: Envelope,
-    keep_alive: bool,
-    progress: Progress,
-    /// Another request has arrived. It stays with the caller until this one is done.
-    is_pipelined: bool,
-    /// For [`Envelope::Message`].
-    websocket: websocket::Reader,
-}
-
-/// How far a play has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Progress {
-    /// Response head written.
-    Accepted,
-    /// The FLV header goes out with the first tag: mpegts.js wants more than its 13 bytes in the first piece it gets.
-    Started(TagFlags),
-    /// FLV header written.
-    Streaming,
-}
-
-#[derive(Debug)]
-struct Publisher {
-    body: Body,
-    flv: FlvReader,
-    keep_alive: bool,
-    /// Whether a frame has come: without any it was no push.
-    has_frames: bool,
 }
 
 impl HttpSession {
@@ -296,184 +266,6 @@ impl HttpSession {
         &self.output
     }
 
-    /// Answers a [`HttpEvent::PlayRequested`]: the stream exists. The head of the response goes out; for `HEAD` that is
-    /// all, else [`start_play`](Self::start_play) comes next, once it is known which kinds of frame there are.
-    ///
-    /// # Errors
-    /// [`StateError::StaleRequest`] if no such request waits.
-    pub fn accept_play(&mut self, now: Time, id: RequestId) -> Result<(), StateError> {
-        self.advance_clock(now);
-        let request = self.take_request(id, |method| matches!(method, Method::Get | Method::Head))?;
-        let mut keep_alive = self.may_be_followed(&request);
-        let envelope = match &request.websocket {
-            Some(accept) => {
-                keep_alive = false;
-                response::write_switching_protocols(accept, &mut self.output);
-                self.timers
-                    .set(Timer::Ping, self.now + self.config.limits.ping_interval);
-                Envelope::Message
-            }
-            None => {
-                let envelope = if request.is_http_1_0 {
-                    Envelope::Bare
-                } else {
-                    Envelope::Chunk
-                };
-                response::write_stream_head(envelope, &self.access, keep_alive, &mut self.output);
-                envelope
-            }
-        };
-        if request.method == Method::Head {
-            self.finish(keep_alive);
-        } else {
-            self.state = State::Playing(Player {
-                envelope,
-                keep_alive,
-                progress: Progress::Accepted,
-                is_pipelined: false,
-                websocket: websocket::Reader::new(),
-            });
-            self.watch_output();
-        }
-        Ok(())
-    }
-
-    /// Starts an accepted play: frames follow, of the kinds in `flags`.
-    ///
-    /// Players wait for the first frame of each kind that is announced, and pass over kinds that are not.
-    ///
-    /// # Errors
-    /// [`StateError::NotPlaying`] if none was accepted, or it has started already.
-    pub fn start_play(&mut self, flags: TagFlags) -> Result<(), StateError> {
-        match &mut self.state {
-            State::Playing(player) if player.progress == Progress::Accepted => {
-                player.progress = Progress::Started(flags);
-                Ok(())
-            }
-            _ => Err(StateError::NotPlaying),
-        }
-    }
-
-    /// Sends `frame` as one tag in one chunk or one WebSocket message. What FLV players take for a broken tag is left out:
-    /// a frame without payload, and of Enhanced RTMP the supplements and every track but the first (mpegts.js reports an
-    /// error for each; an RTMP player gets them).
-    ///
-    /// Cost: payloads of 256 bytes and more are queued by reference; nothing is allocated once the output has grown.
-    ///
-    /// # Errors
-    /// [`StateError::NotPlaying`] before [`start_play`](Self::start_play) and after the end;
-    /// [`StateError::OutputFull`] if more than [`max_output`](crate::Limits::max_output) waits.
-    pub fn send_frame<'a>(&mut self, frame: impl Into<FrameAt<'a>>) -> Result<(), StateError> {
-        let sent = frame.into();
-        let State::Playing(player) = &mut self.state else {
-            return Err(StateError::NotPlaying);
-        };
-        let (waiting, max) = (self.output.len(), self.config.limits.max_output);
-        if waiting > max {
-            return Err(StateError::OutputFull { waiting, max });
-        }
-        let tag_len = FlvWriter::frame_len(sent.frame);
-        let out = &mut self.output;
-        match player.progress {
-            Progress::Accepted => return Err(StateError::NotPlaying),
-            _ if !is_flv(sent.frame) => return Ok(()),
-            Progress::Started(flags) => {
-                player.envelope.open(FlvWriter::HEADER_LEN + tag_len, out);
-                FlvWriter::header(flags, out);
-                player.progress = Progress::Streaming;
-            }
-            Progress::Streaming => player.envelope.open(tag_len, out),
-        }
-        FlvWriter::frame(sent, out);
-        player.envelope.close(out);
-        self.watch_output();
-        Ok(())
-    }
-
-    /// Ends the play: the last chunk, a close frame, or the end of the connection. [`HttpEvent::PlayEnded`] says `cause`.
-    ///
-    /// # Errors
-    /// [`StateError::NotPlaying`] if nothing is played.
-    pub fn end_play(&mut self, now: Time, cause: EndCause) -> Result<(), StateError> {
-        self.advance_clock(now);
-        let State::Playing(player) = &mut self.state else {
-            return Err(StateError::NotPlaying);
-        };
-        player.envelope.end(&mut self.output);
-        let keep_alive = player.keep_alive;
-        self.end(cause);
-        self.finish(keep_alive);
-        Ok(())
-    }
-
-    /// Answers a [`HttpEvent::PublishRequested`]: frames may come. Until the first one, silence ends the request after
-    /// [`command_timeout`](crate::Limits::command_timeout).
-    ///
-    /// # Errors
-    /// [`StateError::StaleRequest`] if no such request waits.
-    pub fn accept_publish(&mut self, now: Time, id: RequestId) -> Result<(), StateError> {
-        self.advance_clock(now);
-        let request = self.take_request(id, Method::is_push)?;
-        if request.expects_continue {
-            response::write_continue(&mut self.output);
-            self.watch_output();
-        }
-        self.heard = self.now;
-        self.state = State::Publishing(Box::new(Publisher {
-            body: request.body,
-            flv: FlvReader::new(&self.config.limits),
-            keep_alive: request.keep_alive,
-            has_frames: false,
-        }));
-        self.timers.set(Timer::Idle, self.now + self.idle_span());
-        Ok(())
-    }
-
-    /// Ends the publish: another took the stream over, the server stops. The peer is told `status` and a few words for
-    /// people, and [`HttpEvent::PublishEnded`] says `cause`.
-    ///
-    /// # Errors
-    /// [`StateError::NotPublishing`] if nothing is published.
-    pub fn end_publish(
-        &mut self,
-        now: Time,
-        status: StatusCode,
-        reason: &str,
-        cause: EndCause,
-    ) -> Result<(), StateError> {
-        self.advance_clock(now);
-        if !matches!(self.state, State::Publishing(_)) {
-            return Err(StateError::NotPublishing);
-        }
-        self.end(cause);
-        self.answer(Answer::new(status, reason));
-        Ok(())
-    }
-
-    /// Answers a request with `status` and a few words for people. `retry_after` says when to ask again.
-    ///
-    /// # Errors
-    /// [`StateError::StaleRequest`] if no such request waits.
-    pub fn reject(
-        &mut self,
-        now: Time,
-        id: RequestId,
-        status: StatusCode,
-        reason: &str,
-        retry_after: Option<Duration>,
-    ) -> Result<(), StateError> {
-        self.advance_clock(now);
-        let request = self.take_request(id, |_| true)?;
-        self.answer_request(
-            &request,
-            Answer {
-                retry_after,
-                ..Answer::new(status, reason)
-            },
-        );
-        Ok(())
-    }
-
     /// Closes the connection in good order, as when the server stops: a play ends as with [`end_play`](Self::end_play),
     /// one that publishes or waits is told `503`. Does nothing to a session that is closing.
     pub fn close(&mut self, now: Time) {
@@ -493,11 +285,6 @@ impl HttpSession {
     }
 }
 
-/// Whether an FLV player knows what to do with `frame`.
-fn is_flv(frame: &Frame) -> bool {
-    !frame.payload.is_empty() && frame.class != FrameClass::Supplement && frame.track == TrackId(0)
-}
-
 /// What to do after a step.
 enum Step {
     Event(HttpEvent),
@@ -505,15 +292,6 @@ enum Step {
     Again,
     /// Nothing more can be done with this input.
     NeedInput,
-}
-
-/// The [work] that is behind an item.
-fn work_of(item: &FlvItem) -> u64 {
-    work::MESSAGE
-        + match item {
-            FlvItem::Frame(frame) if frame.kind == FrameKind::Data => frame.payload.len() as u64,
-            _ => 0,
-        }
 }
 
 impl HttpSession {
@@ -542,125 +320,6 @@ impl HttpSession {
             State::Closing | State::Closed => {
                 *input = &[];
                 Ok(Step::NeedInput)
-            }
-        }
-    }
-
-    fn handle_request(&mut self, mut request: RequestHead) -> Step {
-        self.timers.clear(Timer::Command);
-        self.access = mem::take(&mut request.access);
-        if request.method == Method::Options {
-            let keep_alive = self.may_be_followed(&request);
-            response::write_preflight(&request.preflight, &self.access, keep_alive, &mut self.output);
-            self.finish(keep_alive);
-            return Step::Event(HttpEvent::Answered);
-        }
-        let key = match request.method {
-            Method::Other => Err(HttpError::MethodNotAllowed),
-            method if !self.access.allows(method) => Err(HttpError::ForeignOrigin(ForeignOrigin::of(&request.fields))),
-            _ => StreamKey::from_path(&mem::take(&mut request.path)).map_err(HttpError::from),
-        };
-        let key = match key {
-            Ok(key) => key,
-            Err(error) => {
-                let status = error.status().unwrap_or(StatusCode::BadRequest);
-                self.answer_request(&request, Answer::new(status, &error.to_string()));
-                return Step::Event(HttpEvent::Refused(error));
-            }
-        };
-        let target = Box::new(Target {
-            key,
-            query: mem::take(&mut request.query),
-        });
-        let undecoded = mem::take(&mut request.undecoded_path)
-            .and_then(|path| StreamKey::from_path(&path).ok())
-            .filter(|key| *key != target.key);
-        let id = self.last_request.next();
-        self.last_request = id;
-        let fields = mem::take(&mut request.fields);
-        let event = if request.method.is_push() {
-            HttpEvent::PublishRequested { id, target, fields }
-        } else {
-            HttpEvent::PlayRequested {
-                id,
-                target,
-                undecoded,
-                transport: request.transport(),
-                head_only: request.method == Method::Head,
-                fields,
-            }
-        };
-        self.state = State::Requested {
-            id,
-            request: Box::new(request),
-        };
-        Step::Event(event)
-    }
-
-    fn read_websocket(&mut self, input: &mut &[u8]) -> Result<Step, HttpError> {
-        let has_room = self.has_room();
-        let State::Playing(player) = &mut self.state else {
-            return Ok(Step::Again);
-        };
-        let offered = input.len();
-        let received = player.websocket.read(input)?;
-        self.work += (offered - input.len()) as u64;
-        match received {
-            None => Ok(Step::NeedInput),
-            Some(Received::Ping(payload)) => {
-                // A peer that sends pings and reads nothing gets no pong; RFC 6455 §5.5.3 asks for the latest one only.
-                if has_room {
-                    websocket::write_control(Opcode::Pong, payload, &mut self.output);
-                    self.watch_output();
-                }
-                Ok(Step::Again)
-            }
-            Some(Received::Close(code)) => {
-                websocket::write_close(code, &mut self.output);
-                self.end(EndCause::Requested);
-                self.start_closing();
-                Ok(Step::Again)
-            }
-        }
-    }
-
-    fn read_content(&mut self, input: &mut &[u8]) -> Result<Step, HttpError> {
-        if !input.is_empty() {
-            self.heard = self.now;
-        }
-        let State::Publishing(publisher) = &mut self.state else {
-            return Ok(Step::Again);
-        };
-        let offered = input.len();
-        let content = publisher.body.peek(input)?;
-        self.work += (offered - input.len()) as u64;
-        match content {
-            Content::NeedMore => Ok(Step::NeedInput),
-            Content::Data(data) => {
-                let mut rest = data;
-                let item = publisher.flv.handle_input(&mut rest)?;
-                publisher.body.consume(data.len() - rest.len(), input);
-                self.work += item.as_ref().map_or(0, work_of);
-                Ok(match item {
-                    Some(FlvItem::Frame(frame)) => {
-                        publisher.has_frames = true;
-                        Step::Event(HttpEvent::Frame(frame))
-                    }
-                    Some(FlvItem::MetadataCleared) => Step::Event(HttpEvent::MetadataCleared),
-                    Some(FlvItem::Skipped { tag_type }) => Step::Event(HttpEvent::TagSkipped { tag_type }),
-                    Some(FlvItem::Header(_)) | None => Step::Again,
-                })
-            }
-            Content::End if !publisher.flv.is_at_tag_border() => Err(HttpError::TruncatedTag),
-            Content::End if !publisher.has_frames => Err(HttpError::NoTags),
-            Content::End => {
-                let keep_alive = publisher.keep_alive && self.has_room();
-                self.end(EndCause::Requested);
-                self.answer(Answer {
-                    keep_alive,
-                    ..Answer::new(StatusCode::Ok, "")
-                });
-                Ok(Step::Again)
             }
         }
     }
@@ -728,22 +387,6 @@ impl HttpSession {
         }
     }
 
-    fn take_request(&mut self, id: RequestId, fits: impl Fn(Method) -> bool) -> Result<Box<RequestHead>, StateError> {
-        match mem::replace(&mut self.state, State::Closed) {
-            State::Requested { id: waiting, request } if waiting == id && fits(request.method) => Ok(request),
-            other => {
-                self.state = other;
-                Err(StateError::StaleRequest)
-            }
-        }
-    }
-
-    /// Whether another request may follow one whose content, if any, is not read. A peer that sends requests and reads
-    /// no answers may send no more of them.
-    fn may_be_followed(&self, request: &RequestHead) -> bool {
-        request.keep_alive && request.body == Body::EMPTY && self.has_room()
-    }
-
     fn has_room(&self) -> bool {
         self.output.len() < self.config.limits.output_high_water
     }
@@ -780,16 +423,6 @@ impl HttpSession {
             return None;
         }
         Some(HttpEvent::Refused(error))
-    }
-
-    /// Answers a request whose content, if any, was not read.
-    fn answer_request(&mut self, request: &RequestHead, answer: Answer<'_>) {
-        let answer = Answer {
-            head_only: request.method == Method::Head,
-            keep_alive: self.may_be_followed(request),
-            ..answer
-        };
-        self.answer(answer);
     }
 
     fn answer(&mut self, answer: Answer<'_>) {

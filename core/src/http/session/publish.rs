@@ -1,0 +1,115 @@
+//! Publishing: the content of a push in, frames out.
+
+use super::{HttpSession, State, Step};
+use crate::flv::{FlvItem, FlvReader};
+use crate::http::body::{Body, Content};
+use crate::http::head::Method;
+use crate::http::response::{self, Answer, StatusCode};
+use crate::http::{HttpError, HttpEvent};
+use crate::{EndCause, FrameKind, RequestId, StateError, Time, Timer, work};
+use alloc::boxed::Box;
+
+#[derive(Debug)]
+pub(super) struct Publisher {
+    pub(super) body: Body,
+    pub(super) flv: FlvReader,
+    keep_alive: bool,
+    /// Whether a frame has come: without any it was no push.
+    pub(super) has_frames: bool,
+}
+
+/// The [work] that is behind an item.
+fn work_of(item: &FlvItem) -> u64 {
+    work::MESSAGE
+        + match item {
+            FlvItem::Frame(frame) if frame.kind == FrameKind::Data => frame.payload.len() as u64,
+            _ => 0,
+        }
+}
+
+impl HttpSession {
+    /// Answers a [`HttpEvent::PublishRequested`]: frames may come. Until the first one, silence ends the request after
+    /// [`command_timeout`](crate::Limits::command_timeout).
+    ///
+    /// # Errors
+    /// [`StateError::StaleRequest`] if no such request waits.
+    pub fn accept_publish(&mut self, now: Time, id: RequestId) -> Result<(), StateError> {
+        self.advance_clock(now);
+        let request = self.take_request(id, Method::is_push)?;
+        if request.expects_continue {
+            response::write_continue(&mut self.output);
+            self.watch_output();
+        }
+        self.heard = self.now;
+        self.state = State::Publishing(Box::new(Publisher {
+            body: request.body,
+            flv: FlvReader::new(&self.config.limits),
+            keep_alive: request.keep_alive,
+            has_frames: false,
+        }));
+        self.timers.set(Timer::Idle, self.now + self.idle_span());
+        Ok(())
+    }
+
+    /// Ends the publish: another took the stream over, the server stops. The peer is told `status` and a few words for
+    /// people, and [`HttpEvent::PublishEnded`] says `cause`.
+    ///
+    /// # Errors
+    /// [`StateError::NotPublishing`] if nothing is published.
+    pub fn end_publish(
+        &mut self,
+        now: Time,
+        status: StatusCode,
+        reason: &str,
+        cause: EndCause,
+    ) -> Result<(), StateError> {
+        self.advance_clock(now);
+        if !matches!(self.state, State::Publishing(_)) {
+            return Err(StateError::NotPublishing);
+        }
+        self.end(cause);
+        self.answer(Answer::new(status, reason));
+        Ok(())
+    }
+
+    pub(super) fn read_content(&mut self, input: &mut &[u8]) -> Result<Step, HttpError> {
+        if !input.is_empty() {
+            self.heard = self.now;
+        }
+        let State::Publishing(publisher) = &mut self.state else {
+            return Ok(Step::Again);
+        };
+        let offered = input.len();
+        let content = publisher.body.peek(input)?;
+        self.work += (offered - input.len()) as u64;
+        match content {
+            Content::NeedMore => Ok(Step::NeedInput),
+            Content::Data(data) => {
+                let mut rest = data;
+                let item = publisher.flv.handle_input(&mut rest)?;
+                publisher.body.consume(data.len() - rest.len(), input);
+                self.work += item.as_ref().map_or(0, work_of);
+                Ok(match item {
+                    Some(FlvItem::Frame(frame)) => {
+                        publisher.has_frames = true;
+                        Step::Event(HttpEvent::Frame(frame))
+                    }
+                    Some(FlvItem::MetadataCleared) => Step::Event(HttpEvent::MetadataCleared),
+                    Some(FlvItem::Skipped { tag_type }) => Step::Event(HttpEvent::TagSkipped { tag_type }),
+                    Some(FlvItem::Header(_)) | None => Step::Again,
+                })
+            }
+            Content::End if !publisher.flv.is_at_tag_border() => Err(HttpError::TruncatedTag),
+            Content::End if !publisher.has_frames => Err(HttpError::NoTags),
+            Content::End => {
+                let keep_alive = publisher.keep_alive && self.has_room();
+                self.end(EndCause::Requested);
+                self.answer(Answer {
+                    keep_alive,
+                    ..Answer::new(StatusCode::Ok, "")
+                });
+                Ok(Step::Again)
+            }
+        }
+    }
+}
