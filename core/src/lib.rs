@@ -47,7 +47,7 @@
 //! |--|--|--|
 //! | [`server`] | [`Server`](server::Server): connections, streams, who may publish and who is too slow | run a server on a runtime or loop of your own; `Shard` of `headwater-driver` also says when to read and write |
 //! | [`rtmp`] | [`ServerSession`](rtmp::ServerSession), [`ClientSession`](rtmp::ClientSession), and the layers [`handshake`](rtmp::handshake), [`chunk`](rtmp::chunk) and [`message`](rtmp::message) | take in or give out streams over one connection, publish to another server, play from it |
-//! | [`http`] | [`HttpSession`](http::HttpSession): pull, push, WebSocket | the same by HTTP |
+//! | [`http`] | [`HttpSession`](http::HttpSession): pull, push, WebSocket, and answers of your own | the same by HTTP, and an API or a page beside it |
 //! | [`hub`] | [`Hub`](hub::Hub), [`Channel`](hub::Channel): one ring of frames per stream, one cursor per player | fan streams out |
 //! | [`flv`] | [`FlvReader`](flv::FlvReader), [`FlvWriter`](flv::FlvWriter) | read and write files and pushes |
 //! | [`media`] | [`Frame`], what its first bytes say, sequence headers, [metadata](media::script) | tell keyframes, codecs, sizes |

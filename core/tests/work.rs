@@ -17,7 +17,7 @@ mod script;
 use bytes::Buf;
 use headwater_core::amf::{AmfLimits, amf0, amf3};
 use headwater_core::flv::{FlvReader, TagFlags};
-use headwater_core::http::{HttpConfig, HttpEvent, HttpSession};
+use headwater_core::http::{HttpConfig, HttpEvent, HttpSession, Method, Response, StatusCode};
 use headwater_core::media::{audio_info, video_info};
 use headwater_core::rtmp::chunk::{ChunkDecoder, ChunkEncoder};
 use headwater_core::rtmp::{Event, ServerSession, SessionConfig};
@@ -628,12 +628,22 @@ fn read_http(mut input: &[u8]) -> usize {
     let mut session = HttpSession::new(Arc::new(HttpConfig::default()), Time::ZERO);
     while let Ok(Some(event)) = session.handle_input(Time::ZERO, &mut input) {
         match event {
-            HttpEvent::PlayRequested { id, .. } => {
-                session.accept_play(Time::ZERO, id).unwrap();
-                // Not after the answer to a HEAD.
-                let _ = session.start_play(TagFlags::default());
-            }
-            HttpEvent::PublishRequested { id, .. } => session.accept_publish(Time::ZERO, id).unwrap(),
+            HttpEvent::Requested { id, head } => match head.method {
+                Method::Get | Method::Head => {
+                    session.accept_play(Time::ZERO, id).unwrap();
+                    // Not after the answer to a HEAD.
+                    let _ = session.start_play(TagFlags::default());
+                }
+                Method::Post | Method::Put => session.accept_publish(Time::ZERO, id).unwrap(),
+                _ => {
+                    let fields = head.fields.get("access-control-request-headers").unwrap_or("*");
+                    let response = Response::new(StatusCode::NoContent)
+                        .with_field("Allow", "GET, HEAD, POST, PUT, OPTIONS")
+                        .readable_by(&head.access)
+                        .with_field("Access-Control-Allow-Headers", fields.to_owned());
+                    session.respond(Time::ZERO, id, &response).unwrap();
+                }
+            },
             other => drop(black_box(other)),
         }
         let output = session.output();

@@ -1,8 +1,8 @@
 //! What a peer can do wrong.
 
-use super::{BodyError, ForeignOrigin, HeadError, StatusCode, WebSocketError};
+use super::{BodyError, HeadError, StatusCode, WebSocketError};
+use crate::Timer;
 use crate::flv::FlvError;
-use crate::{StreamKeyError, Timer};
 
 /// The peer asked for what we do not serve, broke the rules, or fell silent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -11,16 +11,10 @@ pub enum HttpError {
     /// The request head makes no sense.
     #[error(transparent)]
     Head(#[from] HeadError),
-    /// A method that streams do not have.
+    /// A method that no origin server knows.
     #[error("method not allowed")]
     MethodNotAllowed,
-    /// A push from a web page that may only play.
-    #[error("web pages of {0} may not publish here")]
-    ForeignOrigin(ForeignOrigin),
-    /// The path names no stream.
-    #[error(transparent)]
-    Target(#[from] StreamKeyError),
-    /// The framing of a push is broken.
+    /// The framing of the content is broken.
     #[error(transparent)]
     Body(#[from] BodyError),
     /// The content of a push is not FLV.
@@ -47,16 +41,12 @@ impl HttpError {
         match self {
             HttpError::Head(error) => error.status(),
             HttpError::MethodNotAllowed => Some(StatusCode::MethodNotAllowed),
-            HttpError::ForeignOrigin(_) => Some(StatusCode::Forbidden),
-            HttpError::Target(StreamKeyError::NoName | StreamKeyError::BadComponent) => Some(StatusCode::NotFound),
             HttpError::Flv(FlvError::TagTooLarge { .. }) => Some(StatusCode::ContentTooLarge),
             HttpError::Timeout(Timer::Command | Timer::Idle) => Some(StatusCode::RequestTimeout),
             HttpError::Timeout(_) | HttpError::WebSocket(_) => None,
-            HttpError::Target(_)
-            | HttpError::Body(_)
-            | HttpError::Flv(_)
-            | HttpError::NoTags
-            | HttpError::TruncatedTag => Some(StatusCode::BadRequest),
+            HttpError::Body(_) | HttpError::Flv(_) | HttpError::NoTags | HttpError::TruncatedTag => {
+                Some(StatusCode::BadRequest)
+            }
         }
     }
 }

@@ -1,46 +1,44 @@
 //! What a session tells its owner.
 
-use super::{HeaderFields, HttpError};
-use crate::{EndCause, Frame, RequestId, StreamKey, Target};
+use super::{HttpError, RequestHead};
+use crate::{EndCause, Frame, RequestId};
 use alloc::boxed::Box;
 
 /// What a session reports.
 ///
-/// An event owns what it carries, so the session is free while one is held. Every [`PublishRequested`] that is not
-/// answered by a reject is followed by exactly one [`PublishEnded`], every [`PlayRequested`] by exactly one
-/// [`PlayEnded`], whatever the cause; only the answer to a `HEAD` request ends it without an event.
+/// An event owns what it carries, so the session is free while one is held. Every [`Requested`] is answered, which says what
+/// comes of it, or followed by [`RequestEnded`]:
 ///
-/// [`PublishRequested`]: HttpEvent::PublishRequested
+/// | the answer | what follows |
+/// |---|---|
+/// | [`respond`], [`reject`] | nothing |
+/// | [`accept_publish`] | frames, and exactly one [`PublishEnded`] |
+/// | [`accept_play`] | exactly one [`PlayEnded`]; nothing for `HEAD` |
+///
+/// [`Requested`]: HttpEvent::Requested
+/// [`RequestEnded`]: HttpEvent::RequestEnded
 /// [`PublishEnded`]: HttpEvent::PublishEnded
-/// [`PlayRequested`]: HttpEvent::PlayRequested
 /// [`PlayEnded`]: HttpEvent::PlayEnded
+/// [`respond`]: super::HttpSession::respond
+/// [`reject`]: super::HttpSession::reject
+/// [`accept_publish`]: super::HttpSession::accept_publish
+/// [`accept_play`]: super::HttpSession::accept_play
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HttpEvent {
-    /// The peer wants to play (`GET`). Pauses the session until it is answered.
-    PlayRequested {
+    /// The peer asks for something. Pauses the session until it is answered.
+    Requested {
         /// What to answer.
         id: RequestId,
-        /// What it wants to play.
-        target: Box<Target>,
-        /// The stream with the name as it was sent, if percent-decoding has made another of it. RTMP clients send names as
-        /// they were typed, so one that was typed with escapes is this one's.
-        undecoded: Option<StreamKey>,
-        /// How the tags will travel.
-        transport: Transport,
-        /// It only asks what a play would be answered (`HEAD`).
-        head_only: bool,
-        /// What else the request says.
-        fields: HeaderFields,
+        /// What it asks for.
+        head: Box<RequestHead>,
     },
-    /// The peer wants to publish (`POST`, `PUT`). Pauses the session until it is answered.
-    PublishRequested {
-        /// What to answer.
+    /// A request is over before it was answered: the peer has left, or something was wrong with its content.
+    RequestEnded {
+        /// Which.
         id: RequestId,
-        /// What it wants to publish.
-        target: Box<Target>,
-        /// What else the request says.
-        fields: HeaderFields,
+        /// Why.
+        cause: EndCause,
     },
     /// A frame of an accepted publish.
     Frame(Frame),
@@ -61,8 +59,6 @@ pub enum HttpEvent {
         /// Why.
         cause: EndCause,
     },
-    /// The session has answered a request that needs nobody to decide on it (`OPTIONS`).
-    Answered,
     /// The session has turned the peer away on its own, for this reason. The answer is in the output; what was going on
     /// ends with the event that follows.
     Refused(HttpError),

@@ -35,6 +35,17 @@ impl HeaderFields {
         let (_, value) = fields.find(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))?;
         core::str::from_utf8(value).ok()
     }
+
+    /// Whether `token` is a member of a field called `name`, all of which are read as lists with commas. Case does not
+    /// matter.
+    #[must_use]
+    pub fn has(&self, name: &str, token: &str) -> bool {
+        let values = self
+            .iter()
+            .filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()));
+        let mut members = values.flat_map(|(_, value)| value.split(|byte| *byte == b','));
+        members.any(|member| member.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+    }
 }
 
 impl fmt::Debug for HeaderFields {
@@ -57,6 +68,9 @@ mod tests {
         assert_eq!(fields.get("Authorization"), Some("Basic eA=="));
         assert_eq!((fields.get("x"), fields.get("empty")), (None, Some("")));
         assert_eq!(fields.get("get /a"), None);
+        let lists = HeaderFields::new(b"GET / HTTP/1.1\r\nAccept: a, TEXT/html;q=1 ,b\r\naccept: c\r\n\r\n".to_vec());
+        let has = ["a", "text/html;q=1", "c", "text/html", ""].map(|token| lists.has("ACCEPT", token));
+        assert_eq!(has, [true, true, true, false, false]);
         assert_eq!(format!("{fields:?}"), r#"["Host", "AUTHORIZATION", "X", "empty"]"#);
     }
 }

@@ -6,13 +6,14 @@ use super::body::{Body, Chunked};
 use super::config::HttpConfig;
 use super::fields::HeaderFields;
 use super::origin::{Access, Sender};
+use super::request::{Method, RequestHead, Version};
 use super::response::StatusCode;
 use super::websocket;
 use crate::name::{percent_decode, split_query};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem::{self, MaybeUninit};
-use httparse::{Header, Request, Status};
+use httparse::{Header, Status};
 
 /// Collects a head from the pieces in which it arrives. Each byte is looked at once, however many pieces there are.
 #[derive(Debug, Default)]
@@ -41,7 +42,7 @@ impl HeadReader {
     /// Takes bytes off `input` up to the end of the head; `None` if all are taken and the end is still to come.
     ///
     /// Empty lines before a request are skipped, as RFC 9112 §2.2 asks.
-    pub(super) fn read(&mut self, input: &mut &[u8], config: &HttpConfig) -> Result<Option<RequestHead>, HeadError> {
+    pub(super) fn read(&mut self, input: &mut &[u8], config: &HttpConfig) -> Result<Option<Request>, HeadError> {
         if self.is_empty() {
             while let [b'\r' | b'\n', rest @ ..] = *input {
                 *input = rest;
@@ -65,9 +66,11 @@ impl HeadReader {
             return Ok(None);
         }
         let head = mem::take(self).buffer;
-        let request = RequestHead::parse(&head, config)?;
-        let fields = HeaderFields::new(head);
-        Ok(Some(RequestHead { fields, ..request }))
+        let mut request = Request::parse(&head, config)?;
+        if let Some(request) = &mut request.head {
+            request.fields = HeaderFields::new(head);
+        }
+        Ok(Some(request))
     }
 
     /// How many bytes of `input` belong to the head, and whether it ends with them.
@@ -84,70 +87,43 @@ impl HeadReader {
     }
 }
 
-/// The methods that we serve.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Method {
-    Get,
-    Head,
-    Post,
-    Put,
-    Options,
-    Other,
-}
-
-impl Method {
-    fn parse(token: &str) -> Self {
-        match token {
-            "GET" => Method::Get,
-            "HEAD" => Method::Head,
-            "POST" => Method::Post,
-            "PUT" => Method::Put,
-            "OPTIONS" => Method::Options,
-            _ => Method::Other,
-        }
-    }
-
-    pub(super) const fn is_push(self) -> bool {
-        matches!(self, Method::Post | Method::Put)
-    }
-}
-
-/// What a page wants to be allowed, if the request is an `OPTIONS` that asks for that.
-#[derive(Debug, PartialEq, Eq, Default)]
-pub(super) struct Preflight {
-    /// `Access-Control-Request-Headers`: the header fields that the page wants to send, as it lists them.
-    pub(super) headers: Box<str>,
-    /// `Access-Control-Request-Private-Network: true`, by a page that may do there what it wants.
-    pub(super) enters_private_network: bool,
-}
-
-/// What a request asks for and how its answer must be framed.
+/// A request, read.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct RequestHead {
-    pub(super) method: Method,
+pub(super) struct Request {
+    pub(super) framing: Framing,
+    /// What it may do, judged by the web page that sent it, if one did.
+    pub(super) access: Access,
+    /// What it asks for; `None` if its method is not known to HTTP.
+    pub(super) head: Option<Box<RequestHead>>,
+}
+
+/// How a request goes on and how its answer must be framed: what the session keeps of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Framing {
+    pub(super) method: Option<Method>,
     /// HTTP/1.0: knows neither chunks nor `100 Continue`.
     pub(super) is_http_1_0: bool,
     /// Whether another request may follow.
     pub(super) keep_alive: bool,
     /// `Expect: 100-continue`.
     pub(super) expects_continue: bool,
-    /// What it may do, judged by the web page that sent it, if one did.
-    pub(super) access: Access,
-    pub(super) preflight: Preflight,
     /// For a request to open a WebSocket: the value of `Sec-WebSocket-Accept`.
     pub(super) websocket: Option<websocket::Accept>,
+    /// What has not been read of the content.
     pub(super) body: Body,
-    /// Without the query; percent-decoded once.
-    pub(super) path: Box<str>,
-    /// The same as it was sent, if that differs and somebody plays it.
-    pub(super) undecoded_path: Option<Box<str>>,
-    /// What follows the first `?` or `#`, as it was sent.
-    pub(super) query: Box<str>,
-    /// What else it says, for its owner.
-    pub(super) fields: HeaderFields,
 }
 
-impl RequestHead {
+impl Framing {
+    /// Whether content of unknown length may follow.
+    pub(super) fn is_push(&self) -> bool {
+        self.method.is_some_and(Method::is_push)
+    }
+
+    /// Whether it makes no sense without content that has not come.
+    pub(super) fn awaits_content(&self) -> bool {
+        self.is_push() && self.body != Body::EMPTY
+    }
+
     /// How the tags of a play are to travel.
     pub(super) const fn transport(&self) -> Transport {
         match self.websocket {
@@ -155,7 +131,9 @@ impl RequestHead {
             None => Transport::Http,
         }
     }
+}
 
+impl Request {
     /// Parses a head that is known to be complete.
     fn parse(bytes: &[u8], config: &HttpConfig) -> Result<Self, HeadError> {
         let max = config.limits.max_http_headers;
@@ -169,7 +147,7 @@ impl RequestHead {
                 &mut many[..]
             }
         };
-        let mut request = Request::new(&mut []);
+        let mut request = httparse::Request::new(&mut []);
         match request.parse_with_uninit_headers(bytes, places) {
             Ok(Status::Complete(len)) if len == bytes.len() => {}
             Ok(_) => return Err(HeadError::Malformed),
@@ -178,7 +156,7 @@ impl RequestHead {
             Err(_) => return Err(HeadError::Malformed),
         }
         let headers = Headers(request.headers);
-        let method = request.method.map_or(Method::Other, Method::parse);
+        let method = request.method.and_then(Method::from_token);
         let is_http_1_0 = request.version == Some(0);
         let mut hosts = headers.values("host");
         let host = match (hosts.next(), hosts.next()) {
@@ -188,34 +166,36 @@ impl RequestHead {
         };
         let body = headers.body(method, is_http_1_0)?;
         let websocket = match method {
-            Method::Get if !is_http_1_0 => headers.websocket()?,
+            Some(Method::Get) if !is_http_1_0 => headers.websocket()?,
             _ => None,
         };
         if websocket.is_some() && body != Body::EMPTY {
             return Err(HeadError::WebSocketContent);
         }
         let access = Access::of(headers.sender(host), &config.allowed_origins);
-        let preflight = match method {
-            Method::Options => headers.preflight(&access),
-            _ => Preflight::default(),
-        };
-        let (path, query) = split_target(request.path.unwrap_or_default());
-        let decoded = percent_decode(path).map_err(|_| HeadError::BadTarget)?;
-        let is_undecoded = matches!(method, Method::Get | Method::Head) && decoded != path;
-        Ok(RequestHead {
+        let framing = Framing {
             method,
             is_http_1_0,
             keep_alive: !is_http_1_0 && body != Body::UntilClose && !headers.has("connection", "close"),
             expects_continue: !is_http_1_0 && headers.has("expect", "100-continue"),
-            access,
-            preflight,
             websocket,
             body,
-            path: decoded.into(),
-            undecoded_path: is_undecoded.then(|| path.into()),
-            query: query.into(),
-            fields: HeaderFields::default(),
-        })
+        };
+        let (path, query) = split_target(request.path.unwrap_or_default());
+        let decoded = percent_decode(path).map_err(|_| HeadError::BadTarget)?;
+        let head = method.map(|method| {
+            Box::new(RequestHead {
+                method,
+                version: if is_http_1_0 { Version::Http10 } else { Version::Http11 },
+                undecoded_path: (decoded != path).then(|| path.into()),
+                path: decoded.into(),
+                query: query.into(),
+                fields: HeaderFields::default(),
+                access: access.clone(),
+                transport: framing.transport(),
+            })
+        });
+        Ok(Request { framing, access, head })
     }
 }
 
@@ -270,25 +250,11 @@ impl<'h> Headers<'h> {
         }
     }
 
-    /// What a page asks for that has so much access.
-    fn preflight(&self, access: &Access) -> Preflight {
-        let text = |name| {
-            self.values(name)
-                .next()
-                .and_then(|value| core::str::from_utf8(value).ok())
-        };
-        let method = text("access-control-request-method").map_or(Method::Other, Method::parse);
-        Preflight {
-            headers: text("access-control-request-headers").unwrap_or_default().into(),
-            enters_private_network: self.has("access-control-request-private-network", "true") && access.allows(method),
-        }
-    }
-
     /// Where the content ends. RFC 9112 §6.3, except that a push may do without any framing: `ffmpeg -chunked_post 0`
     /// sends until it closes.
     ///
     /// Everything that another reader on the way might frame differently is refused.
-    fn body(&self, method: Method, is_http_1_0: bool) -> Result<Body, HeadError> {
+    fn body(&self, method: Option<Method>, is_http_1_0: bool) -> Result<Body, HeadError> {
         let mut lengths = self.members("content-length").map(parse_length);
         let length = match lengths.next() {
             Some(first) if first.is_none() || lengths.any(|other| other != first) => return Err(HeadError::BadLength),
@@ -306,7 +272,7 @@ impl<'h> Headers<'h> {
                 }
             }
             (None, Some(length)) => Ok(Body::Length(length)),
-            (None, None) if method.is_push() => Ok(Body::UntilClose),
+            (None, None) if method.is_some_and(Method::is_push) => Ok(Body::UntilClose),
             (None, None) => Ok(Body::EMPTY),
         }
     }
@@ -432,14 +398,18 @@ mod tests {
     use alloc::format;
     use alloc::string::String;
 
-    fn read(bytes: &[u8]) -> Result<RequestHead, HeadError> {
+    fn read(bytes: &[u8]) -> Result<Request, HeadError> {
         let mut input = bytes;
         HeadReader::default()
             .read(&mut input, &HttpConfig::default())
             .map(Option::unwrap)
     }
 
-    fn read_fields(fields: &str) -> Result<RequestHead, HeadError> {
+    fn head(bytes: &[u8]) -> RequestHead {
+        *read(bytes).unwrap().head.unwrap()
+    }
+
+    fn read_fields(fields: &str) -> Result<Request, HeadError> {
         read(format!("POST /live/x HTTP/1.1\r\nHost: h\r\n{fields}\r\n\r\n").as_bytes())
     }
 
@@ -448,8 +418,11 @@ mod tests {
         let bytes = b"\r\nGET /live/%78.flv?a=%20 HTTP/1.1\r\nHost: h\r\nUser-Agent: Lavf/59.27.100\r\nAccept: */*\r\n\
             Range: bytes=0-\r\nConnection: close\r\nIcy-MetaData: 1\r\n\r\nnext";
         let expected = read(bytes).unwrap();
-        assert_eq!((&*expected.path, &*expected.query), ("/live/x.flv", "a=%20"));
-        assert!(!expected.keep_alive);
+        let asked = expected.head.as_ref().unwrap();
+        assert_eq!((&*asked.path, &*asked.query), ("/live/x.flv", "a=%20"));
+        assert_eq!((asked.path_as_sent(), asked.host()), ("/live/%78.flv", Some("h")));
+        assert_eq!(asked.query_value("a").as_deref(), Some(" "));
+        assert!(!expected.framing.keep_alive);
         let config = HttpConfig::default();
         for cut in 0..bytes.len() {
             let (mut front, mut back) = bytes.split_at(cut);
@@ -465,8 +438,8 @@ mod tests {
 
     #[test]
     fn a_bare_line_feed_ends_a_line() {
-        assert_eq!(&*read(b"GET /a/b HTTP/1.0\n\n").unwrap().path, "/a/b");
-        assert_eq!(&*read(b"GET /a/b HTTP/1.1\nHost: h\n\r\n").unwrap().path, "/a/b");
+        assert_eq!(&*head(b"GET /a/b HTTP/1.0\n\n").path, "/a/b");
+        assert_eq!(&*head(b"GET /a/b HTTP/1.1\nHost: h\n\r\n").path, "/a/b");
     }
 
     #[test]
@@ -483,7 +456,7 @@ mod tests {
             ("http://host#c", "", "c"),
             ("*", "*", ""),
         ] {
-            let head = read(format!("GET {target} HTTP/1.0\r\n\r\n").as_bytes()).unwrap();
+            let head = head(format!("GET {target} HTTP/1.0\r\n\r\n").as_bytes());
             assert_eq!((&*head.path, &*head.query), (path, query), "{target}");
         }
         assert_eq!(read(b"GET /a/%FF HTTP/1.0\r\n\r\n"), Err(HeadError::BadTarget));
@@ -529,7 +502,11 @@ mod tests {
             ("Content-Length: 5\r\n folded: 6", Err(HeadError::Malformed)),
             ("A: b\rContent-Length: 5", Err(HeadError::Malformed)),
         ] {
-            assert_eq!(read_fields(fields).map(|head| head.body), body, "{fields}");
+            assert_eq!(
+                read_fields(fields).map(|request| request.framing.body),
+                body,
+                "{fields}"
+            );
         }
         assert_eq!(
             read(b"POST /a/b HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"),
@@ -601,7 +578,7 @@ mod tests {
                 .filter_map(|(i, field)| (i != without).then_some(*field))
                 .collect();
             let head: String = format!("GET /a/b HTTP/{version}\r\nHost: h\r\n{}\r\n\r\n", fields.join("\r\n"));
-            read(head.as_bytes()).map(|head| head.websocket)
+            read(head.as_bytes()).map(|request| request.framing.websocket)
         };
         assert_eq!(head(9, "1.1"), Ok(Some(*b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")));
         assert_eq!(head(9, "1.0"), Ok(None));

@@ -6,7 +6,6 @@
 
 use super::authority::Authority;
 use super::fields::HeaderFields;
-use super::head::Method;
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -92,7 +91,8 @@ pub struct ForeignOrigin {
 
 impl ForeignOrigin {
     /// The first origin that a request names.
-    pub(super) fn of(fields: &HeaderFields) -> Self {
+    #[must_use]
+    pub fn of(fields: &HeaderFields) -> Self {
         let origin = fields.get("origin");
         // Where the limit lies in a character, the cut is before it.
         let shown = origin.and_then(|it| (0..=it.len().min(MAX_SHOWN_ORIGIN)).rev().find_map(|end| it.get(..end)));
@@ -123,16 +123,17 @@ pub(super) struct Sender<'a> {
     pub(super) is_cross_site: bool,
 }
 
-/// What a request may do.
+/// What a request may do, judged by the web page that sent it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) enum Access {
+#[non_exhaustive]
+pub enum Access {
     /// Anything: no page sent it, or one of our own host, or every page may do anything.
     #[default]
     Full,
     /// Anything, credentials included: it comes from a page of this origin, which is allowed by name.
     Named(Origin),
-    /// Anything but push: it comes from a page of somebody else's.
-    Play,
+    /// Nothing but read, or play: it comes from a page of somebody else's.
+    Read,
 }
 
 impl Access {
@@ -162,32 +163,21 @@ impl Access {
         if is_own || allowed.contains(&AllowedOrigin::Any) {
             Access::Full
         } else {
-            Access::Play
+            Access::Read
         }
     }
 
-    /// Whether a request with this method may be made.
-    pub(super) fn allows(&self, method: Method) -> bool {
-        match method {
-            Method::Get | Method::Head | Method::Options => true,
-            Method::Post | Method::Put => *self != Access::Play,
-            Method::Other => false,
-        }
-    }
-
-    /// Those methods, as a list.
-    pub(super) fn methods(&self) -> &'static str {
-        match self {
-            Access::Play => "GET, HEAD, OPTIONS",
-            Access::Full | Access::Named(_) => "GET, HEAD, POST, PUT, OPTIONS",
-        }
+    /// Whether the page may do more than read.
+    #[must_use]
+    pub fn may_write(&self) -> bool {
+        *self != Access::Read
     }
 
     /// The header fields that let the page read the answer, in pieces. `*` is no answer to a page that sends credentials, and
     /// one that names an origin is for that origin only.
     pub(super) fn header_fields(&self) -> [&str; 3] {
         match self {
-            Access::Full | Access::Play => ["Access-Control-Allow-Origin: *\r\n", "", ""],
+            Access::Full | Access::Read => ["Access-Control-Allow-Origin: *\r\n", "", ""],
             Access::Named(origin) => [
                 "Access-Control-Allow-Origin: ",
                 origin.as_str(),
@@ -273,19 +263,19 @@ mod tests {
             ("null", "null"),
             ("", "http://"),
         ] {
-            assert_eq!(access(host, origin, &[]), Access::Play, "{origin} to {host}");
+            assert_eq!(access(host, origin, &[]), Access::Read, "{origin} to {host}");
         }
         let nowhere = Sender {
             host: None,
             origin: Some(b"http://tv.example"),
             is_cross_site: false,
         };
-        assert_eq!(Access::of(nowhere, &[]), Access::Play);
+        assert_eq!(Access::of(nowhere, &[]), Access::Read);
     }
 
     #[test]
     fn without_an_origin_only_another_site_is_foreign() {
-        for (is_cross_site, access) in [(false, Access::Full), (true, Access::Play)] {
+        for (is_cross_site, access) in [(false, Access::Full), (true, Access::Read)] {
             let sender = Sender {
                 host: None,
                 origin: None,
@@ -314,7 +304,7 @@ mod tests {
         }
         for origin in ["http://tv.example", "http://localhost", "null"] {
             assert_eq!(access("x", origin, &allowed), Access::Full, "{origin}");
-            assert_eq!(access("x", origin, &allowed[1..]), Access::Play, "{origin}");
+            assert_eq!(access("x", origin, &allowed[1..]), Access::Read, "{origin}");
         }
     }
 

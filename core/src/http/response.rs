@@ -1,10 +1,13 @@
 //! What the server answers. No answer has a `Date`: core has no clock that knows the date, and RFC 9110 §6.6.1 then
 //! forbids it.
 
-use super::head::Preflight;
 use super::origin::Access;
 use super::websocket::{self, Accept, Opcode};
 use crate::Output;
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+use bytes::Bytes;
 use core::fmt;
 use core::time::Duration;
 
@@ -13,24 +16,36 @@ use core::time::Duration;
 #[non_exhaustive]
 #[repr(u16)]
 pub enum StatusCode {
-    /// 200: a push that ended well.
+    /// 200: a push that ended well, among others.
     Ok = 200,
+    /// 201: something new is there.
+    Created = 201,
+    /// 202: it will be done.
+    Accepted = 202,
+    /// 204: done, and nothing to say.
+    NoContent = 204,
+    /// 302: it is elsewhere, as `Location` says.
+    Found = 302,
+    /// 304: what the client has is still right.
+    NotModified = 304,
     /// 400: the request makes no sense.
     BadRequest = 400,
     /// 401: credentials are needed.
     Unauthorized = 401,
     /// 403: the credentials do not suffice, or a web page may not do that.
     Forbidden = 403,
-    /// 404: no such stream.
+    /// 404: no such stream, or nothing else of this name.
     NotFound = 404,
-    /// 405: a stream cannot be asked that.
+    /// 405: what is there cannot be asked that.
     MethodNotAllowed = 405,
     /// 408: the peer took too long.
     RequestTimeout = 408,
     /// 409: the stream has a publisher already.
     Conflict = 409,
-    /// 413: a tag of the push is too large.
+    /// 413: a tag of the push, or the whole content, is too large.
     ContentTooLarge = 413,
+    /// 415: the content is of a kind that is not taken.
+    UnsupportedMediaType = 415,
     /// 426: another WebSocket version is needed.
     UpgradeRequired = 426,
     /// 429: too many requests from there.
@@ -66,6 +81,11 @@ impl StatusCode {
     pub const fn reason_phrase(self) -> &'static str {
         match self {
             StatusCode::Ok => "OK",
+            StatusCode::Created => "Created",
+            StatusCode::Accepted => "Accepted",
+            StatusCode::NoContent => "No Content",
+            StatusCode::Found => "Found",
+            StatusCode::NotModified => "Not Modified",
             StatusCode::BadRequest => "Bad Request",
             StatusCode::Unauthorized => "Unauthorized",
             StatusCode::Forbidden => "Forbidden",
@@ -74,6 +94,7 @@ impl StatusCode {
             StatusCode::RequestTimeout => "Request Timeout",
             StatusCode::Conflict => "Conflict",
             StatusCode::ContentTooLarge => "Content Too Large",
+            StatusCode::UnsupportedMediaType => "Unsupported Media Type",
             StatusCode::UpgradeRequired => "Upgrade Required",
             StatusCode::TooManyRequests => "Too Many Requests",
             StatusCode::HeadTooLarge => "Request Header Fields Too Large",
@@ -83,14 +104,29 @@ impl StatusCode {
         }
     }
 
-    /// Header fields without which an answer with this status is incomplete.
-    const fn required_fields(self) -> &'static str {
+    /// A header field without which an answer with this status is incomplete: its name and the whole, with others that
+    /// belong to it.
+    const fn required_fields(self) -> (&'static str, &'static str) {
         match self {
-            StatusCode::Unauthorized => "WWW-Authenticate: Basic realm=\"headwater\"\r\n",
-            StatusCode::MethodNotAllowed => "Allow: GET, HEAD, POST, PUT, OPTIONS\r\n",
-            StatusCode::UpgradeRequired => "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
-            _ => "",
+            StatusCode::Unauthorized => ("WWW-Authenticate", "WWW-Authenticate: Basic realm=\"headwater\"\r\n"),
+            StatusCode::MethodNotAllowed => ("Allow", "Allow: GET, HEAD, POST, PUT, OPTIONS\r\n"),
+            StatusCode::UpgradeRequired => ("Upgrade", "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"),
+            _ => ("", ""),
         }
+    }
+
+    /// What a `Connection` field must say.
+    const fn connection(self, keep_alive: bool) -> &'static str {
+        match (self, keep_alive) {
+            (StatusCode::UpgradeRequired, true) => "Connection: Upgrade\r\n",
+            (StatusCode::UpgradeRequired, false) => "Connection: Upgrade, close\r\n",
+            (_, keep_alive) => connection(keep_alive),
+        }
+    }
+
+    /// Whether a response with this status has content, if only none to see. RFC 9110 §6.4.1.
+    const fn has_content(self) -> bool {
+        !matches!(self, StatusCode::NoContent | StatusCode::NotModified)
     }
 }
 
@@ -146,37 +182,160 @@ pub(super) fn write_stream_head(envelope: Envelope, access: &Access, keep_alive:
     );
 }
 
-/// Answers `OPTIONS`, whatever the path: says what a page with so much access may ask of a stream.
-pub(super) fn write_preflight(preflight: &Preflight, access: &Access, keep_alive: bool, out: &mut Output) {
-    let methods = access.methods();
-    // To a page that sends credentials, a star means nothing.
-    let headers = match &*preflight.headers {
-        "" => "*",
-        headers => headers,
-    };
-    let private_network = if preflight.enters_private_network {
-        "Access-Control-Allow-Private-Network: true\r\n"
-    } else {
-        ""
-    };
-    write_pieces(&["HTTP/1.1 204 No Content\r\nAllow: ", methods, "\r\n"], out);
-    write_pieces(&access.header_fields(), out);
-    write_pieces(
-        &[
-            "Access-Control-Allow-Methods: ",
-            methods,
-            "\r\nAccess-Control-Allow-Headers: ",
-            headers,
-            "\r\nAccess-Control-Max-Age: 86400\r\n",
-            private_network,
-            connection(keep_alive),
-            "\r\n",
-        ],
-        out,
-    );
+/// A whole answer to any request, made by the owner of a session: [`respond`](super::HttpSession::respond).
+///
+/// The session adds what framing needs: `Content-Length`, `Connection`, and what a status demands and `fields` lack (`Allow`,
+/// `WWW-Authenticate`). It sends no content in answer to `HEAD`, nor with a status that has none.
+///
+/// Web pages of other sites cannot read it, unless [`readable_by`](Self::readable_by) lets them.
+///
+/// ```
+/// use headwater_core::http::{Response, StatusCode};
+///
+/// let streams = Response::json(r#"{"streams":[]}"#);
+/// let page = Response::new(StatusCode::Ok)
+///     .with_field("Content-Type", "text/html; charset=utf-8")
+///     .with_field("Cache-Control", "max-age=60")
+///     .with_body("<!DOCTYPE html><title>Headwater</title>");
+/// # assert_eq!((streams.fields.len(), page.fields.len()), (3, 2));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Response {
+    /// How it went.
+    pub status: StatusCode,
+    /// Header fields in their order, those left out that the session adds. In a value, each control character is sent as a
+    /// blank, so none ends the field.
+    pub fields: Vec<(&'static str, Cow<'static, str>)>,
+    /// The content. From 256 bytes on it is sent by reference, so one that many ask for is there once.
+    pub body: Bytes,
 }
 
-/// A whole answer other than a stream.
+impl Response {
+    /// No header fields and no content.
+    #[must_use]
+    pub const fn new(status: StatusCode) -> Self {
+        Response {
+            status,
+            fields: Vec::new(),
+            body: Bytes::new(),
+        }
+    }
+
+    /// A text for people, not to be kept by caches.
+    #[must_use]
+    pub fn text(status: StatusCode, text: impl Into<Bytes>) -> Self {
+        Response::of_type(status, "text/plain; charset=utf-8", text.into())
+    }
+
+    /// 200 with a text in JSON, not to be kept by caches.
+    #[must_use]
+    pub fn json(text: impl Into<Bytes>) -> Self {
+        Response::of_type(StatusCode::Ok, "application/json", text.into())
+    }
+
+    fn of_type(status: StatusCode, content_type: &'static str, body: Bytes) -> Self {
+        let field = |name, value| (name, Cow::Borrowed(value));
+        Response {
+            status,
+            fields: alloc::vec![
+                field("Content-Type", content_type),
+                field("X-Content-Type-Options", "nosniff"),
+                field("Cache-Control", "no-store"),
+            ],
+            body,
+        }
+    }
+
+    /// With one more header field. A name that is none (RFC 9110 §5.1) is left out, and so are `Content-Length`,
+    /// `Transfer-Encoding` and `Connection`, which the session sees to.
+    #[must_use]
+    pub fn with_field(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        self.fields.push((name, value.into()));
+        self
+    }
+
+    /// With this content.
+    #[must_use]
+    pub fn with_body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// With another status.
+    #[must_use]
+    pub const fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// With the header fields that let the page read it from which the request came ([`RequestHead::access`]), whichever site
+    /// it is of. What is answered to players has them, too.
+    ///
+    /// [`RequestHead::access`]: super::RequestHead::access
+    #[must_use]
+    pub fn readable_by(self, access: &Access) -> Self {
+        match access {
+            Access::Full | Access::Read => self.with_field("Access-Control-Allow-Origin", "*"),
+            Access::Named(origin) => self
+                .with_field("Access-Control-Allow-Origin", String::from(origin.as_str()))
+                .with_field("Access-Control-Allow-Credentials", "true")
+                .with_field("Vary", "Origin"),
+        }
+    }
+
+    pub(super) fn write(&self, head_only: bool, keep_alive: bool, out: &mut Output) {
+        let (required, lines) = self.status.required_fields();
+        let mut has_required = required.is_empty();
+        write_status_line(self.status, out);
+        for (name, value) in self.fields.iter().filter(|(name, _)| is_field_name(name)) {
+            has_required |= name.eq_ignore_ascii_case(required);
+            write_pieces(&[name, ": "], out);
+            write_value(value, out);
+        }
+        if !has_required {
+            out.write(lines.as_bytes());
+        }
+        let has_content = self.status.has_content();
+        if has_content {
+            out.write(b"Content-Length: ");
+            write_number_line::<10>(self.body.len(), out);
+        }
+        write_pieces(&[self.status.connection(keep_alive), "\r\n"], out);
+        if has_content && !head_only {
+            out.write_shared(&self.body);
+        }
+    }
+}
+
+/// Whether a field may be called so: a token, and none of those that frame the response.
+fn is_field_name(name: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let is_framing = ["Content-Length", "Transfer-Encoding", "Connection"]
+        .iter()
+        .any(|framing| name.eq_ignore_ascii_case(framing));
+    !name.is_empty() && name.bytes().all(is_token) && !is_framing
+}
+
+/// Writes the value of a field and the end of its line. RFC 9110 §5.5: what could end the line is a blank.
+fn write_value(value: &str, out: &mut Output) {
+    let is_control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
+    for (index, piece) in value.as_bytes().split(is_control).enumerate() {
+        if index > 0 {
+            out.write(b" ");
+        }
+        out.write(piece);
+    }
+    out.write(b"\r\n");
+}
+
+fn write_status_line(status: StatusCode, out: &mut Output) {
+    out.write(b"HTTP/1.1 ");
+    out.write(&status.digits());
+    write_pieces(&[" ", status.reason_phrase(), "\r\n"], out);
+}
+
+/// A whole answer other than a stream: a few words for people, with what players expect.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Answer<'a> {
     pub(super) status: StatusCode,
@@ -201,11 +360,7 @@ impl<'a> Answer<'a> {
     }
 
     pub(super) fn write(&self, access: &Access, out: &mut Output) {
-        let connection = match (self.status, self.keep_alive) {
-            (StatusCode::UpgradeRequired, true) => "Connection: Upgrade\r\n",
-            (StatusCode::UpgradeRequired, false) => "Connection: Upgrade, close\r\n",
-            (_, keep_alive) => connection(keep_alive),
-        };
+        let connection = self.status.connection(self.keep_alive);
         let (content_type, content_len) = match self.text {
             "" => ("", 0),
             text => (
@@ -213,22 +368,12 @@ impl<'a> Answer<'a> {
                 text.len() + 1,
             ),
         };
-        out.write(b"HTTP/1.1 ");
-        out.write(&self.status.digits());
-        write_pieces(
-            &[
-                " ",
-                self.status.reason_phrase(),
-                "\r\n",
-                content_type,
-                "Content-Length: ",
-            ],
-            out,
-        );
+        write_status_line(self.status, out);
+        write_pieces(&[content_type, "Content-Length: "], out);
         write_number_line::<10>(content_len, out);
         out.write(b"Cache-Control: no-store\r\n");
         write_pieces(&access.header_fields(), out);
-        out.write(self.status.required_fields().as_bytes());
+        out.write(self.status.required_fields().1.as_bytes());
         if let Some(wait) = self.retry_after {
             out.write(b"Retry-After: ");
             // Rounded up: a client that comes back early is turned away again.

@@ -8,7 +8,7 @@ use super::HttpError;
 use super::body::Body;
 use super::config::HttpConfig;
 use super::event::{HttpEvent, Transport};
-use super::head::{HeadReader, RequestHead};
+use super::head::{Framing, HeadReader};
 use super::origin::Access;
 use super::response::{Answer, Envelope, StatusCode};
 use super::websocket::{self, Opcode};
@@ -21,12 +21,13 @@ use core::time::Duration;
 use play::Player;
 use publish::Publisher;
 
-/// One HTTP connection, seen from the server: requests one after the other, each to play or to publish a stream.
+/// One HTTP connection, seen from the server: requests one after the other, each of which its owner answers.
 ///
 /// ```text
-///   reading ── head ──▶ requested ── accept_play, start_play ──▶ playing ───── end_play ─────▶ reading
-///      ▲                    │ └───────── accept_publish ───────▶ publishing ── end of body ──▶ reading
-///      └────── reject ──────┘
+///                            ┌───────────────── respond, reject ────────────────┐
+///                            │                                                  ▼
+///   reading ── head ──▶ requested ── accept_play, start_play ──▶ playing ── end_play ──▶ reading
+///                            └────── accept_publish ──▶ publishing ── end of body ──▶ reading
 /// ```
 ///
 /// Instead of reading the next request, it closes where HTTP/1.0, `Connection: close`, a WebSocket, or content that was
@@ -34,7 +35,8 @@ use publish::Publisher;
 ///
 /// After any call that takes `&mut self`, take events until `Ok(None)`, flush the output, then read the deadline.
 ///
-/// It answers on its own what needs no knowledge of streams: preflights, methods that do not exist, broken requests.
+/// It knows how HTTP is spoken, not what is there: which paths there are, what they can be asked, and by which web pages, is
+/// its owner's to say. It answers on its own only what nobody can serve: broken requests, unknown methods.
 /// Requests that are pipelined behind one under way stay with the caller.
 ///
 /// Memory: some 400 bytes and the [`Output`] while playing; up to [`max_http_head`](crate::Limits::max_http_head) more
@@ -64,10 +66,10 @@ pub struct HttpSession {
 enum State {
     /// Between requests, or inside a head.
     Reading(HeadReader),
-    /// A request waits for its answer; its path has become the target that the caller holds.
+    /// A request waits for its answer; the caller has its head.
     Requested {
         id: RequestId,
-        request: Box<RequestHead>,
+        framing: Framing,
     },
     Playing(Player),
     Publishing(Box<Publisher>),
@@ -140,8 +142,8 @@ impl HttpSession {
         match &mut self.state {
             State::Closing | State::Closed => {}
             State::Playing(player) if player.envelope != Envelope::Message => player.keep_alive = false,
-            State::Requested { request, .. } if !request.method.is_push() && request.websocket.is_none() => {
-                request.keep_alive = false;
+            State::Requested { framing, .. } if framing.websocket.is_none() && !framing.awaits_content() => {
+                framing.keep_alive = false;
             }
             State::Publishing(publisher) if publisher.body == Body::UntilClose && publisher.flv.is_at_tag_border() => {
                 if !publisher.has_frames {
@@ -190,6 +192,7 @@ impl HttpSession {
     #[cfg(feature = "server")]
     pub(crate) fn is_overdue(&self, now: Time) -> bool {
         self.timers.due(now).any(|timer| match timer {
+            Timer::Command if self.is_idle() => self.has_room(),
             Timer::Handshake | Timer::Command => true,
             Timer::Idle => self.heard + self.idle_span() <= now,
             Timer::Stall => self.stall.would_fail(&self.output),
@@ -218,7 +221,7 @@ impl HttpSession {
     #[must_use]
     pub fn transport(&self) -> Transport {
         match &self.state {
-            State::Requested { request, .. } => request.transport(),
+            State::Requested { framing, .. } => framing.transport(),
             State::Playing(player) if player.envelope == Envelope::Message => Transport::WebSocket,
             _ => Transport::Http,
         }
@@ -326,8 +329,12 @@ impl HttpSession {
 
     fn fire(&mut self, timer: Timer) -> Option<HttpEvent> {
         match timer {
+            // A large response is still on its way, watched by another timer.
+            Timer::Command if self.is_idle() && !self.has_room() => {
+                self.timers.set(timer, self.now + self.config.limits.command_timeout);
+            }
             // Nothing was asked, so nothing is answered.
-            Timer::Command if matches!(&self.state, State::Reading(head) if head.is_empty()) => {
+            Timer::Command if self.is_idle() => {
                 self.start_closing();
             }
             // It is not moved for each byte that comes in, so that the deadline holds still while media flows.
@@ -387,22 +394,22 @@ impl HttpSession {
         }
     }
 
+    /// Whether nothing of a request has come.
+    fn is_idle(&self) -> bool {
+        matches!(&self.state, State::Reading(head) if head.is_empty())
+    }
+
     fn has_room(&self) -> bool {
         self.output.len() < self.config.limits.output_high_water
     }
 
     /// Notes that what is going on has ended.
     fn end(&mut self, cause: EndCause) {
-        let is_push = match &self.state {
-            State::Requested { request, .. } => request.method.is_push(),
-            State::Playing(_) => false,
-            State::Publishing(_) => true,
+        self.ended = Some(match &self.state {
+            State::Requested { id, .. } => HttpEvent::RequestEnded { id: *id, cause },
+            State::Playing(_) => HttpEvent::PlayEnded { cause },
+            State::Publishing(_) => HttpEvent::PublishEnded { cause },
             State::Reading(_) | State::Closing | State::Closed => return,
-        };
-        self.ended = Some(if is_push {
-            HttpEvent::PublishEnded { cause }
-        } else {
-            HttpEvent::PlayEnded { cause }
         });
     }
 

@@ -5,6 +5,7 @@ mod play;
 mod properties;
 mod publish;
 mod refuse;
+mod respond;
 mod websocket;
 
 use super::*;
@@ -56,10 +57,15 @@ impl Server {
         result
     }
 
-    /// The request in `bytes`, which starts a play or a publish.
+    /// The request in `bytes`.
     fn request(&mut self, bytes: &str) -> RequestId {
+        self.request_head(bytes).0
+    }
+
+    /// The same, and what it says.
+    fn request_head(&mut self, bytes: &str) -> (RequestId, RequestHead) {
         match self.next(bytes.as_bytes()) {
-            Ok(Some(HttpEvent::PlayRequested { id, .. } | HttpEvent::PublishRequested { id, .. })) => id,
+            Ok(Some(HttpEvent::Requested { id, head })) => (id, *head),
             other => panic!("{other:?}"),
         }
     }

@@ -12,6 +12,7 @@ mod target;
 
 pub use key::{StreamKey, StreamKeyError};
 pub use target::Target;
+pub(crate) use target::query_value;
 
 use alloc::borrow::Cow;
 use core::str::Utf8Error;

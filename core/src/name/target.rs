@@ -20,11 +20,16 @@ impl Target {
     /// Bytes that are not UTF-8 become U+FFFD.
     #[must_use]
     pub fn query_value(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.query.split('&').find_map(|pair| {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (key == name).then(|| percent_decode_str(value).decode_utf8_lossy())
-        })
+        query_value(&self.query, name)
     }
+}
+
+/// The percent-decoded value of the first parameter called `name` of a query.
+pub(crate) fn query_value<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
+    query.split('&').find_map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (key == name).then(|| percent_decode_str(value).decode_utf8_lossy())
+    })
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@ use super::authorize::Asking;
 use super::event::{PUBLISHER_SILENCE, Peer};
 use super::half_closed::HalfClosed;
 use super::question::{Denial, Intent};
+use super::routes::from_http;
 use super::shard::Epoch;
 use super::work::WorkMeter;
 use super::{ConnectionId, Protocol};
 use crate::flv::TagFlags;
-use crate::http::{HeaderFields, HttpConfig, HttpError, HttpEvent, HttpSession, StatusCode as HttpStatus, Transport};
+use crate::http::{HeaderFields, HttpConfig, HttpError, HttpSession, StatusCode as HttpStatus, Transport};
 use crate::hub::{ChannelConfig, ChannelId, SubscriberId, Tracks};
 use crate::rtmp::{
     Anomaly, Connect, Event, MessageStreamId, PlayControl, ProtocolError, ServerSession, SessionConfig, Status,
@@ -22,9 +23,6 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
-
-/// The message stream that HTTP, which has none, is taken to use.
-const HTTP_STREAM: MessageStreamId = MessageStreamId(0);
 
 /// After how long a player that got 404 may ask again.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -451,21 +449,23 @@ impl Session {
             Session::Rtmp(session) => session
                 .handle_input(now, input)?
                 .map(|event| from_rtmp(session, now, event)),
-            Session::Http(session) => session.handle_input(now, input)?.map(from_http),
+            Session::Http(session) => session
+                .handle_input(now, input)?
+                .map(|event| from_http(session, now, event)),
         })
     }
 
     pub(super) fn handle_eof(&mut self, now: Time) -> Result<Option<ProtocolEvent>, Failure> {
         Ok(match self {
             Session::Rtmp(session) => session.handle_eof(now)?.map(|event| from_rtmp(session, now, event)),
-            Session::Http(session) => session.handle_eof(now)?.map(from_http),
+            Session::Http(session) => session.handle_eof(now)?.map(|event| from_http(session, now, event)),
         })
     }
 
     pub(super) fn handle_timeout(&mut self, now: Time) -> Result<Option<ProtocolEvent>, Failure> {
         Ok(match self {
             Session::Rtmp(session) => session.handle_timeout(now)?.map(|event| from_rtmp(session, now, event)),
-            Session::Http(session) => session.handle_timeout(now)?.map(from_http),
+            Session::Http(session) => session.handle_timeout(now)?.map(|event| from_http(session, now, event)),
         })
     }
 
@@ -622,7 +622,7 @@ impl Session {
 
 /// What a session was told it must have expected: its events are acted on as they come, so that the server knows of each
 /// request, publish and play whether it goes on, whatever the peer does. Too much output is the peer's doing.
-fn debug_assert_expected(result: Result<(), StateError>) {
+pub(super) fn debug_assert_expected(result: Result<(), StateError>) {
     debug_assert!(
         matches!(
             result,
@@ -729,52 +729,5 @@ fn from_rtmp(session: &mut ServerSession, now: Time, event: Event) -> ProtocolEv
         Event::PongReceived { .. } => ProtocolEvent::Nothing,
         Event::Anomaly(Anomaly::InvalidName(reason)) => ProtocolEvent::Refused(Box::new(reason)),
         Event::Anomaly(anomaly) => ProtocolEvent::Anomaly(Box::new(anomaly)),
-    }
-}
-
-fn from_http(event: HttpEvent) -> ProtocolEvent {
-    let stream = HTTP_STREAM;
-    match event {
-        HttpEvent::PublishRequested {
-            id: request,
-            target,
-            fields,
-        } => ProtocolEvent::PublishRequested(PublishRequest {
-            request,
-            stream,
-            target,
-            waits: false,
-            fields,
-        }),
-        HttpEvent::PlayRequested {
-            id: request,
-            target,
-            undecoded,
-            head_only,
-            fields,
-            ..
-        } => {
-            let ask = PlayAsk {
-                head_only,
-                needs_tracks: true,
-                waits_accepted: false,
-                merge: None,
-            };
-            ProtocolEvent::PlayRequested(PlayRequest {
-                request,
-                stream,
-                target,
-                undecoded,
-                ask,
-                fields,
-            })
-        }
-        HttpEvent::Frame(frame) => ProtocolEvent::Frame { stream, frame },
-        HttpEvent::PublishEnded { cause } => ProtocolEvent::PublishEnded { stream, cause },
-        HttpEvent::PlayEnded { cause } => ProtocolEvent::PlayEnded { stream, cause },
-        HttpEvent::MetadataCleared => ProtocolEvent::MetadataCleared { stream },
-        HttpEvent::TagSkipped { .. } => ProtocolEvent::Anomaly(Box::new(event)),
-        HttpEvent::Answered => ProtocolEvent::Answered,
-        HttpEvent::Refused(reason) => ProtocolEvent::Refused(Box::new(reason)),
     }
 }

@@ -50,6 +50,7 @@ mod reconfigure;
 mod refusals;
 mod replica;
 mod replication;
+mod routes;
 mod shard;
 mod stats;
 mod stream;

@@ -2,10 +2,9 @@
 
 use super::{HttpSession, State, Step};
 use crate::flv::{FlvWriter, TagFlags};
-use crate::http::HttpError;
-use crate::http::head::Method;
 use crate::http::response::{self, Envelope};
 use crate::http::websocket::{self, Opcode, Received};
+use crate::http::{HttpError, Method};
 use crate::{EndCause, Frame, FrameAt, FrameClass, RequestId, StateError, Time, Timer, TrackId};
 
 #[derive(Debug)]
@@ -36,16 +35,15 @@ fn is_flv(frame: &Frame) -> bool {
 }
 
 impl HttpSession {
-    /// Answers a [`HttpEvent::PlayRequested`]: the stream exists. The head of the response goes out; for `HEAD` that is
-    /// all, else [`start_play`](Self::start_play) comes next, once it is known which kinds of frame there are.
+    /// Lets a `GET` play: the stream exists. The head of the response goes out; for `HEAD` that is all, else [`start_play`](Self::start_play) comes next, once it is known which kinds of frame there are.
     ///
     /// # Errors
-    /// [`StateError::StaleRequest`] if no such request waits.
+    /// [`StateError::StaleRequest`] if no such request waits, or it is no `GET` or `HEAD`.
     pub fn accept_play(&mut self, now: Time, id: RequestId) -> Result<(), StateError> {
         self.advance_clock(now);
-        let request = self.take_request(id, |method| matches!(method, Method::Get | Method::Head))?;
-        let mut keep_alive = self.may_be_followed(&request);
-        let envelope = match &request.websocket {
+        let framing = self.take_request(id, |it| matches!(it.method, Some(Method::Get | Method::Head)))?;
+        let mut keep_alive = self.may_be_followed(&framing);
+        let envelope = match &framing.websocket {
             Some(accept) => {
                 keep_alive = false;
                 response::write_switching_protocols(accept, &mut self.output);
@@ -54,7 +52,7 @@ impl HttpSession {
                 Envelope::Message
             }
             None => {
-                let envelope = if request.is_http_1_0 {
+                let envelope = if framing.is_http_1_0 {
                     Envelope::Bare
                 } else {
                     Envelope::Chunk
@@ -63,7 +61,7 @@ impl HttpSession {
                 envelope
             }
         };
-        if request.method == Method::Head {
+        if framing.method == Some(Method::Head) {
             self.finish(keep_alive);
         } else {
             self.state = State::Playing(Player {
@@ -130,8 +128,8 @@ impl HttpSession {
         Ok(())
     }
 
-    /// Ends the play: the last chunk, a close frame, or the end of the connection. [`PlayEnded`](crate::http::HttpEvent::PlayEnded) says
-    /// `cause`.
+    /// Ends the play: the last chunk, a close frame, or the end of the connection.
+    /// [`PlayEnded`](crate::http::HttpEvent::PlayEnded) says `cause`.
     ///
     /// # Errors
     /// [`StateError::NotPlaying`] if nothing is played.

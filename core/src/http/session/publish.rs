@@ -3,7 +3,7 @@
 use super::{HttpSession, State, Step};
 use crate::flv::{FlvItem, FlvReader};
 use crate::http::body::{Body, Content};
-use crate::http::head::Method;
+use crate::http::head::Framing;
 use crate::http::response::{self, Answer, StatusCode};
 use crate::http::{HttpError, HttpEvent};
 use crate::{EndCause, FrameKind, RequestId, StateError, Time, Timer, work};
@@ -28,23 +28,23 @@ fn work_of(item: &FlvItem) -> u64 {
 }
 
 impl HttpSession {
-    /// Answers a [`HttpEvent::PublishRequested`]: frames may come. Until the first one, silence ends the request after
+    /// Lets a `POST` or `PUT` publish: its content is FLV, and frames may come. Until the first one, silence ends the request after
     /// [`command_timeout`](crate::Limits::command_timeout).
     ///
     /// # Errors
-    /// [`StateError::StaleRequest`] if no such request waits.
+    /// [`StateError::StaleRequest`] if no such request waits, or it is no `POST` or `PUT`.
     pub fn accept_publish(&mut self, now: Time, id: RequestId) -> Result<(), StateError> {
         self.advance_clock(now);
-        let request = self.take_request(id, Method::is_push)?;
-        if request.expects_continue {
+        let framing = self.take_request(id, Framing::is_push)?;
+        if framing.expects_continue {
             response::write_continue(&mut self.output);
             self.watch_output();
         }
         self.heard = self.now;
         self.state = State::Publishing(Box::new(Publisher {
-            body: request.body,
+            body: framing.body,
             flv: FlvReader::new(&self.config.limits),
-            keep_alive: request.keep_alive,
+            keep_alive: framing.keep_alive,
             has_frames: false,
         }));
         self.timers.set(Timer::Idle, self.now + self.idle_span());

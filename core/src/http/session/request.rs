@@ -2,18 +2,39 @@
 
 use super::{HttpSession, State, Step};
 use crate::http::body::Body;
-use crate::http::head::{Method, RequestHead};
-use crate::http::origin::ForeignOrigin;
-use crate::http::response::{self, Answer, StatusCode};
-use crate::http::{HttpError, HttpEvent};
-use crate::{RequestId, StateError, StreamKey, Target, Time, Timer};
-use alloc::boxed::Box;
+use crate::http::head::{Framing, Request};
+use crate::http::response::{Answer, StatusCode};
+use crate::http::{HttpError, HttpEvent, Method, Response};
+use crate::{RequestId, StateError, Time, Timer};
 use alloc::string::ToString;
-use core::mem;
 use core::time::Duration;
 
 impl HttpSession {
-    /// Answers a request with `status` and a few words for people. `retry_after` says when to ask again.
+    /// Answers a request, whatever it asks for. For `HEAD`, answer as if it were `GET`: the content stays here.
+    ///
+    /// A request whose content was not read is the last on its connection. A response of more than
+    /// [`output_high_water`](crate::Limits::output_high_water) may take as long as it needs, while it keeps moving.
+    ///
+    /// Cost: the header fields are copied; the content from 256 bytes on is not.
+    ///
+    /// # Errors
+    /// [`StateError::StaleRequest`] if no such request waits.
+    pub fn respond(&mut self, now: Time, id: RequestId, response: &Response) -> Result<(), StateError> {
+        self.advance_clock(now);
+        let framing = self.take_request(id, |_| true)?;
+        let keep_alive = self.may_be_followed(&framing);
+        response.write(framing.method == Some(Method::Head), keep_alive, &mut self.output);
+        self.finish(keep_alive);
+        if !self.has_room() {
+            // It would be cut off by the clock of a connection that has nothing but a few words left.
+            self.timers.clear(Timer::Close);
+            self.watch_output();
+        }
+        Ok(())
+    }
+
+    /// Refuses a request with `status` and a few words for people, which every web page may read, as players need it.
+    /// `retry_after` says when to ask again.
     ///
     /// # Errors
     /// [`StateError::StaleRequest`] if no such request waits.
@@ -26,9 +47,9 @@ impl HttpSession {
         retry_after: Option<Duration>,
     ) -> Result<(), StateError> {
         self.advance_clock(now);
-        let request = self.take_request(id, |_| true)?;
+        let framing = self.take_request(id, |_| true)?;
         self.answer_request(
-            &request,
+            &framing,
             Answer {
                 retry_after,
                 ..Answer::new(status, reason)
@@ -37,82 +58,48 @@ impl HttpSession {
         Ok(())
     }
 
-    pub(super) fn handle_request(&mut self, mut request: RequestHead) -> Step {
+    /// Asks the owner about a request. One whose method nobody knows is answered here.
+    pub(super) fn handle_request(&mut self, request: Request) -> Step {
+        let Request { framing, access, head } = request;
         self.timers.clear(Timer::Command);
-        self.access = mem::take(&mut request.access);
-        if request.method == Method::Options {
-            let keep_alive = self.may_be_followed(&request);
-            response::write_preflight(&request.preflight, &self.access, keep_alive, &mut self.output);
-            self.finish(keep_alive);
-            return Step::Event(HttpEvent::Answered);
-        }
-        let key = match request.method {
-            Method::Other => Err(HttpError::MethodNotAllowed),
-            method if !self.access.allows(method) => Err(HttpError::ForeignOrigin(ForeignOrigin::of(&request.fields))),
-            _ => StreamKey::from_path(&mem::take(&mut request.path)).map_err(HttpError::from),
+        self.access = access;
+        let Some(head) = head else {
+            let error = HttpError::MethodNotAllowed;
+            let text = error.to_string();
+            self.answer_request(&framing, Answer::new(StatusCode::MethodNotAllowed, &text));
+            return Step::Event(HttpEvent::Refused(error));
         };
-        let key = match key {
-            Ok(key) => key,
-            Err(error) => {
-                let status = error.status().unwrap_or(StatusCode::BadRequest);
-                self.answer_request(&request, Answer::new(status, &error.to_string()));
-                return Step::Event(HttpEvent::Refused(error));
-            }
-        };
-        let target = Box::new(Target {
-            key,
-            query: mem::take(&mut request.query),
-        });
-        let undecoded = mem::take(&mut request.undecoded_path)
-            .and_then(|path| StreamKey::from_path(&path).ok())
-            .filter(|key| *key != target.key);
         let id = self.last_request.next();
         self.last_request = id;
-        let fields = mem::take(&mut request.fields);
-        let event = if request.method.is_push() {
-            HttpEvent::PublishRequested { id, target, fields }
-        } else {
-            HttpEvent::PlayRequested {
-                id,
-                target,
-                undecoded,
-                transport: request.transport(),
-                head_only: request.method == Method::Head,
-                fields,
-            }
-        };
-        self.state = State::Requested {
-            id,
-            request: Box::new(request),
-        };
-        Step::Event(event)
+        self.state = State::Requested { id, framing };
+        Step::Event(HttpEvent::Requested { id, head })
     }
 
     pub(super) fn take_request(
         &mut self,
         id: RequestId,
-        fits: impl Fn(Method) -> bool,
-    ) -> Result<Box<RequestHead>, StateError> {
-        match mem::replace(&mut self.state, State::Closed) {
-            State::Requested { id: waiting, request } if waiting == id && fits(request.method) => Ok(request),
-            other => {
-                self.state = other;
-                Err(StateError::StaleRequest)
+        fits: impl Fn(&Framing) -> bool,
+    ) -> Result<Framing, StateError> {
+        match self.state {
+            State::Requested { id: waiting, framing } if waiting == id && fits(&framing) => {
+                self.state = State::Closed;
+                Ok(framing)
             }
+            _ => Err(StateError::StaleRequest),
         }
     }
 
     /// Whether another request may follow one whose content, if any, is not read. A peer that sends requests and reads
     /// no answers may send no more of them.
-    pub(super) fn may_be_followed(&self, request: &RequestHead) -> bool {
-        request.keep_alive && request.body == Body::EMPTY && self.has_room()
+    pub(super) fn may_be_followed(&self, framing: &Framing) -> bool {
+        framing.keep_alive && framing.body == Body::EMPTY && self.has_room()
     }
 
     /// Answers a request whose content, if any, was not read.
-    fn answer_request(&mut self, request: &RequestHead, answer: Answer<'_>) {
+    fn answer_request(&mut self, framing: &Framing, answer: Answer<'_>) {
         let answer = Answer {
-            head_only: request.method == Method::Head,
-            keep_alive: self.may_be_followed(request),
+            head_only: framing.method == Some(Method::Head),
+            keep_alive: self.may_be_followed(framing),
             ..answer
         };
         self.answer(answer);

@@ -16,19 +16,9 @@ const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\n\
 #[test]
 fn a_play_is_a_chunk_per_tag_and_the_first_has_the_header() {
     let mut server = Server::new();
-    let event = server.next(FFMPEG.as_bytes()).unwrap();
-    let Some(HttpEvent::PlayRequested {
-        id,
-        target,
-        transport: Transport::Http,
-        head_only: false,
-        undecoded: None,
-        ..
-    }) = event
-    else {
-        panic!("{event:?}");
-    };
-    assert_eq!((target.key.as_str(), &*target.query), ("live/x", "token=a"));
+    let (id, head) = server.request_head(FFMPEG);
+    assert_eq!((&*head.path, &*head.query), ("/live/x.flv", "token=a"));
+    assert_eq!((head.method, head.transport), (Method::Get, Transport::Http));
     assert!(server.session.is_paused() && !server.session.can_send());
     assert_eq!(server.session.poll_timeout(), None, "it waits for us");
 
@@ -101,13 +91,8 @@ fn http_1_0_gets_bare_tags_until_the_connection_closes() {
 #[test]
 fn head_is_answered_like_get_and_starts_nothing() {
     let mut server = Server::new();
-    let event = server.next(b"HEAD /live/x HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
-    let Some(HttpEvent::PlayRequested {
-        id, head_only: true, ..
-    }) = event
-    else {
-        panic!("{event:?}");
-    };
+    let (id, head) = server.request_head("HEAD /live/x HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(head.method, Method::Head);
     server.session.accept_play(server.now, id).unwrap();
     let head = alloc::format!("{STREAM_HEAD}\r\nTransfer-Encoding: chunked");
     assert_eq!(server.sent_head(), head);
@@ -186,7 +171,8 @@ fn a_play_outlives_the_end_of_input_and_is_the_last() {
 fn a_request_that_ends_before_its_answer_has_an_end() {
     let mut server = Server::new();
     let id = server.request("POST /live/x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
-    let ended = HttpEvent::PublishEnded { cause: EndCause::Eof };
+    let cause = EndCause::Eof;
+    let ended = HttpEvent::RequestEnded { id, cause };
     assert_eq!(server.session.handle_eof(server.now), Ok(Some(ended)));
     assert_eq!(
         server.session.accept_publish(server.now, id),

@@ -36,31 +36,27 @@ fn converse<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
 
 fn answer(server: &mut Server, event: &HttpEvent) {
     let (session, now) = (&mut server.session, server.now);
-    match event {
-        HttpEvent::PlayRequested { id, target, .. } | HttpEvent::PublishRequested { id, target, .. }
-            if target.key.name() == "no" =>
-        {
-            session.reject(now, *id, StatusCode::NotFound, "no", None).unwrap();
-        }
-        HttpEvent::PlayRequested {
-            id,
-            transport,
-            head_only,
-            ..
-        } => {
+    let HttpEvent::Requested { id, head } = event else {
+        return;
+    };
+    match head.method {
+        _ if head.path.ends_with("no") => session.reject(now, *id, StatusCode::NotFound, "no", None),
+        Method::Get | Method::Head => {
             session.accept_play(now, *id).unwrap();
-            if !head_only {
+            if head.method == Method::Get {
                 session.start_play(FLAGS).unwrap();
                 session.send_frame(&video(0, 300)).unwrap();
                 session.send_frame(&audio(23)).unwrap();
-                if *transport == Transport::Http {
+                if head.transport == Transport::Http {
                     session.end_play(now, EndCause::Unpublished).unwrap();
                 }
             }
+            Ok(())
         }
-        HttpEvent::PublishRequested { id, .. } => session.accept_publish(now, *id).unwrap(),
-        _ => {}
+        Method::Post | Method::Put => session.accept_publish(now, *id),
+        _ => session.respond(now, *id, &Response::json("{}")),
     }
+    .unwrap();
 }
 
 fn conversations() -> Vec<Vec<u8>> {
@@ -175,17 +171,20 @@ impl Arbitrary for Operation {
 /// Counts starts and ends while operations are applied to a session.
 #[derive(Default)]
 struct Ledger {
-    waiting: Option<(RequestId, bool, bool)>,
-    /// Plays and publishes that have begun and not ended.
+    waiting: Option<(RequestId, Method)>,
+    /// Requests, plays and publishes that have begun and not ended.
     open: u32,
 }
 
 impl Ledger {
     fn note(&mut self, result: Result<Option<HttpEvent>, HttpError>) -> bool {
         match result {
-            Ok(Some(HttpEvent::PlayRequested { id, head_only, .. })) => self.begin(id, false, head_only),
-            Ok(Some(HttpEvent::PublishRequested { id, .. })) => self.begin(id, true, false),
-            Ok(Some(HttpEvent::PlayEnded { .. } | HttpEvent::PublishEnded { .. })) => {
+            Ok(Some(HttpEvent::Requested { id, head })) => {
+                assert_eq!(self.open, 0, "one at a time");
+                self.open = 1;
+                self.waiting = Some((id, head.method));
+            }
+            Ok(Some(HttpEvent::PlayEnded { .. } | HttpEvent::PublishEnded { .. } | HttpEvent::RequestEnded { .. })) => {
                 self.open -= 1;
                 self.waiting = None;
             }
@@ -193,12 +192,6 @@ impl Ledger {
             Ok(None) | Err(_) => return false,
         }
         true
-    }
-
-    fn begin(&mut self, id: RequestId, is_push: bool, head_only: bool) {
-        assert_eq!(self.open, 0, "one at a time");
-        self.open = 1;
-        self.waiting = Some((id, is_push, head_only));
     }
 
     fn apply(&mut self, server: &mut Server, operation: &Operation) {
@@ -211,14 +204,15 @@ impl Ledger {
             Operation::Eof => while self.note(server.session.handle_eof(now)) {},
             Operation::Wait(millis) => server.now = now + core::time::Duration::from_millis(u64::from(*millis)),
             Operation::Answer(accept) => {
-                if let Some((id, is_push, head_only)) = self.waiting.take() {
-                    let answered = match (accept, is_push) {
+                if let Some((id, method)) = self.waiting.take() {
+                    let answered = match (accept, method) {
                         (false, _) => server.session.reject(now, id, StatusCode::NotFound, "no", None),
-                        (true, true) => server.session.accept_publish(now, id),
-                        (true, false) => server.session.accept_play(now, id),
+                        (true, Method::Post | Method::Put) => server.session.accept_publish(now, id),
+                        (true, Method::Get | Method::Head) => server.session.accept_play(now, id),
+                        (true, _) => server.session.respond(now, id, &Response::json("{}")),
                     };
                     assert_eq!(answered, Ok(()));
-                    if !accept || head_only {
+                    if !accept || !matches!(method, Method::Get | Method::Post | Method::Put) {
                         self.open -= 1;
                     }
                 }

@@ -20,11 +20,8 @@ pub(super) fn stream() -> ([HttpEvent; 2], Vec<u8>) {
 #[test]
 fn ffmpeg_pushes_chunks() {
     let mut server = Server::new();
-    let event = server.next(FFMPEG.as_bytes()).unwrap();
-    let Some(HttpEvent::PublishRequested { id, target, .. }) = event else {
-        panic!("{event:?}");
-    };
-    assert_eq!(target.key.as_str(), "live/x");
+    let (id, head) = server.request_head(FFMPEG);
+    assert_eq!((head.method, &*head.path), (Method::Post, "/live/x"));
     assert!(server.session.is_paused());
     server.session.accept_publish(server.now, id).unwrap();
     assert!(server.session.output_ref().is_empty());

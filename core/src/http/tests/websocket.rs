@@ -8,16 +8,8 @@ const UPGRADE: &str = "GET /live/x.flv HTTP/1.1\r\nHost: h\r\nOrigin: https://a.
 
 fn playing() -> Server {
     let mut server = Server::new();
-    let event = server.next(UPGRADE.as_bytes()).unwrap();
-    let Some(HttpEvent::PlayRequested {
-        id,
-        transport: Transport::WebSocket,
-        head_only: false,
-        ..
-    }) = event
-    else {
-        panic!("{event:?}");
-    };
+    let (id, head) = server.request_head(UPGRADE);
+    assert_eq!((head.method, head.transport), (Method::Get, Transport::WebSocket));
     server.session.accept_play(server.now, id).unwrap();
     let head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
