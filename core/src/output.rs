@@ -102,6 +102,11 @@ impl Output {
         self.sent
     }
 
+    /// Counts bytes as sent that went another way.
+    pub(crate) const fn note_sent(&mut self, len: usize) {
+        self.sent += len as u64;
+    }
+
     /// Bytes written since the beginning, sent or not.
     pub(crate) const fn written(&self) -> u64 {
         self.sent + self.remaining as u64

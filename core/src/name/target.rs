@@ -14,6 +14,16 @@ pub struct Target {
     pub query: Box<str>,
 }
 
+/// Without parameters.
+impl From<StreamKey> for Target {
+    fn from(key: StreamKey) -> Self {
+        Target {
+            key,
+            query: Box::default(),
+        }
+    }
+}
+
 impl Target {
     /// The percent-decoded value of the first parameter called `name`; empty if it has no `=`.
     ///

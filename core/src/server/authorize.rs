@@ -9,8 +9,7 @@
 //!    ◀── Start ───── │   or the default, once the time is over
 //! ```
 
-use super::action::Protocol;
-use super::connection::{Connection, PlayRequest, PublishRequest, Refusal};
+use super::connection::{Connection, PlayRequest, PublishRequest, Refusal, Session};
 use super::question::{Answer, AuthorizeRequest, Denial, Intent, Otherwise, Question, Ticket};
 use super::{Action, ConnectionId, Event, Server};
 use crate::http::HeaderFields;
@@ -165,7 +164,8 @@ impl Server {
         self.connections.touch(id);
     }
 
-    fn admit(&mut self, now: Time, id: ConnectionId, request: &Request, ends: Time) {
+    /// Lets a request go on, as long as it may.
+    pub(super) fn admit(&mut self, now: Time, id: ConnectionId, request: &Request, ends: Time) {
         self.end_role(id, request.stream(), EndCause::Replaced);
         if self.is_shutting_down {
             self.reject(now, id, request, Refusal::ShuttingDown);
@@ -272,9 +272,9 @@ impl Connection {
         let target = request.target();
         let (stream, query) = (target.key.clone(), target.query.clone());
         let intent = request.intent();
-        let protocol = self.protocol.spoken();
-        let said = match (protocol, &self.said) {
-            (Protocol::Rtmp, Some(said)) => {
+        let protocol = self.protocol.kind();
+        let said = match (&self.protocol, &self.said) {
+            (Session::Rtmp(_), Some(said)) => {
                 let connect = said.connect.clone();
                 (connect.tc_url, connect.page_url, connect.flash_ver)
             }

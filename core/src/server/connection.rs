@@ -3,6 +3,7 @@
 use super::authorize::Asking;
 use super::event::{PUBLISHER_SILENCE, Peer};
 use super::half_closed::HalfClosed;
+use super::local::Local;
 use super::question::{Denial, Intent};
 use super::routes::from_http;
 use super::shard::Epoch;
@@ -182,11 +183,12 @@ pub(super) struct Shared {
     pub(super) channel: Arc<ChannelConfig>,
 }
 
-/// RTMP or HTTP, in the same words.
+/// RTMP, HTTP or the program itself, in the same words.
 #[derive(Debug)]
 pub(super) enum Session {
     Rtmp(Box<ServerSession>),
     Http(Box<HttpSession>),
+    Local(Box<Local>),
 }
 
 /// What a session reports.
@@ -410,6 +412,7 @@ macro_rules! either {
         match $protocol {
             Session::Rtmp($session) => $action,
             Session::Http($session) => $action,
+            Session::Local($session) => $action,
         }
     };
 }
@@ -433,15 +436,13 @@ impl Session {
                 Transport::Http => super::Transport::Http,
                 Transport::WebSocket => super::Transport::WebSocket,
             },
+            Session::Local(_) => super::Transport::Local,
         }
     }
 
-    /// What kind of listener it came by.
-    pub(super) const fn spoken(&self) -> Protocol {
-        match self {
-            Session::Rtmp(_) => Protocol::Rtmp,
-            Session::Http(_) => Protocol::Http,
-        }
+    /// Whether there is no socket, and nobody to wait for at the end.
+    pub(super) const fn is_local(&self) -> bool {
+        matches!(self, Session::Local(_))
     }
 
     pub(super) fn handle_input(&mut self, now: Time, input: &mut &[u8]) -> Result<Option<ProtocolEvent>, Failure> {
@@ -452,6 +453,7 @@ impl Session {
             Session::Http(session) => session
                 .handle_input(now, input)?
                 .map(|event| from_http(session, now, event)),
+            Session::Local(local) => local.handle_input(),
         })
     }
 
@@ -459,6 +461,7 @@ impl Session {
         Ok(match self {
             Session::Rtmp(session) => session.handle_eof(now)?.map(|event| from_rtmp(session, now, event)),
             Session::Http(session) => session.handle_eof(now)?.map(|event| from_http(session, now, event)),
+            Session::Local(local) => local.handle_eof(),
         })
     }
 
@@ -466,29 +469,42 @@ impl Session {
         Ok(match self {
             Session::Rtmp(session) => session.handle_timeout(now)?.map(|event| from_rtmp(session, now, event)),
             Session::Http(session) => session.handle_timeout(now)?.map(|event| from_http(session, now, event)),
+            Session::Local(_) => None,
         })
     }
 
     /// Whether `handle_timeout` would end something because of what the peer has not done.
     pub(super) fn is_overdue(&self, now: Time) -> bool {
-        either!(self, session => session.is_overdue(now))
+        match self {
+            Session::Rtmp(session) => session.is_overdue(now),
+            Session::Http(session) => session.is_overdue(now),
+            Session::Local(_) => false,
+        }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Time> {
-        either!(self, session => session.poll_timeout())
+        match self {
+            Session::Rtmp(session) => session.poll_timeout(),
+            Session::Http(session) => session.poll_timeout(),
+            Session::Local(_) => None,
+        }
     }
 
     /// Bytes after which the peer wants each acknowledgement; `None` if its protocol knows none.
     pub(super) fn ack_every(&self) -> Option<u32> {
         match self {
             Session::Rtmp(session) => Some(session.ack_every()),
-            Session::Http(_) => None,
+            Session::Http(_) | Session::Local(_) => None,
         }
     }
 
     /// The [work](crate::work) that the input has made.
     pub(super) fn work(&self) -> u64 {
-        either!(self, session => session.work())
+        match self {
+            Session::Rtmp(session) => session.work(),
+            Session::Http(session) => session.work(),
+            Session::Local(_) => 0,
+        }
     }
 
     pub(super) fn is_paused(&self) -> bool {
@@ -501,11 +517,31 @@ impl Session {
 
     /// Whether it is over, with nothing left to send or no time left for it.
     pub(super) fn is_closed(&self) -> bool {
-        either!(self, session => session.is_closed())
+        match self {
+            Session::Rtmp(session) => session.is_closed(),
+            Session::Http(session) => session.is_closed(),
+            Session::Local(_) => false,
+        }
     }
 
     pub(super) fn can_send(&self) -> bool {
         either!(self, session => session.can_send())
+    }
+
+    /// Whether something waits to be taken from it.
+    pub(super) fn has_output(&self) -> bool {
+        match self {
+            Session::Local(local) => local.has_events(),
+            _ => !self.output_ref().is_empty(),
+        }
+    }
+
+    /// Bytes that wait to be taken from it.
+    pub(super) fn queued(&self) -> usize {
+        match self {
+            Session::Local(local) => local.queued(),
+            _ => self.output_ref().len(),
+        }
     }
 
     pub(super) fn output(&mut self) -> &mut Output {
@@ -517,7 +553,11 @@ impl Session {
     }
 
     pub(super) fn close(&mut self, now: Time) {
-        either!(self, session => session.close(now));
+        match self {
+            Session::Rtmp(session) => session.close(now),
+            Session::Http(session) => session.close(now),
+            Session::Local(local) => local.end(EndCause::Closed),
+        }
     }
 
     /// Lets a publisher begin.
@@ -525,6 +565,10 @@ impl Session {
         let result = match self {
             Session::Rtmp(session) => session.accept(now, request),
             Session::Http(session) => session.accept_publish(now, request),
+            Session::Local(local) => {
+                local.accept_publish();
+                Ok(())
+            }
         };
         debug_assert_expected(result);
     }
@@ -534,6 +578,10 @@ impl Session {
         let result = match self {
             Session::Rtmp(session) => session.accept(now, request),
             Session::Http(session) => session.accept_play(now, request),
+            Session::Local(local) => {
+                local.accept_play();
+                Ok(())
+            }
         };
         debug_assert_expected(result);
     }
@@ -554,6 +602,10 @@ impl Session {
                 };
                 session.reject(now, request, http_status(refusal), refusal.reason(), retry_after)
             }
+            Session::Local(local) => {
+                local.refuse(refusal.reason());
+                Ok(())
+            }
         };
         debug_assert_expected(result);
     }
@@ -572,6 +624,10 @@ impl Session {
                 };
                 session.reject(now, request, status, &denial.reason, None)
             }
+            Session::Local(local) => {
+                local.refuse(&denial.reason);
+                Ok(())
+            }
         };
         debug_assert_expected(result);
     }
@@ -586,6 +642,10 @@ impl Session {
                     session.start_play(TagFlags { audio, video })
                 })
                 .and_then(|()| session.send_frame(frame)),
+            Session::Local(local) => {
+                local.send_frame(frame, starts);
+                Ok(())
+            }
         };
         debug_assert_expected(result);
     }
@@ -605,6 +665,7 @@ impl Session {
             Session::Http(session) => {
                 debug_assert_expected(session.end_play(now, cause));
             }
+            Session::Local(local) => local.end(cause),
         }
     }
 
@@ -616,6 +677,7 @@ impl Session {
             Session::Http(session) => {
                 debug_assert_expected(session.end_publish(now, http_status(refusal), refusal.reason(), cause));
             }
+            Session::Local(local) => local.refuse(refusal.reason()),
         }
     }
 }

@@ -132,6 +132,7 @@ impl Connection {
     /// acknowledgements seldom.
     fn may_be_deferred(&self) -> bool {
         self.phase == Phase::Open
+            && !self.protocol.is_local()
             && !self.roles.is_empty()
             && self
                 .roles

@@ -19,6 +19,7 @@
 //! | the socket has room, or `Action::Wake` | [`output`](Server::output) until empty or the socket is full |
 //! | the deadline passed | [`handle_timeout`](Server::handle_timeout) |
 //! | another worker sent a message | [`handle_shard`](Server::handle_shard) |
+//! | the program itself publishes or plays | [`publish`](Server::publish), [`send_frame`](Server::send_frame), [`play`](Server::play); [`poll_local`](Server::poll_local) at `Action::Wake` |
 //! | a question of `Action::Ask` is answered | [`answer`](Server::answer); never, if nothing is asked |
 //! | somebody wants to know what there is | [`streams`](Server::streams), [`connections`](Server::connections), [`stats`](Server::stats) |
 //! | the operator decides something else | [`reconfigure`](Server::reconfigure) |
@@ -42,6 +43,7 @@ mod grace;
 mod half_closed;
 mod journal;
 mod kick;
+mod local;
 mod overdue;
 mod play;
 mod publish;
@@ -64,6 +66,7 @@ pub use action::{Action, ConnectionId, Protocol, Refused};
 pub use config::{Config, HttpAbsent, Takeover};
 pub use event::{Event, LAG_EPISODE, PUBLISHER_SILENCE, Peer, PlayTotals, PublishTotals, StreamInfo};
 pub use kick::{Kick, Kicked};
+pub use local::LocalEvent;
 pub use question::{Answer, AuthorizeConfig, AuthorizeRequest, Denial, Grant, Intent, Otherwise, Question, Ticket};
 pub use shard::{ShardId, ShardMessage};
 pub use stats::ServerStats;
@@ -169,51 +172,9 @@ impl Server {
         let now = self.advance(now);
         // One address, whether or not the socket takes IPv6 as well.
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        if self.is_shutting_down {
-            return Err(Refused::ShuttingDown);
-        }
-        if self.connections.len() >= self.config.max_connections {
-            self.stats.refused += 1;
-            // What fills a worker up is not to fill the log up as well.
-            if let Some(times) = self.journal.full.note(now) {
-                warn!(%peer, max = self.config.max_connections, times, "connections refused: the worker is full");
-            }
-            return Err(Refused::Full {
-                max: self.config.max_connections,
-            });
-        }
-        self.seed = self
-            .seed
-            .wrapping_mul(0x5851_F42D_4C95_7F2D)
-            .wrapping_add(0x1405_7B7E_F767_814F);
-        let id = self.connections.insert(|generation| Connection {
-            generation,
-            peer,
-            protocol: connection::Session::new(protocol, &self.shared, now, self.seed),
-            roles: Vec::new(),
-            is_input_paused: false,
-            pending_input: Vec::new(),
-            half_closed: None,
-            armed: Time::NEVER,
-            since: now,
-            last_input: now,
-            bytes_in: 0,
-            phase: Phase::Open,
-            is_silent: false,
-            is_touched: false,
-            looks: 0,
-            is_waking: false,
-            may_have_more: false,
-            said: None,
-            requests: PerSecond::default(),
-            work: WorkMeter::default(),
-            has_failed: false,
-        });
-        self.stats.accepted += 1;
-        if let Some(connection) = self.connections.get(id) {
-            let peer = connection.peer(id);
-            self.report(now, Event::Connected { peer });
-        }
+        let id = self.insert(now, peer, |shared, seed| {
+            connection::Session::new(protocol, shared, now, seed)
+        })?;
         self.connections.touch(id);
         self.work_off(now);
         Ok(id)
@@ -430,6 +391,61 @@ impl Server {
 
 /// The machinery below the calls above.
 impl Server {
+    /// One more connection, with a session of its own.
+    fn insert(
+        &mut self,
+        now: Time,
+        peer: SocketAddr,
+        session: impl FnOnce(&Shared, u64) -> connection::Session,
+    ) -> Result<ConnectionId, Refused> {
+        if self.is_shutting_down {
+            return Err(Refused::ShuttingDown);
+        }
+        if self.connections.len() >= self.config.max_connections {
+            self.stats.refused += 1;
+            // What fills a worker up is not to fill the log up as well.
+            if let Some(times) = self.journal.full.note(now) {
+                warn!(%peer, max = self.config.max_connections, times, "connections refused: the worker is full");
+            }
+            return Err(Refused::Full {
+                max: self.config.max_connections,
+            });
+        }
+        self.seed = self
+            .seed
+            .wrapping_mul(0x5851_F42D_4C95_7F2D)
+            .wrapping_add(0x1405_7B7E_F767_814F);
+        let id = self.connections.insert(|generation| Connection {
+            generation,
+            peer,
+            protocol: session(&self.shared, self.seed),
+            roles: Vec::new(),
+            is_input_paused: false,
+            pending_input: Vec::new(),
+            half_closed: None,
+            armed: Time::NEVER,
+            since: now,
+            last_input: now,
+            bytes_in: 0,
+            phase: Phase::Open,
+            is_silent: false,
+            is_touched: false,
+            looks: 0,
+            is_waking: false,
+            may_have_more: false,
+            said: None,
+            requests: PerSecond::default(),
+            work: WorkMeter::default(),
+            has_failed: false,
+        });
+        self.stats.accepted += 1;
+        if let Some(connection) = self.connections.get(id) {
+            let peer = connection.peer(id);
+            self.report(now, Event::Connected { peer });
+        }
+        Ok(id)
+    }
+
     fn advance(&mut self, now: Time) -> Time {
         self.now = self.now.max(now);
         self.now
@@ -636,7 +652,7 @@ impl Server {
             return;
         };
         let resumes = !connection.is_paused() && mem::take(&mut connection.is_input_paused);
-        let has_output = !connection.protocol.output().is_empty();
+        let has_output = connection.protocol.has_output();
         // A connection whose socket takes nothing has been woken long since, but is to be read again.
         if resumes || (has_output && !connection.is_waking) {
             connection.is_waking = true;
@@ -659,7 +675,7 @@ impl Server {
         if connection.phase != Phase::Open || !connection.protocol.is_closing() {
             return;
         }
-        if connection.protocol.output().is_empty() {
+        if !connection.protocol.has_output() {
             self.linger(now, id);
         } else if connection.protocol.is_closed() {
             self.end_roles(id, EndCause::Closed);
@@ -673,10 +689,11 @@ impl Server {
             return;
         };
         let is_half_closed = connection.half_closed.is_some();
+        let is_local = connection.protocol.is_local();
         connection.phase = Phase::Lingering { until: now + LINGER };
         connection.pending_input = Vec::new();
         self.end_roles(id, EndCause::Closed);
-        if is_half_closed {
+        if is_half_closed || is_local {
             self.drop_connection(id, &"closed by peer");
         } else {
             self.actions.push_back(Action::Shutdown(id));

@@ -1,6 +1,6 @@
 //! What a server asks the world, and what it can be answered.
 
-use super::{ConnectionId, Protocol};
+use super::{ConnectionId, Transport};
 use crate::StreamKey;
 use alloc::boxed::Box;
 use core::fmt;
@@ -113,7 +113,7 @@ pub struct AuthorizeRequest {
     /// Where it comes from.
     pub peer: SocketAddr,
     /// What it speaks.
-    pub protocol: Protocol,
+    pub protocol: Transport,
     /// The stream, without the query: app and name.
     pub stream: StreamKey,
     /// The parameters that came with the name, as sent: `name=value` pairs joined by `&`.

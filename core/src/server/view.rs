@@ -128,16 +128,19 @@ pub enum Transport {
     Http,
     /// FLV in the messages of a WebSocket.
     WebSocket,
+    /// Frames, from or to the program that the server runs in. Its peer has the address `0.0.0.0:0`.
+    Local,
 }
 
 impl Transport {
-    /// The name, as in the log: `rtmp`, `http` or `websocket`.
+    /// The name, as in the log: `rtmp`, `http`, `websocket` or `local`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Transport::Rtmp => "rtmp",
             Transport::Http => "http",
             Transport::WebSocket => "websocket",
+            Transport::Local => "local",
         }
     }
 }
@@ -253,7 +256,7 @@ impl Server {
                 .collect(),
             bytes_in: connection.bytes_in,
             bytes_out: output.sent(),
-            queued: output.len(),
+            queued: connection.protocol.queued(),
             missed: missed.sum(),
         }
     }

@@ -3,7 +3,7 @@
 use super::world::World;
 use crate::StreamKey;
 use crate::rtmp::Purpose::{Play, Publish};
-use crate::server::{Answer, AuthorizeRequest, Config, Grant, Intent, Otherwise, Protocol, Question};
+use crate::server::{Answer, AuthorizeRequest, Config, Grant, Intent, Otherwise, Protocol, Question, Transport};
 use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
@@ -35,7 +35,7 @@ fn an_rtmp_publisher_starts_once_it_is_allowed() {
     let publisher = world.rtmp(0, Publish, "live", "x?token=secret", 1);
     assert_eq!(world.heard(publisher), "");
     let request = asked(&world);
-    assert_eq!((request.intent, request.protocol), (Intent::Publish, Protocol::Rtmp));
+    assert_eq!((request.intent, request.protocol), (Intent::Publish, Transport::Rtmp));
     assert_eq!((request.stream.as_str(), &*request.query), ("live/x", "token=secret"));
     assert_eq!((request.peer.port(), &*request.tc_url), (40_000, "rtmp://host/live"));
     let shown = format!("{request:?}");

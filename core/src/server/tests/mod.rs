@@ -8,6 +8,7 @@ mod half_closed;
 mod journal;
 mod kick;
 mod late;
+mod local;
 mod names;
 mod pages;
 mod reconfigure;

@@ -3,7 +3,9 @@
 use crate::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
 use crate::rtmp::{ClientEvent, ClientRequest, ClientSession, Purpose};
 use crate::server::connection::{Activity, Role};
-use crate::server::{Action, Answer, Config, ConnectionId, Protocol, Question, Server, ShardId, ShardMessage, Ticket};
+use crate::server::{
+    Action, Answer, Config, ConnectionId, LocalEvent, Protocol, Question, Server, ShardId, ShardMessage, Ticket,
+};
 use crate::{Frame, FrameClass, FrameKind, Limits, Output, StreamKey, Time, Timestamp};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
@@ -30,6 +32,10 @@ pub(super) struct World {
     pub(super) delivers: bool,
     /// The shard that hears nothing for now.
     pub(super) stopped: Option<usize>,
+    /// What connections of the program's own have heard, in the order of all, with their shard.
+    pub(super) heard_locally: Vec<(usize, ConnectionId, LocalEvent)>,
+    /// Whether the program takes what they hear.
+    pub(super) takes_locally: bool,
 }
 
 /// One end of a connection in the hands of the test.
@@ -70,6 +76,8 @@ impl World {
             random: 1,
             delivers: true,
             stopped: None,
+            heard_locally: vec![],
+            takes_locally: true,
         }
     }
 
@@ -386,6 +394,11 @@ impl World {
             .iter_mut()
             .find(|client| client.shard == shard && client.id == id && !client.is_closed)
         else {
+            while self.takes_locally
+                && let Some(event) = server.poll_local(now, id)
+            {
+                self.heard_locally.push((shard, id, event));
+            }
             return;
         };
         loop {

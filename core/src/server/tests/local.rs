@@ -1,0 +1,252 @@
+//! Publishing and playing in process.
+
+use super::world::{World, frames, name};
+use crate::rtmp::Purpose::{Play, Publish};
+use crate::server::{ConnectionId, Kick, LocalEvent, Refused, RoleKind, Takeover, Transport};
+use crate::{EndCause, Frame, StateError, StreamKey, Timestamp};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn key(name: &str) -> StreamKey {
+    StreamKey::new(name).unwrap()
+}
+
+impl World {
+    fn local_publish(&mut self, shard: usize, stream: &str) -> ConnectionId {
+        let id = self.servers[shard].publish(self.now, key(stream)).unwrap();
+        self.settle();
+        id
+    }
+
+    fn local_play(&mut self, shard: usize, stream: &str) -> ConnectionId {
+        let id = self.servers[shard].play(self.now, key(stream)).unwrap();
+        self.settle();
+        id
+    }
+
+    fn local_send(&mut self, shard: usize, id: ConnectionId, script: &str) {
+        for frame in frames(script) {
+            self.servers[shard].send_frame(self.now, id, frame).unwrap();
+        }
+        self.settle();
+    }
+
+    /// What a connection of the program's own hears, in the notation of the other clients.
+    fn local_heard(&mut self, shard: usize, id: ConnectionId) -> String {
+        let is_its = |heard: &mut (usize, ConnectionId, LocalEvent)| (heard.0, heard.1) == (shard, id);
+        let heard: Vec<_> = self
+            .heard_locally
+            .extract_if(.., is_its)
+            .map(|(_, _, event)| match event {
+                LocalEvent::Frame(frame) => name(&frame),
+                LocalEvent::Tracks(tracks) => format!("[{} {}]", tracks.audio, tracks.video),
+                LocalEvent::Accepted => "[accepted]".into(),
+                LocalEvent::Refused(reason) => format!("[{reason}]"),
+                LocalEvent::Ended(cause) => format!("[{cause}]"),
+            })
+            .collect();
+        heard.join(" ")
+    }
+
+    /// Whether any connection of the program's own is left.
+    fn has_local(&self, shard: usize) -> bool {
+        let connections = self.servers[shard].connections(self.now);
+        connections.iter().any(|it| it.protocol == Transport::Local)
+    }
+}
+
+#[test]
+fn players_on_all_workers_see_what_a_program_publishes() {
+    for (here, there) in [(0, 1), (1, 0)] {
+        let mut world = World::new(2, |_| {});
+        let publisher = world.local_publish(here, "live/x");
+        world.local_send(here, publisher, "V A K0 a5 P40");
+        assert_eq!(world.local_heard(here, publisher), "[accepted]");
+        let players = [
+            world.rtmp(here, Play, "live", "x", 9),
+            world.http_play(here, "/live/x"),
+            world.http_play(there, "/live/x"),
+        ];
+        world.local_send(here, publisher, "P80");
+        for player in players {
+            assert!(
+                world.frames_of(player).ends_with("K0 a5 P40 P80"),
+                "{}",
+                world.frames_of(player)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_program_plays_what_a_peer_publishes() {
+    for (here, there) in [(0, 0), (0, 1), (1, 0)] {
+        let mut world = World::new(2, |_| {});
+        let publisher = world.rtmp(here, Publish, "live", "x", 1);
+        world.publish(publisher, "V A K0 a5 P40");
+        let player = world.local_play(there, "live/x");
+        assert_eq!(
+            world.local_heard(there, player),
+            "[accepted] [true true] A0 V0 K0 a5 P40"
+        );
+        world.publish(publisher, "P80");
+        assert_eq!(world.local_heard(there, player), "P80");
+        world.servers[there].handle_eof(world.now, player);
+        world.settle();
+        assert!(!world.has_local(there));
+        assert_eq!(world.servers[there].poll_local(world.now, player), None);
+    }
+}
+
+#[test]
+fn a_program_that_plays_waits_for_the_publisher() {
+    let mut world = World::new(2, |_| {});
+    let [early, late] = ["live/x", "live/y"].map(|stream| world.local_play(0, stream));
+    let publisher = world.local_publish(1, "live/x");
+    world.local_send(1, publisher, "A V K0 a0");
+    assert_eq!(world.local_heard(0, early), "[accepted] [true true] A0 V0 K0 a0");
+    world.pass(SECOND * 30);
+    assert_eq!(world.local_heard(0, late), format!("[accepted] [{}]", EndCause::Absent));
+    assert_eq!(world.local_heard(0, early), "", "a program may be silent");
+}
+
+#[test]
+fn frames_before_the_answer_wait_for_it() {
+    for here in [0, 1] {
+        let mut world = World::new(2, |_| {});
+        let player = world.local_play(here, "live/x");
+        world.delivers = false;
+        let publisher = world.local_publish(here, "live/x");
+        world.local_send(here, publisher, "V A K0 a0");
+        world.servers[here].handle_eof(world.now, publisher);
+        world.delivers = true;
+        world.settle();
+        assert_eq!(
+            world.local_heard(here, player),
+            "[accepted] [true true] A0 V0 K0 a0",
+            "{here}"
+        );
+        world.pass(SECOND * 11);
+        let ended = format!("[{}]", EndCause::Unpublished);
+        assert_eq!(world.local_heard(here, player), ended, "after the grace time");
+        assert!(!world.has_local(here));
+    }
+}
+
+#[test]
+fn a_name_that_is_taken_is_refused_to_a_program() {
+    let mut world = World::new(2, |config| config.takeover = Takeover::Never);
+    let first = world.rtmp(0, Publish, "live", "x", 1);
+    world.publish(first, "V K0");
+    let second = world.local_publish(1, "live/x");
+    world.pass(SECOND);
+    assert_eq!(world.local_heard(1, second), "[the stream has a publisher]");
+    assert!(!world.has_local(1));
+    let frame = Frame::audio(Timestamp::ZERO, vec![0xAF, 1].into());
+    let result = world.servers[1].send_frame(world.now, second, frame);
+    assert_eq!(result, Err(StateError::NotPublishing));
+}
+
+#[test]
+fn a_program_takes_over_with_its_first_frame() {
+    let mut world = World::new(2, |config| config.takeover = Takeover::Always);
+    let first = world.local_publish(0, "live/x");
+    world.local_send(0, first, "V A K0 a0");
+    let player = world.http_play(0, "/live/x");
+    let second = world.local_publish(1, "live/x");
+    world.local_send(1, second, "V A K0 a0 P40");
+    world.local_heard(0, first);
+    assert!(!world.has_local(0));
+    world.local_send(1, second, "P80");
+    let seen = world.seen(player);
+    assert!(
+        seen.starts_with("A0 V0 K0 a0 K10 a10") && seen.ends_with("P90"),
+        "{seen}"
+    );
+    assert_eq!(world.local_heard(1, second), "[accepted]");
+}
+
+#[test]
+fn a_program_that_takes_nothing_misses_frames() {
+    let mut world = World::new(1, |config| config.channel.lag_max_bytes = 4_000);
+    let publisher = world.local_publish(0, "live/x");
+    world.local_send(0, publisher, "V A K0 a0");
+    let player = world.local_play(0, "live/x");
+    assert_eq!(world.local_heard(0, player), "[accepted] [true true] A0 V0 K0 a0");
+    world.takes_locally = false;
+    let large = |time| {
+        Frame::video(
+            Timestamp::from_millis(time),
+            [&[0x27, 1, 0, 0, 0], &[7; 50_000][..]].concat().into(),
+        )
+    };
+    for time in 1..100 {
+        world.servers[0].send_frame(world.now, publisher, large(time)).unwrap();
+    }
+    world.settle();
+    world.takes_locally = true;
+    while let Some(event) = world.servers[0].poll_local(world.now, player) {
+        world.heard_locally.push((0, player, event));
+    }
+    assert_eq!(world.local_heard(0, player), "A99 V99", "headers for the next keyframe");
+    assert!(world.servers[0].stats().slow_skips > 0);
+    world.local_send(0, publisher, "P100 K140 a150");
+    assert_eq!(world.local_heard(0, player), "K140 a150");
+}
+
+#[test]
+fn what_waits_for_an_answer_is_bounded() {
+    let mut world = World::new(2, |config| config.limits.max_buffered_bytes = 100);
+    world.delivers = false;
+    // One of the two has its home on the other worker.
+    let ids = [0, 1].map(|shard| world.local_publish(shard, "live/x"));
+    let frame = Frame::audio(Timestamp::ZERO, vec![0xAF; 60].into());
+    let mut send = |shard: usize| world.servers[shard].send_frame(world.now, ids[shard], frame.clone());
+    let results: Vec<_> = [0, 1].map(|shard| (send(shard), send(shard))).into();
+    let full = StateError::OutputFull { waiting: 120, max: 100 };
+    assert!(results.contains(&(Ok(()), Err(full))), "{results:?}");
+}
+
+#[test]
+fn a_program_may_be_kicked_and_is_told() {
+    let mut world = World::new(1, |_| {});
+    let publisher = world.local_publish(0, "live/x");
+    world.local_send(0, publisher, "A a0");
+    let player = world.local_play(0, "live/x");
+    world.pass(SECOND * 3);
+    world.local_heard(0, player);
+    let views = world.servers[0].connections(world.now);
+    let kinds: Vec<_> = views.iter().map(|it| it.roles[0].kind).collect();
+    assert_eq!(kinds, [RoleKind::Publishes, RoleKind::Plays]);
+    let kick = Kick::stream(key("live/x")).with_ban(SECOND);
+    assert_eq!(world.servers[0].kick(world.now, &kick), 2);
+    world.settle();
+    assert_eq!(world.local_heard(0, publisher), "[accepted] [an operator has ended it]");
+    assert_eq!(world.local_heard(0, player), format!("[{}]", EndCause::Kicked));
+    assert!(!world.has_local(0));
+    let again = world.local_publish(0, "live/x");
+    assert!(world.local_heard(0, again).contains("operator"));
+}
+
+#[test]
+fn a_server_that_shuts_down_ends_its_program_too() {
+    let mut world = World::new(1, |_| {});
+    let publisher = world.local_publish(0, "live/x");
+    world.local_send(0, publisher, "A a0");
+    world.shutdown();
+    assert!(
+        world
+            .local_heard(0, publisher)
+            .ends_with("[the server is shutting down]")
+    );
+    assert!(world.servers[0].is_drained());
+    assert_eq!(
+        world.servers[0].play(world.now, key("live/x")),
+        Err(Refused::ShuttingDown)
+    );
+}
