@@ -3,8 +3,9 @@
 #![cfg(all(feature = "tokio", feature = "smol", feature = "mio"))]
 #![allow(missing_docs, reason = "a test")]
 
-use headwater_core::server::{self, Event, HttpAbsent, Intent, Kick, RoleKind};
-use headwater_driver::{Authorizer, Config, Listen, Observer, Responder, Running, Server};
+use headwater_core::server::{self, Event, HttpAbsent, Intent, Kick, LocalEvent, RoleKind};
+use headwater_core::{EndCause, Frame, FrameClass, StreamKey, Timestamp};
+use headwater_driver::{Authorizer, Config, Listen, LocalEvents, Observer, Responder, Running, Server};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::mpsc;
@@ -185,5 +186,136 @@ fn a_server_that_has_stopped_answers_nothing() {
         running.wait().unwrap();
         let streams = handle.streams().wait(DEADLINE);
         assert_eq!((streams.value.len(), streams.missing.len()), (0, 2));
+    }
+}
+
+/// A stream with sound and a picture every 40 ms, of which each 25th is a keyframe.
+fn frame(index: u32) -> Frame {
+    let time = |index| Timestamp::from_millis(index * 20);
+    match index {
+        0 => Frame::video(time(0), vec![0x17, 0, 0, 0, 0, 1].into()),
+        1 => Frame::audio(time(0), vec![0xAF, 0, 0x12, 0x10].into()),
+        _ if index % 2 == 1 => Frame::audio(time(index), vec![0xAF, 1, 0x21].into()),
+        _ => {
+            let head = if index % 50 == 2 { 0x17 } else { 0x27 };
+            let mut payload = vec![0; 1_000];
+            payload[..2].copy_from_slice(&[head, 1]);
+            payload[5..].fill(index.to_le_bytes()[0]);
+            Frame::video(time(index), payload.into())
+        }
+    }
+}
+
+fn key(name: &str) -> StreamKey {
+    StreamKey::new(name).unwrap()
+}
+
+#[test]
+fn a_program_plays_what_it_publishes() {
+    for start in RUNTIMES {
+        let server = Server::bind(config()).unwrap();
+        let (address, handle) = (server.addresses().http().unwrap(), server.handle());
+        let mut publisher = handle.publish(key("live/x"));
+        let running = start(server);
+        assert_eq!(publisher.events().recv_timeout(DEADLINE), Ok(LocalEvent::Accepted));
+        for index in 0..20 {
+            publisher.send(frame(index)).unwrap();
+        }
+        let mut played = handle.play(key("live/x"));
+        let mut player = request(address, "GET /live/x HTTP/1.0\r\n\r\n");
+        assert_eq!(played.recv_timeout(DEADLINE), Ok(LocalEvent::Accepted));
+        let Ok(LocalEvent::Tracks(tracks)) = played.recv_timeout(DEADLINE) else {
+            panic!("it is told what comes");
+        };
+        assert!(tracks.audio && tracks.video);
+        let mut heard = Vec::new();
+        for index in 20..40 {
+            publisher.send(frame(index)).unwrap();
+        }
+        while heard.len() < 40 {
+            match played.recv_timeout(DEADLINE).unwrap() {
+                LocalEvent::Frame(frame) => heard.push(frame),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(heard[0].class, FrameClass::SequenceHeader);
+        let sent = (2..40).map(|index| frame(index).payload);
+        assert!(
+            heard[2..]
+                .iter()
+                .map(|frame| &frame.payload)
+                .eq(&sent.collect::<Vec<_>>())
+        );
+        let stream = handle.streams().wait(DEADLINE).value.remove(0);
+        wait_for(|| (handle.streams().wait(DEADLINE).value[0].players == 2).then_some(()));
+        assert_eq!((stream.key.as_str(), stream.frames), ("live/x", 40));
+        let kicked = handle.kick(Kick::stream(key("live/x"))).wait(DEADLINE).value;
+        assert_eq!(kicked, 3);
+        assert_eq!(played.recv_timeout(DEADLINE), Ok(LocalEvent::Ended(EndCause::Kicked)));
+        assert_eq!(played.recv(), None);
+        let refused = publisher.events().recv_timeout(DEADLINE);
+        assert_eq!(refused, Ok(LocalEvent::Refused("an operator has ended it".into())));
+        assert!(publisher.send(frame(40)).is_err());
+        let mut flv = Vec::new();
+        player.read_to_end(&mut flv).unwrap();
+        assert!(flv.starts_with(b"HTTP/1.1 200"));
+        drop(running);
+    }
+}
+
+#[test]
+fn a_program_that_does_not_take_its_frames_holds_nobody_up() {
+    for start in RUNTIMES {
+        let server = Server::bind(config()).unwrap();
+        let handle = server.handle();
+        let running = start(server);
+        let publisher = handle.publish(key("live/x"));
+        (0..20).for_each(|index| publisher.send(frame(index)).unwrap());
+        let [mut slow, mut good] = [(); 2].map(|()| handle.play(key("live/x")));
+        let next_frame = |events: &mut LocalEvents| {
+            wait_for(|| match events.recv_timeout(DEADLINE).unwrap() {
+                LocalEvent::Frame(frame) => Some(frame),
+                _ => None,
+            })
+        };
+        next_frame(&mut slow);
+        let large = |index| {
+            let mut frame = frame(index);
+            frame.payload = [&frame.payload, &vec![1; 500_000][..]].concat().into();
+            frame
+        };
+        // Pictures alone are told apart by what they show.
+        let number = |frame: &Frame| frame.payload.get(5).copied().unwrap_or_default();
+        let pictures = || (20..=200).step_by(2);
+        for index in pictures() {
+            publisher.send(large(index)).unwrap();
+            while number(&next_frame(&mut good)) != number(&frame(index)) {}
+        }
+        // A keyframe for it to go on from.
+        publisher.send(frame(202)).unwrap();
+        let mut seen = vec![];
+        while seen.last() != Some(&number(&frame(202))) {
+            seen.push(number(&next_frame(&mut slow)));
+        }
+        assert!(seen.len() < pictures().count() / 2, "{} are too old", seen.len());
+        assert!(handle.stats().wait(DEADLINE).value.slow_skips > 0);
+        drop(running);
+    }
+}
+
+#[test]
+fn what_a_program_waits_for_ends_with_the_server() {
+    for start in RUNTIMES {
+        let server = Server::bind(config()).unwrap();
+        let handle = server.handle();
+        let running = start(server);
+        let mut waiting = handle.play(key("live/x"));
+        assert_eq!(waiting.recv(), Some(LocalEvent::Accepted));
+        handle.stop();
+        assert!(matches!(waiting.recv(), Some(LocalEvent::Ended(_))));
+        assert_eq!(waiting.recv(), None);
+        running.wait().unwrap();
+        assert_eq!(handle.play(key("live/x")).recv(), None, "nobody is there");
+        assert!(handle.publish(key("live/x")).send(frame(0)).is_err());
     }
 }

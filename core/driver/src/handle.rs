@@ -1,10 +1,12 @@
 //! What a server is told and asked from outside its threads.
 
+use crate::local::{LocalEvents, LocalMail, Publisher};
 use crate::mail::{Call, Mail, Mailbox};
 use crate::reply::{self, Reply};
 use crate::terms::Terms;
-use headwater_core::Time;
 use headwater_core::server::{self, ConnectionView, Kick, ServerStats, ShardId, StreamView};
+use headwater_core::{Target, Time};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// Tells a [`Server`](crate::Server) what to do, and asks what there is, from any thread: before it runs, while it does, and in
@@ -72,6 +74,34 @@ impl Handle {
     pub fn reconfigure(&self, config: server::Config) -> Reply<()> {
         let config = Arc::new(self.shared.terms.applied_to(config));
         self.ask(move |server, now| server.reconfigure(now, config.clone()), |(), ()| {})
+    }
+
+    /// Publishes a stream of the program's own, whose frames the [`Publisher`] takes. The rules are those for every publisher;
+    /// only the authorizer is not asked.
+    #[must_use]
+    pub fn publish(&self, target: impl Into<Target>) -> Publisher {
+        let target = target.into();
+        let shard = self.shard_for(&target);
+        Publisher::new(LocalEvents::new(self.clone(), shard, |end| {
+            LocalMail::Publish(target, end)
+        }))
+    }
+
+    /// Plays a stream in the program itself: its frames come with their headers, from the GOP cache on, as for every player,
+    /// and a program that is too slow misses some. If the stream is not there, it is waited for as by an RTMP player.
+    #[must_use]
+    pub fn play(&self, target: impl Into<Target>) -> LocalEvents {
+        let target = target.into();
+        let shard = self.shard_for(&target);
+        LocalEvents::new(self.clone(), shard, |end| LocalMail::Play(target, end))
+    }
+
+    /// The worker that publishes and plays a stream for the program: the same for both, so that frames need not cross.
+    fn shard_for(&self, target: &Target) -> ShardId {
+        let mut hasher = DefaultHasher::new();
+        target.key.hash(&mut hasher);
+        let shard = hasher.finish() % u64::from(self.shards().max(1));
+        ShardId(u16::try_from(shard).unwrap_or(0))
     }
 
     /// Asks the server of each worker, and adds up what they say.

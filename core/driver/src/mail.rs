@@ -1,5 +1,6 @@
 //! What reaches a worker from other threads.
 
+use crate::local::{Link, LocalMail};
 use headwater_core::Time;
 use headwater_core::server::{Answer, Server, ShardId, ShardMessage, Ticket};
 use std::fmt;
@@ -16,6 +17,8 @@ pub(crate) enum Mail {
     Answer(Ticket, Answer),
     /// What a program wants of this worker's server.
     Call(Call),
+    /// About a stream that the program publishes or plays.
+    Local(Arc<Link>, LocalMail),
     /// Stop accepting, end what there is, return.
     Stop,
 }

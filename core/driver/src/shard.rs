@@ -90,6 +90,8 @@ pub struct Shard<S> {
     yields_until: Time,
     /// What the server asks, until somebody takes it.
     questions: VecDeque<(Ticket, Question)>,
+    /// Connections of the program's own that have something to take, until somebody takes them.
+    locals: VecDeque<ConnectionId>,
     /// Whether anything was reported since the last turn.
     is_busy: bool,
     scratch: Box<[u8]>,
@@ -147,6 +149,7 @@ impl<S: Socket> Shard<S> {
             yield_queue: VecDeque::new(),
             yields_until: Time::ZERO,
             questions: VecDeque::new(),
+            locals: VecDeque::new(),
             is_busy: false,
             scratch: vec![0; SCRATCH].into(),
             drain_until: None,
@@ -244,6 +247,12 @@ impl<S: Socket> Shard<S> {
         self.questions.pop_front()
     }
 
+    /// The next connection of the program's own, opened by [`Server::publish`] or [`Server::play`], that has something for
+    /// [`Server::poll_local`]. Take them after each [`turn`](Self::turn).
+    pub fn poll_local(&mut self) -> Option<ConnectionId> {
+        self.locals.pop_front()
+    }
+
     /// The next event, if the server's configuration says that events are kept. Take them after each
     /// [`turn`](Self::turn).
     pub fn poll_event(&mut self) -> Option<Event> {
@@ -335,10 +344,11 @@ impl<S: Socket> Shard<S> {
         match action {
             Action::Wake(id) => {
                 // A connection that is served soon has its interest brought up to date then.
-                if !self.enqueue(id)
-                    && let Some(connection) = find(&mut self.connections, id)
-                {
-                    connection.update_interest(now, &mut self.server);
+                if !self.enqueue(id) {
+                    match find(&mut self.connections, id) {
+                        Some(connection) => connection.update_interest(now, &mut self.server),
+                        None => self.locals.push_back(id),
+                    }
                 }
             }
             Action::Read(id) => {

@@ -1,6 +1,7 @@
 //! One thread of a server, but for how it waits.
 
 use crate::hooks::Hooks;
+use crate::local::Locals;
 use crate::mail::{Inbox, Mail};
 use crate::{Clock, Handle, Shard, Socket, random_seed};
 use headwater_core::Time;
@@ -29,6 +30,8 @@ pub struct Worker<S> {
     /// For messages to the other workers.
     handle: Handle,
     hooks: Hooks,
+    /// Streams that the program publishes and plays.
+    locals: Locals,
     /// Whether the shard has work left from its last turn.
     has_more: bool,
     /// Until when the thread waits, if nothing happens before.
@@ -54,6 +57,7 @@ impl<S: Socket> Worker<S> {
             inbox,
             handle,
             hooks,
+            locals: Locals::default(),
             has_more: false,
             waits_until: Time::NEVER,
             is_stepping: false,
@@ -159,6 +163,7 @@ impl<S: Socket> Worker<S> {
                 Mail::Shard(from, message) => self.shard.handle_shard(now, from, message),
                 Mail::Answer(ticket, answer) => self.shard.answer(now, ticket, answer),
                 Mail::Call(call) => call.make(self.shard.server(), now),
+                Mail::Local(link, mail) => self.locals.handle(now, self.shard.server(), &link, mail),
                 Mail::Stop => self.shard.shutdown(now),
             }
         }
@@ -177,6 +182,10 @@ impl<S: Socket> Worker<S> {
         }
         while let Some(event) = self.shard.poll_event() {
             self.hooks.tell(event);
+        }
+        while let Some(id) = self.shard.poll_local() {
+            self.locals.fill(now, self.shard.server(), id);
+            self.has_more = true;
         }
     }
 }

@@ -1,0 +1,335 @@
+//! Streams that the program itself publishes and plays, from any thread.
+//!
+//! ```text
+//!   program                             worker
+//!   Publisher ── frames, by mail ─────▶ Server::send_frame
+//!   LocalEvents ◀── Link, bounded ───── Server::poll_local
+//! ```
+
+use crate::Handle;
+use crate::mail::Mail;
+use headwater_core::server::{ConnectionId, LocalEvent, Refused, Server, ShardId};
+use headwater_core::{Frame, Target, Time};
+use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::sync::mpsc::{RecvTimeoutError, SendError, TrySendError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use tracing::debug;
+
+/// Payload bytes that may be under way between the program and a worker, in each direction; one frame may be larger. 1 MiB:
+/// a few keyframes, or seconds of sound. Beyond that a player's frames wait in their stream, where what is too old is skipped.
+pub const MAX_UNDER_WAY: usize = 1 << 20;
+
+/// A stream that the program publishes: by [`Handle::publish`]. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Publisher {
+    events: LocalEvents,
+}
+
+/// What a publish or play of the program's own hears, in order: see [`LocalEvent`]. Dropped, it ends the publish or play.
+///
+/// After the last event, and once the server has stopped, there is nothing more. As an iterator it blocks.
+#[derive(Debug)]
+pub struct LocalEvents {
+    link: Arc<Link>,
+    handle: Handle,
+    shard: ShardId,
+}
+
+impl Publisher {
+    pub(crate) fn new(events: LocalEvents) -> Self {
+        Publisher { events }
+    }
+
+    /// Publishes a frame. Blocks while more than [`MAX_UNDER_WAY`] bytes are on their way, until the server runs if it does
+    /// not yet.
+    ///
+    /// The server gives each frame on at once: the program keeps the pace that the timestamps say. What it sends before the
+    /// publish is [accepted](LocalEvent::Accepted) waits in the server, up to
+    /// [`Limits::max_buffered_bytes`](headwater_core::Limits::max_buffered_bytes); what does not fit is left out.
+    ///
+    /// # Errors
+    /// The frame, if the publish is over.
+    pub fn send(&self, frame: Frame) -> Result<(), SendError<Frame>> {
+        let len = frame.payload.len();
+        let state = self.events.link.state();
+        let is_full = |state: &mut State| !state.is_over && !state.has_room_for(len);
+        let waited = self.events.link.changed.wait_while(state, is_full);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        if state.is_over {
+            return Err(SendError(frame));
+        }
+        state.incoming += len;
+        drop(state);
+        self.events.tell(LocalMail::Frame(frame));
+        Ok(())
+    }
+
+    /// As [`send`](Self::send), without blocking.
+    ///
+    /// # Errors
+    /// The frame, if too much is on its way, or the publish is over.
+    pub fn try_send(&self, frame: Frame) -> Result<(), TrySendError<Frame>> {
+        let len = frame.payload.len();
+        let mut state = self.events.link.state();
+        if state.is_over {
+            return Err(TrySendError::Disconnected(frame));
+        }
+        if !state.has_room_for(len) {
+            return Err(TrySendError::Full(frame));
+        }
+        state.incoming += len;
+        drop(state);
+        self.events.tell(LocalMail::Frame(frame));
+        Ok(())
+    }
+
+    /// Whether it was accepted or refused, and how it ended.
+    pub fn events(&mut self) -> &mut LocalEvents {
+        &mut self.events
+    }
+}
+
+impl LocalEvents {
+    pub(crate) fn new(handle: Handle, shard: ShardId, begin: impl FnOnce(WorkerEnd) -> LocalMail) -> Self {
+        let link = Arc::new(Link::default());
+        let mail = begin(WorkerEnd(link.clone()));
+        let events = LocalEvents { link, handle, shard };
+        events.tell(mail);
+        events
+    }
+
+    /// The next event; blocks until there is one. `None` after the last.
+    pub fn recv(&mut self) -> Option<LocalEvent> {
+        let waited = self
+            .link
+            .changed
+            .wait_while(self.link.state(), |state| state.is_empty());
+        self.pop(waited.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The next event; blocks until there is one, or `timeout` is over.
+    ///
+    /// # Errors
+    /// That it is, or that there is none after the last.
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<LocalEvent, RecvTimeoutError> {
+        let state = self.link.state();
+        let waited = self
+            .link
+            .changed
+            .wait_timeout_while(state, timeout, |state| state.is_empty());
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if state.is_empty() {
+            return Err(RecvTimeoutError::Timeout);
+        }
+        self.pop(state).ok_or(RecvTimeoutError::Disconnected)
+    }
+
+    /// The next event, on whatever runtime. `None` after the last.
+    pub async fn recv_async(&mut self) -> Option<LocalEvent> {
+        poll_fn(|context| self.poll_recv(context)).await
+    }
+
+    fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<LocalEvent>> {
+        let mut state = self.link.state();
+        if state.is_empty() {
+            state.task = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(self.pop(state))
+    }
+
+    fn pop(&self, mut state: MutexGuard<'_, State>) -> Option<LocalEvent> {
+        let event = state.events.pop_front();
+        state.outgoing -= event.as_ref().map_or(0, len_of);
+        let asks_for_more = state.is_full && state.outgoing <= MAX_UNDER_WAY / 2;
+        state.is_full &= !asks_for_more;
+        drop(state);
+        if asks_for_more {
+            self.tell(LocalMail::More);
+        }
+        event
+    }
+
+    fn tell(&self, mail: LocalMail) {
+        self.handle.send(self.shard, Mail::Local(self.link.clone(), mail));
+    }
+}
+
+impl Iterator for LocalEvents {
+    type Item = LocalEvent;
+
+    fn next(&mut self) -> Option<LocalEvent> {
+        self.recv()
+    }
+}
+
+impl Drop for LocalEvents {
+    fn drop(&mut self) {
+        self.tell(LocalMail::Close);
+    }
+}
+
+/// What a worker is told about a publish or play of the program's own.
+#[derive(Debug)]
+pub(crate) enum LocalMail {
+    /// It begins.
+    Publish(Target, WorkerEnd),
+    Play(Target, WorkerEnd),
+    /// The next frame of a publish.
+    Frame(Frame),
+    /// There is room for more events.
+    More,
+    /// The program is done with it.
+    Close,
+}
+
+/// What a program and a worker share.
+#[derive(Debug, Default)]
+pub(crate) struct Link {
+    /// Its connection, once there is one.
+    id: OnceLock<ConnectionId>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// For the program.
+    events: VecDeque<LocalEvent>,
+    /// Payload bytes of the frames among them.
+    outgoing: usize,
+    /// Whether the worker has stopped to add some, and waits to be told of room.
+    is_full: bool,
+    /// Payload bytes of frames that the worker has not taken yet.
+    incoming: usize,
+    /// Whether no event will follow.
+    is_over: bool,
+    /// A task that waits for an event.
+    task: Option<Waker>,
+}
+
+/// The streams that the program publishes and plays by one worker.
+#[derive(Debug, Default)]
+pub(crate) struct Locals(HashMap<ConnectionId, WorkerEnd>);
+
+impl Locals {
+    pub(crate) fn handle(&mut self, now: Time, server: &mut Server, link: &Link, mail: LocalMail) {
+        match (mail, link.id.get()) {
+            (LocalMail::Publish(target, end), _) => self.begin(server.publish(now, target), end),
+            (LocalMail::Play(target, end), _) => self.begin(server.play(now, target), end),
+            (LocalMail::Frame(frame), id) => {
+                link.note_taken(&frame);
+                if let Some(&id) = id
+                    && let Err(reason) = server.send_frame(now, id, frame)
+                {
+                    debug!(conn = %id, %reason, "a frame of the program is left out");
+                }
+            }
+            (LocalMail::More, Some(&id)) => self.fill(now, server, id),
+            (LocalMail::Close, Some(&id)) => {
+                server.handle_eof(now, id);
+                self.0.remove(&id);
+            }
+            // It was refused.
+            (LocalMail::More | LocalMail::Close, None) => {}
+        }
+    }
+
+    /// Gives the program what there is for it.
+    pub(crate) fn fill(&mut self, now: Time, server: &mut Server, id: ConnectionId) {
+        if let Some(end) = self.0.get(&id)
+            && end.fill(|| server.poll_local(now, id))
+        {
+            self.0.remove(&id);
+        }
+    }
+
+    fn begin(&mut self, opened: Result<ConnectionId, Refused>, end: WorkerEnd) {
+        match opened {
+            Ok(id) => {
+                let is_first = end.0.id.set(id).is_ok();
+                debug_assert!(is_first, "a link is for one connection");
+                self.0.insert(id, end);
+            }
+            Err(refused) => {
+                let mut event = Some(LocalEvent::Refused(refused.to_string().into()));
+                end.fill(|| event.take());
+            }
+        }
+    }
+}
+
+/// The worker's side of a link. Dropped, it ends it: no event will follow.
+#[derive(Debug)]
+pub(crate) struct WorkerEnd(Arc<Link>);
+
+impl Link {
+    /// The worker has taken a frame from its mail.
+    fn note_taken(&self, frame: &Frame) {
+        self.state().incoming -= frame.payload.len();
+        self.changed.notify_all();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics with the lock held.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state();
+        change(&mut state);
+        let task = state.task.take();
+        drop(state);
+        self.changed.notify_all();
+        if let Some(task) = task {
+            task.wake();
+        }
+    }
+}
+
+impl State {
+    fn has_room_for(&self, len: usize) -> bool {
+        self.incoming == 0 || self.incoming + len <= MAX_UNDER_WAY
+    }
+
+    /// Whether there is something to wait for.
+    fn is_empty(&self) -> bool {
+        self.events.is_empty() && !self.is_over
+    }
+}
+
+impl WorkerEnd {
+    /// Moves events to the program while there is room, and returns whether the last was among them.
+    fn fill(&self, mut poll: impl FnMut() -> Option<LocalEvent>) -> bool {
+        let mut is_last = false;
+        self.0.change(|state| {
+            while !is_last {
+                state.is_full = state.outgoing >= MAX_UNDER_WAY;
+                if state.is_full {
+                    break;
+                }
+                let Some(event) = poll() else { break };
+                is_last = matches!(event, LocalEvent::Refused(_) | LocalEvent::Ended(_));
+                state.outgoing += len_of(&event);
+                state.events.push_back(event);
+            }
+        });
+        is_last
+    }
+}
+
+impl Drop for WorkerEnd {
+    fn drop(&mut self) {
+        self.0.change(|state| state.is_over = true);
+    }
+}
+
+fn len_of(event: &LocalEvent) -> usize {
+    match event {
+        LocalEvent::Frame(frame) => frame.payload.len(),
+        _ => 0,
+    }
+}
