@@ -146,7 +146,7 @@ impl Connections {
 
     /// Deadlines that are kept, those included that nobody waits for.
     #[cfg(test)]
-    pub(super) fn deadlines(&self) -> usize {
+    fn deadlines(&self) -> usize {
         self.deadlines.len()
     }
 }
@@ -160,4 +160,24 @@ fn find(slots: &mut Slab<Connection>, id: ConnectionId) -> Option<&mut Connectio
 
 fn id_of(index: usize, generation: u32) -> ConnectionId {
     ConnectionId::new(u32::try_from(index).unwrap_or(u32::MAX), generation)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Time;
+    use crate::server::{Config, Protocol, Server, ShardId};
+    use alloc::sync::Arc;
+
+    #[test]
+    fn connections_that_come_and_go_leave_no_deadlines_behind() {
+        let mut server = Server::new(Arc::new(Config::default()), ShardId(0), 1, 7);
+        let peer = ([10, 0, 0, 9], 40_000).into();
+        for _ in 0..10_000 {
+            let id = server.accept(Time::ZERO, Protocol::Http, peer).unwrap();
+            server.handle_reset(Time::ZERO, id);
+            while server.poll_action().is_some() {}
+        }
+        let deadlines = server.connections.deadlines();
+        assert!(deadlines < 100, "{deadlines}");
+    }
 }

@@ -237,8 +237,13 @@ impl Directory {
         self.ended.push_back((key, address));
     }
 
+    /// Names that something is known about.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     #[cfg(test)]
-    pub(super) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.entries.is_empty() && self.grace_times.len() == 0 && self.outbox.is_empty()
     }
 

@@ -384,6 +384,7 @@ impl Server {
         ServerStats {
             connections: self.connections.len(),
             streams: self.streams.len(),
+            names: self.directory.len(),
             ..self.stats
         }
     }

@@ -171,3 +171,6 @@ impl Server {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

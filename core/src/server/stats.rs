@@ -10,6 +10,9 @@ pub struct ServerStats {
     pub connections: usize,
     /// Streams that have a publisher or players here.
     pub streams: usize,
+    /// Names that this worker is the home of, which have a publisher, players or a grace time on any worker. So over all
+    /// workers each counts once.
+    pub names: usize,
     /// Connections accepted.
     pub accepted: u64,
     /// Connections refused because the worker was full.
@@ -44,6 +47,7 @@ impl AddAssign for ServerStats {
         let ServerStats {
             connections,
             streams,
+            names,
             accepted,
             refused,
             failed,
@@ -60,6 +64,7 @@ impl AddAssign for ServerStats {
         } = other;
         self.connections += connections;
         self.streams += streams;
+        self.names += names;
         self.accepted += accepted;
         self.refused += refused;
         self.failed += failed;

@@ -2,11 +2,11 @@
 
 use crate::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
 use crate::rtmp::{ClientEvent, ClientRequest, ClientSession, Purpose};
-use crate::server::connection::{Activity, Role};
 use crate::server::{
-    Action, Answer, Config, ConnectionId, LocalEvent, Protocol, Question, Server, ShardId, ShardMessage, Ticket,
+    Action, Answer, Config, ConnectionId, ConnectionView, LocalEvent, Protocol, Question, RoleKind, RoleView, Server,
+    ShardId, ShardMessage, Ticket,
 };
-use crate::{Frame, FrameClass, FrameKind, Limits, Output, StreamKey, Time, Timestamp};
+use crate::{Frame, FrameClass, FrameKind, Limits, Output, Time, Timestamp};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -208,20 +208,22 @@ impl World {
         self.clients[client].id
     }
 
+    /// What its shard says of the client's connection, while that is open.
+    pub(super) fn view(&self, client: usize) -> Option<ConnectionView> {
+        let Client { shard, id, .. } = self.clients[client];
+        let connections = self.servers[shard].connections(self.now);
+        connections.into_iter().find(|connection| connection.id == id)
+    }
+
     /// Whether the client has the name of a stream.
     pub(super) fn is_publishing(&self, client: usize) -> bool {
-        let Client { shard, id, .. } = self.clients[client];
-        let is_publishing = |role: &Role| matches!(role.activity, Activity::Publishing { .. });
-        self.servers[shard]
-            .connections
-            .get(id)
-            .is_some_and(|connection| connection.roles.iter().any(is_publishing))
+        let is_publishing = |role: &RoleView| role.kind == RoleKind::Publishes;
+        self.view(client).is_some_and(|it| it.roles.iter().any(is_publishing))
     }
 
     /// Bytes that wait to be sent to the client.
-    pub(super) fn waiting(&mut self, client: usize) -> usize {
-        let Client { shard, id, .. } = self.clients[client];
-        self.servers[shard].output(self.now, id).len()
+    pub(super) fn waiting(&self, client: usize) -> usize {
+        self.view(client).map_or(0, |it| it.queued)
     }
 
     /// Answers the question that was asked first.
@@ -324,15 +326,6 @@ impl World {
     pub(super) fn mail(&self, shard: usize) -> usize {
         let links = self.links.iter().filter(|((_, to), _)| usize::from(*to) == shard);
         links.map(|(_, queue)| queue.len()).sum()
-    }
-
-    /// Asserts that `to` has taken in all that `from`, where the stream is published, has sent it.
-    pub(super) fn assert_nothing_under_way(&mut self, from: usize, to: usize, stream: &str) {
-        let key = StreamKey::new(stream).unwrap();
-        let taken = self.servers[to].find_stream(&key).map(|(_, it)| it.intake.taken());
-        let (_, stream) = self.servers[from].find_stream(&key).unwrap();
-        let sent = stream.publisher.as_ref().unwrap().replicas.sent();
-        assert_eq!(Vec::from_iter(taken), sent);
     }
 
     /// A random number below `bound`.
