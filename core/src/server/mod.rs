@@ -59,9 +59,6 @@ mod stream;
 mod view;
 mod work;
 
-#[cfg(test)]
-mod tests;
-
 pub use action::{Action, ConnectionId, Protocol, Refused};
 pub use config::{Config, HttpAbsent, Takeover};
 pub use event::{Event, LAG_EPISODE, PUBLISHER_SILENCE, Peer, PlayTotals, PublishTotals, StreamInfo};

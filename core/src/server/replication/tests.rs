@@ -6,9 +6,6 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-/// A tag with a keyframe of a kilobyte.
-const PICTURE: usize = 1_000;
-
 /// The shard of a publisher and the shard of its players. Each is the other's only neighbour.
 struct Pair {
     publishing: Server,
@@ -41,10 +38,12 @@ impl Pair {
         pair
     }
 
+    /// Publishes keyframes of 1,000 bytes each.
     fn publish(&mut self, pictures: usize) {
-        let mut tag = Vec::from(*b"\x09\0\x03\xE8\0\0\0\0\0\0\0\x17\x01\0\0\0");
-        tag.resize(11 + PICTURE, 0);
-        tag.extend_from_slice(&(11 + PICTURE as u32).to_be_bytes());
+        let head = b"\x09\0\x03\xE8\0\0\0\0\0\0\0\x17\x01\0\0\0";
+        let mut tag = Vec::from(head);
+        tag.resize(11 + 1_000, 0);
+        tag.extend_from_slice(b"\0\0\x03\xF3");
         for _ in 0..pictures {
             self.publishing.handle_input(Time::ZERO, self.publisher, &tag);
             self.act();

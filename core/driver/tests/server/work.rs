@@ -1,10 +1,8 @@
 //! Input that is dear, from many connections that are each below what one may make.
 
-use super::world::World;
-use crate::server::Protocol;
-use alloc::format;
-use alloc::vec::Vec;
-use core::time::Duration;
+use crate::world::World;
+use headwater_core::server::Protocol;
+use std::time::Duration;
 
 /// A publisher that has sent nothing dear.
 fn publisher(world: &mut World, number: usize) -> usize {

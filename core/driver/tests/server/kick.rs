@@ -1,13 +1,11 @@
 //! Peers that an operator ends and keeps away.
 
-use super::streams::on_any_shards;
-use super::world::World;
-use crate::rtmp::Purpose::{Play, Publish};
-use crate::server::{Kick, Kicked, Protocol};
-use crate::{StreamKey, Time};
-use alloc::string::String;
-use alloc::vec::Vec;
-use core::time::Duration;
+use crate::streams::on_any_shards;
+use crate::world::World;
+use headwater_core::rtmp::Purpose::{Play, Publish};
+use headwater_core::server::{Kick, Protocol};
+use headwater_core::{StreamKey, Time};
+use std::time::Duration;
 
 const TEN_SECONDS: Duration = Duration::from_secs(10);
 
@@ -194,11 +192,7 @@ fn a_kick_of_nobody_ends_nobody() {
     assert!(world.clients[push].is_closed);
     let other = world.http_push(0, "/live/x", 2);
     world.push(other, "A a0");
-    let kick = Kick {
-        what: Kicked::Connection(id),
-        ..Kick::stream(key("live/x"))
-    };
-    assert_eq!(world.kick(&kick), 0, "another has its place");
+    assert_eq!(world.kick(&Kick::connection(id)), 0, "another has its place");
 }
 
 #[test]

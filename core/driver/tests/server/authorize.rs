@@ -1,12 +1,12 @@
 //! Whether the world lets peers publish and play.
 
-use super::world::World;
-use crate::StreamKey;
-use crate::rtmp::Purpose::{Play, Publish};
-use crate::server::{Answer, AuthorizeRequest, Config, Grant, Intent, Otherwise, Protocol, Question, Transport};
-use alloc::format;
-use alloc::string::String;
-use core::time::Duration;
+use crate::world::World;
+use headwater_core::StreamKey;
+use headwater_core::rtmp::Purpose::{Play, Publish};
+use headwater_core::server::{
+    Answer, AuthorizeRequest, Config, Grant, Intent, Otherwise, Protocol, Question, Transport,
+};
+use std::time::Duration;
 
 fn asking(change: impl FnOnce(&mut Config)) -> World {
     World::new(2, |config| {
@@ -134,10 +134,9 @@ fn a_browser_is_asked_for_credentials() {
 fn what_is_published_with_a_secret_key_has_a_public_name() {
     let mut world = asking(|config| config.authorize.play = false);
     let publisher = world.rtmp(1, Publish, "live", "secret", 1);
-    world.answer(Answer::Allow(Grant {
-        stream: StreamKey::new("live/public").ok(),
-        lasts: None,
-    }));
+    let mut grant = Grant::default();
+    grant.stream = StreamKey::new("live/public").ok();
+    world.answer(Answer::Allow(grant));
     world.publish(publisher, "V A K0 a5");
     let player = world.http_play(0, "/live/public");
     assert_eq!(world.seen(player), "A0 V0 K0 a5");
@@ -187,10 +186,9 @@ fn an_answer_about_a_peer_that_has_left_does_nothing() {
 fn a_permission_that_ends_ends_what_it_allowed() {
     let mut world = asking(|_| {});
     let lasts = |seconds| {
-        Answer::Allow(Grant {
-            stream: None,
-            lasts: Some(Duration::from_secs(seconds)),
-        })
+        let mut grant = Grant::default();
+        grant.lasts = Some(Duration::from_secs(seconds));
+        Answer::Allow(grant)
     };
     let publisher = world.rtmp(0, Publish, "live", "x", 1);
     world.answer(lasts(60));

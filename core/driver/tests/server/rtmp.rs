@@ -1,20 +1,17 @@
 //! What RTMP clients hear, alone and together with HTTP clients.
 
-use super::world::{World, drain, frames};
-use crate::Output;
-use crate::amf::AmfLimits;
-use crate::rtmp::Purpose::{Play, Publish};
-use crate::rtmp::chunk::{
+use crate::world::{World, drain, frames};
+use bytes::Bytes;
+use headwater_core::Output;
+use headwater_core::amf::AmfLimits;
+use headwater_core::rtmp::Purpose::{Play, Publish};
+use headwater_core::rtmp::chunk::{
     ChunkDecoder, ChunkEncoder, ChunkSize, ChunkStreamId, Message, MessageStreamId, MessageTypeId,
 };
-use crate::rtmp::message::{Command, Control, UserControl, command};
-use crate::server::{Config, Protocol};
-use crate::{Frame, Limits, Timestamp};
-use alloc::string::String;
-use alloc::vec::Vec;
-use alloc::{format, vec};
-use bytes::Bytes;
-use core::time::Duration;
+use headwater_core::rtmp::message::{Command, Control, UserControl, command};
+use headwater_core::server::{Config, Protocol};
+use headwater_core::{Frame, Limits, Timestamp};
+use std::time::Duration;
 
 #[test]
 fn each_way_in_reaches_each_way_out() {
@@ -217,7 +214,7 @@ impl Caller {
 
     /// What has been said since: commands by their name or code, frames as `frame`, each with its stream.
     fn hear(&mut self, world: &mut World) -> Vec<String> {
-        let received = core::mem::take(&mut world.clients[self.client].received);
+        let received = std::mem::take(&mut world.clients[self.client].received);
         let (mut input, mut heard) = (&received[..], vec![]);
         while let Some(message) = self.decoder.decode(&mut input).unwrap() {
             let what = match message.type_id {
@@ -523,7 +520,7 @@ fn a_peer_that_reads_late_gets_one_acknowledgement_of_all() {
         world.pass(Duration::from_millis(1));
     }
     world.take(caller.client, usize::MAX);
-    let received = core::mem::take(&mut world.clients[caller.client].received);
+    let received = std::mem::take(&mut world.clients[caller.client].received);
     let mut input = &received[..];
     let mut acknowledged = vec![];
     while let Some(message) = caller.decoder.decode(&mut input).unwrap() {

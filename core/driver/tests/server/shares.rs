@@ -1,9 +1,8 @@
 //! What one address may take up, and what that leaves to others.
 
-use super::world::World;
-use crate::rtmp::Purpose::{Play, Publish};
-use alloc::{format, vec::Vec};
-use core::time::Duration;
+use crate::world::World;
+use headwater_core::rtmp::Purpose::{Play, Publish};
+use std::time::Duration;
 
 /// An encoder at `host` publishes `path` and is gone. Returns whether it was let.
 fn come_and_go(world: &mut World, path: &str, host: u8) -> bool {

@@ -1,10 +1,10 @@
 //! One stream, whichever way its name was written.
 
-use super::streams::on_any_shards;
-use super::world::World;
-use crate::rtmp::Purpose::Publish;
-use crate::server::Protocol;
-use core::time::Duration;
+use crate::streams::on_any_shards;
+use crate::world::World;
+use headwater_core::rtmp::Purpose::Publish;
+use headwater_core::server::Protocol;
+use std::time::Duration;
 
 /// An encoder that publishes by RTMP what was typed, escapes and all.
 fn encoder(world: &mut World, shard: usize, name: &str) -> usize {

@@ -1,17 +1,15 @@
 //! What the log says, and how much.
 
-use super::world::{World, drain, frames};
-use crate::Output;
-use crate::flv::{FlvWriter, TagFlags};
-use crate::rtmp::Purpose::{Play, Publish};
-use crate::server::Protocol;
-use alloc::string::String;
-use alloc::sync::Arc;
-use alloc::{format, vec::Vec};
-use core::fmt::{Debug, Write as _};
-use core::net::Ipv4Addr;
-use core::time::Duration;
+use crate::world::{World, drain, frames};
+use headwater_core::Output;
+use headwater_core::flv::{FlvWriter, TagFlags};
+use headwater_core::rtmp::Purpose::{Play, Publish};
+use headwater_core::server::Protocol;
+use std::fmt::{Debug, Write as _};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::sync::Mutex;
+use std::time::Duration;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};

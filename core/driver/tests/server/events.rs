@@ -1,12 +1,9 @@
 //! What those who watch a server are told.
 
-use super::world::World;
-use crate::rtmp::Purpose::{Play, Publish};
-use crate::server::{Config, Event, Transport};
-use alloc::format;
-use alloc::string::String;
-use alloc::vec::Vec;
-use core::time::Duration;
+use crate::world::World;
+use headwater_core::rtmp::Purpose::{Play, Publish};
+use headwater_core::server::{Config, Event, Transport};
+use std::time::Duration;
 
 fn watched(change: impl FnOnce(&mut Config)) -> World {
     World::new(2, |config| {
@@ -17,7 +14,7 @@ fn watched(change: impl FnOnce(&mut Config)) -> World {
 
 /// The events of a shard since it was last asked, shortly.
 fn events(world: &mut World, shard: usize) -> Vec<String> {
-    let events = core::iter::from_fn(|| world.servers[shard].poll_event());
+    let events = std::iter::from_fn(|| world.servers[shard].poll_event());
     let brief = |event: Event| {
         let what = match &event {
             Event::Connected { .. } => "connected".into(),
@@ -37,6 +34,7 @@ fn events(world: &mut World, shard: usize) -> Vec<String> {
             Event::PlayRefused { reason, .. } => format!("play refused: {reason}"),
             Event::PlayLags { step, .. } => format!("played with {step:?} left out"),
             Event::PlayEnded { cause, totals, .. } => format!("play ended: {cause}, {} frames", totals.frames),
+            other => panic!("not known here: {other:?}"),
         };
         match event.peer() {
             Some(peer) => format!("{} {what}", peer.protocol),
@@ -82,7 +80,7 @@ fn totals_say_how_long_and_how_much() {
     }
     world.pass(Duration::from_secs(4));
     world.reset(publisher);
-    let totals = core::iter::from_fn(|| world.servers[0].poll_event()).find_map(|event| match event {
+    let totals = std::iter::from_fn(|| world.servers[0].poll_event()).find_map(|event| match event {
         Event::PublishEnded { totals, peer, .. } => Some((totals, peer.protocol)),
         _ => None,
     });

@@ -1,14 +1,10 @@
 //! Publishing and playing in process.
 
-use super::world::{World, frames, name};
-use crate::rtmp::Purpose::{Play, Publish};
-use crate::server::{ConnectionId, Kick, LocalEvent, Refused, RoleKind, Takeover, Transport};
-use crate::{EndCause, Frame, StateError, StreamKey, Timestamp};
-use alloc::format;
-use alloc::string::String;
-use alloc::vec;
-use alloc::vec::Vec;
-use core::time::Duration;
+use crate::world::{World, frames, name};
+use headwater_core::rtmp::Purpose::{Play, Publish};
+use headwater_core::server::{ConnectionId, Kick, LocalEvent, Refused, RoleKind, Takeover, Transport};
+use headwater_core::{EndCause, Frame, StateError, StreamKey, Timestamp};
+use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -48,6 +44,7 @@ impl World {
                 LocalEvent::Accepted => "[accepted]".into(),
                 LocalEvent::Refused(reason) => format!("[{reason}]"),
                 LocalEvent::Ended(cause) => format!("[{cause}]"),
+                other => panic!("not known here: {other:?}"),
             })
             .collect();
         heard.join(" ")

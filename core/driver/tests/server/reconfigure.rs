@@ -1,12 +1,11 @@
 //! A server that is given another configuration while it runs. One case for each field.
 
-use super::world::World;
-use crate::http::AllowedOrigin;
-use crate::rtmp::Purpose::Publish;
-use crate::server::{Answer, Config, HttpAbsent, Protocol, Takeover};
-use alloc::format;
-use alloc::sync::Arc;
-use core::time::Duration;
+use crate::world::World;
+use headwater_core::http::AllowedOrigin;
+use headwater_core::rtmp::Purpose::Publish;
+use headwater_core::server::{Answer, Config, HttpAbsent, Protocol, Takeover};
+use std::sync::Arc;
+use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -168,7 +167,7 @@ fn waits_apply_to_new_requests() {
     let refused = world.http_play(0, "/live/x");
     assert_eq!(world.status(refused), "HTTP/1.1 404 Not Found");
     let waits = world.http_play(0, "/live/x?wait=60");
-    let by_rtmp = world.rtmp(0, crate::rtmp::Purpose::Play, "live", "x", 1);
+    let by_rtmp = world.rtmp(0, headwater_core::rtmp::Purpose::Play, "live", "x", 1);
     world.pass(SECOND * 2);
     assert_eq!(world.status(waits), "HTTP/1.1 404 Not Found");
     assert!(world.clients[by_rtmp].is_shut_down);

@@ -1,15 +1,13 @@
 //! What HTTP and WebSocket players are told of a stream, on the publisher's worker and on others.
 
-use super::streams::on_any_shards;
-use super::world::{World, drain, frames};
-use crate::amf::amf0::Writer;
-use crate::flv::FlvWriter;
-use crate::rtmp::Purpose::Play;
-use crate::server::Protocol;
-use crate::{Frame, Output, Timestamp};
-use alloc::string::String;
-use alloc::vec::Vec;
-use core::time::Duration;
+use crate::streams::on_any_shards;
+use crate::world::{World, drain, frames};
+use headwater_core::amf::amf0::Writer;
+use headwater_core::flv::FlvWriter;
+use headwater_core::rtmp::Purpose::Play;
+use headwater_core::server::Protocol;
+use headwater_core::{Frame, Output, Timestamp};
+use std::time::Duration;
 
 const BOTH: u8 = 5;
 const PICTURES: u8 = 1;
@@ -46,7 +44,7 @@ impl World {
     /// A player by WebSocket.
     fn ws_play(&mut self, shard: usize, path: &str) -> usize {
         let client = self.connect(shard, Protocol::Http, 9);
-        let head = alloc::format!(
+        let head = format!(
             "GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
@@ -72,8 +70,8 @@ impl World {
 /// A second of pictures.
 fn pictures(second: u32) -> String {
     let start = second * 1_000;
-    let words: Vec<_> = (1..25).map(|it| alloc::format!("P{}", start + it * 40)).collect();
-    alloc::format!("K{start} {}", words.join(" "))
+    let words: Vec<_> = (1..25).map(|it| format!("P{}", start + it * 40)).collect();
+    format!("K{start} {}", words.join(" "))
 }
 
 #[test]
@@ -109,7 +107,7 @@ fn two_seconds_of_sound_before_the_pictures_are_waited_out() {
             world.push_metadata(publisher, true, true);
             world.push(publisher, "A a0");
             let players = [world.http_play(here, "/live/x"), world.ws_play(here, "/live/x")];
-            let sounds: Vec<_> = (1..50).map(|it| alloc::format!("a{}", it * 40)).collect();
+            let sounds: Vec<_> = (1..50).map(|it| format!("a{}", it * 40)).collect();
             world.push_in_time(publisher, &sounds.join(" "));
             assert_eq!(players.map(|it| world.flags(it)), [None; 2]);
             world.push(publisher, "V K2000");

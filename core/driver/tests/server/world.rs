@@ -1,21 +1,18 @@
 //! Whole servers with their clients, in memory and in virtual time.
 
-use crate::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
-use crate::rtmp::{ClientEvent, ClientRequest, ClientSession, Purpose};
-use crate::server::{
+use bytes::{Buf, Bytes};
+use headwater_core::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
+use headwater_core::rtmp::{ClientEvent, ClientRequest, ClientSession, Purpose};
+use headwater_core::server::{
     Action, Answer, Config, ConnectionId, ConnectionView, LocalEvent, Protocol, Question, RoleKind, RoleView, Server,
     ShardId, ShardMessage, Ticket,
 };
-use crate::{Frame, FrameClass, FrameKind, Limits, Output, Time, Timestamp};
-use alloc::collections::{BTreeMap, VecDeque};
-use alloc::string::String;
-use alloc::sync::Arc;
-use alloc::vec::Vec;
-use alloc::{format, vec};
-use bytes::{Buf, Bytes};
-use core::mem;
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
-use core::time::Duration;
+use headwater_core::{Frame, FrameClass, FrameKind, Limits, Output, Time, Timestamp};
+use std::collections::{BTreeMap, VecDeque};
+use std::mem;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Some servers that are the shards of one, and everybody who is connected to them.
 pub(super) struct World {

@@ -1,11 +1,9 @@
 //! Workers that hear from each other late, or cannot keep up.
 
-use super::world::World;
-use crate::rtmp::Purpose::{Play, Publish};
-use crate::server::Takeover;
-use alloc::string::String;
-use alloc::{format, vec, vec::Vec};
-use core::time::Duration;
+use crate::world::World;
+use headwater_core::rtmp::Purpose::{Play, Publish};
+use headwater_core::server::Takeover;
+use std::time::Duration;
 
 /// No picture that depends on one that is missing, and no time that goes back within a kind.
 fn is_playable(seen: &str) -> bool {

@@ -1,12 +1,11 @@
 //! Which frames each player gets, with one shard and with several.
 
-use super::world::{World, drain, frames};
-use crate::Output;
-use crate::flv::FlvWriter;
-use crate::rtmp::Purpose::Publish;
-use crate::server::{Config, HttpAbsent, Protocol};
-use alloc::{format, vec, vec::Vec};
-use core::time::Duration;
+use crate::world::{World, drain, frames};
+use headwater_core::Output;
+use headwater_core::flv::FlvWriter;
+use headwater_core::rtmp::Purpose::Publish;
+use headwater_core::server::{Config, HttpAbsent, Protocol};
+use std::time::Duration;
 
 /// Runs a case with everybody on one shard, and with publisher and players on any two of three.
 pub(super) fn on_any_shards(change: impl Fn(&mut Config), case: impl Fn(World, usize, usize)) {

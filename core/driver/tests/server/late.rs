@@ -1,11 +1,10 @@
 //! A server that was late itself: what its peers have done meanwhile is no silence of theirs.
 
-use super::streams::on_any_shards;
-use super::world::World;
-use crate::rtmp::Purpose::{Play, Publish};
-use crate::server::Protocol;
-use alloc::{format, vec::Vec};
-use core::time::Duration;
+use crate::streams::on_any_shards;
+use crate::world::World;
+use headwater_core::rtmp::Purpose::{Play, Publish};
+use headwater_core::server::Protocol;
+use std::time::Duration;
 
 const PROTOCOLS: [Protocol; 2] = [Protocol::Rtmp, Protocol::Http];
 
@@ -19,7 +18,7 @@ const LOOKS_IF_LATE: Duration = Duration::from_millis(2_100);
 fn publisher(world: &mut World, by: Protocol, shard: usize) -> usize {
     let publisher = match by {
         Protocol::Rtmp => world.rtmp(shard, Publish, "live", "x", 1),
-        Protocol::Http => world.http_push(shard, "/live/x", 1),
+        _ => world.http_push(shard, "/live/x", 1),
     };
     world.offer(publisher, "V A a0 K0");
     assert!(world.is_publishing(publisher));

@@ -1,9 +1,8 @@
 //! When publishers are read: in time for players, seldom without any.
 
-use super::world::World;
-use crate::rtmp::Purpose::{Play, Publish};
-use alloc::format;
-use core::time::Duration;
+use crate::world::World;
+use headwater_core::rtmp::Purpose::{Play, Publish};
+use std::time::Duration;
 
 /// One frame each 20 ms, as its encoder sends them.
 fn publish_for(world: &mut World, publisher: usize, millis: u32) {

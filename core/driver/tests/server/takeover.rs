@@ -1,14 +1,13 @@
 //! Which publisher has a name when several want it: with one shard and with several, by RTMP and by HTTP.
 
-use super::streams::on_any_shards;
-use super::world::{World, drain, frames};
-use crate::Output;
-use crate::flv::{FlvWriter, TagFlags};
-use crate::rtmp::Purpose::{Play, Publish};
-use crate::server::{Config, Protocol, Takeover};
-use alloc::{format, string::String, vec::Vec};
-use core::net::Ipv4Addr;
-use core::time::Duration;
+use crate::streams::on_any_shards;
+use crate::world::{World, drain, frames};
+use headwater_core::Output;
+use headwater_core::flv::{FlvWriter, TagFlags};
+use headwater_core::rtmp::Purpose::{Play, Publish};
+use headwater_core::server::{Config, Protocol, Takeover};
+use std::net::Ipv4Addr;
+use std::time::Duration;
 
 const PROTOCOLS: [Protocol; 2] = [Protocol::Rtmp, Protocol::Http];
 const STEP: Duration = Duration::from_millis(20);
@@ -21,14 +20,14 @@ const STRANGER: u8 = 2;
 fn newcomer(world: &mut World, by: Protocol, shard: usize, host: u8) -> usize {
     match by {
         Protocol::Rtmp => world.rtmp(shard, Publish, "live", "x", host),
-        Protocol::Http => world.http_push(shard, "/live/x", host),
+        _ => world.http_push(shard, "/live/x", host),
     }
 }
 
 fn send(world: &mut World, by: Protocol, client: usize, script: &str) {
     match by {
         Protocol::Rtmp => world.publish(client, script),
-        Protocol::Http => world.push(client, script),
+        _ => world.push(client, script),
     }
 }
 
@@ -49,7 +48,7 @@ fn may_send(world: &World, by: Protocol, client: usize) -> bool {
 fn is_refused(world: &World, by: Protocol, client: usize) -> bool {
     let is_told = match by {
         Protocol::Rtmp => world.heard(client).ends_with("[NetStream.Publish.BadName]"),
-        Protocol::Http => world.status(client) == "HTTP/1.1 409 Conflict",
+        _ => world.status(client) == "HTTP/1.1 409 Conflict",
     };
     is_told && world.clients[client].is_shut_down
 }

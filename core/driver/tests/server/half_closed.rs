@@ -1,12 +1,10 @@
 //! Players that have closed their sending side, or left, while nothing is sent to them.
 
-use super::connections::{codes, http};
-use super::world::World;
-use crate::rtmp::Purpose::{Play, Publish};
-use crate::server::Protocol;
-use alloc::format;
-use alloc::string::String;
-use core::time::Duration;
+use crate::connections::{codes, http};
+use crate::world::World;
+use headwater_core::rtmp::Purpose::{Play, Publish};
+use headwater_core::server::Protocol;
+use std::time::Duration;
 
 const HEAD: &str = "HTTP/1.1\r\nHost: x\r\n";
 const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\

@@ -1,12 +1,10 @@
 //! Lists of what there is.
 
-use super::world::World;
-use crate::media::Codec;
-use crate::rtmp::Purpose::{Play, Publish};
-use crate::server::{ConnectionView, Protocol, RoleKind, Server, ServerStats, StreamView, Transport};
-use alloc::string::{String, ToString};
-use alloc::{format, vec, vec::Vec};
-use core::time::Duration;
+use crate::world::World;
+use headwater_core::media::Codec;
+use headwater_core::rtmp::Purpose::{Play, Publish};
+use headwater_core::server::{ConnectionView, Protocol, RoleKind, Server, ServerStats, StreamView, Transport};
+use std::time::Duration;
 
 impl World {
     /// All streams, as all shards together see them.

@@ -1,10 +1,8 @@
 //! What web pages may do.
 
-use super::journal::lines_of;
-use super::world::World;
-use crate::server::Protocol;
-use alloc::format;
-use alloc::vec::Vec;
+use crate::journal::lines_of;
+use crate::world::World;
+use headwater_core::server::Protocol;
 
 #[test]
 fn a_push_of_a_foreign_page_is_403_and_no_publish() {

@@ -1,11 +1,8 @@
 //! What becomes of connections: requests one after the other, ends and final replies.
 
-use super::world::World;
-use crate::server::Protocol;
-use alloc::format;
-use alloc::string::String;
-use alloc::vec::Vec;
-use core::time::Duration;
+use crate::world::World;
+use headwater_core::server::Protocol;
+use std::time::Duration;
 
 /// An HTTP/1.1 client that has sent `requests`, all at once.
 pub(super) fn http(world: &mut World, requests: &[&str]) -> usize {
