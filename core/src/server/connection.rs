@@ -638,9 +638,7 @@ impl Session {
         let result = match self {
             Session::Rtmp(session) => session.send_frame(stream, frame),
             Session::Http(session) => starts
-                .map_or(Ok(()), |Tracks { audio, video }| {
-                    session.start_play(TagFlags { audio, video })
-                })
+                .map_or(Ok(()), |tracks| session.start_play(tracks.into()))
                 .and_then(|()| session.send_frame(frame)),
             Session::Local(local) => {
                 local.send_frame(frame, starts);
@@ -679,6 +677,13 @@ impl Session {
             }
             Session::Local(local) => local.refuse(refusal.reason()),
         }
+    }
+}
+
+/// What the header of a file or response says of a stream.
+impl From<Tracks> for TagFlags {
+    fn from(Tracks { audio, video }: Tracks) -> Self {
+        TagFlags { audio, video }
     }
 }
 

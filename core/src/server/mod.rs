@@ -691,8 +691,10 @@ impl Server {
         connection.phase = Phase::Lingering { until: now + LINGER };
         connection.pending_input = Vec::new();
         self.end_roles(id, EndCause::Closed);
-        if is_half_closed || is_local {
+        if is_half_closed {
             self.drop_connection(id, &"closed by peer");
+        } else if is_local {
+            self.drop_connection(id, &"closed");
         } else {
             self.actions.push_back(Action::Shutdown(id));
             self.connections.touch(id);

@@ -1,0 +1,80 @@
+//! A server inside a program, which decides who may do what, hears what goes on, publishes a file and records a stream.
+//!
+//! `cargo run -p headwater-mio --example embed_mio -- in.flv out.flv`, then push to `rtmp://localhost/live/x?key=secret`.
+
+use bytes::Buf;
+use headwater_core::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
+use headwater_core::server::{Kick, LocalEvent};
+use headwater_core::{Limits, Output, StreamKey};
+use headwater_driver::{Authorizer, Config, LocalEvents, Observer, Publisher, Server};
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
+
+fn main() -> io::Result<()> {
+    let files = env::args_os().skip(1).map(PathBuf::from).collect::<Vec<_>>();
+    let [input, output] = files.try_into().expect("two files: one to publish, one to record");
+    run(Config::default(), input, output, Duration::from_secs(5))
+}
+
+/// Serves, publishes `input` and records it, until the stream is kicked.
+pub(crate) fn run(mut config: Config, input: PathBuf, output: PathBuf, kick_after: Duration) -> io::Result<()> {
+    config.authorize = Some(Authorizer::new(|request, responder| {
+        // What knows takes a while, elsewhere than in the worker that asks. The peer waits.
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(200));
+            match &*request.query {
+                "key=secret" => responder.allow(),
+                _ => responder.deny("the key is wrong"),
+            }
+        });
+    }));
+    config.observe = Some(Observer::new(|event| println!("{event:?}")));
+    let server = Server::bind(config)?;
+    let (handle, key) = (server.handle(), StreamKey::new("live/file").map_err(io::Error::other)?);
+    let running = headwater_mio::start(server);
+
+    let recording = handle.play(key.clone());
+    let recorder = thread::spawn(move || record(recording, &output));
+    let publisher = handle.publish(key.clone());
+    thread::spawn(move || publish(&publisher, &input));
+
+    thread::sleep(kick_after);
+    let kicked = handle
+        .kick(Kick::stream(key).with_ban(Duration::from_secs(60)))
+        .wait(Duration::from_secs(1));
+    println!("kicked {} connections", kicked.value);
+    recorder.join().expect("no panic")?;
+    handle.stop();
+    running.wait()
+}
+
+/// Publishes a file at the speed of its timestamps.
+fn publish(publisher: &Publisher, path: &Path) -> io::Result<()> {
+    let (bytes, started) = (fs::read(path)?, Instant::now());
+    let (mut input, mut reader) = (&bytes[..], FlvReader::new(&Limits::default()));
+    while let Some(item) = reader.handle_input(&mut input).map_err(io::Error::other)? {
+        if let FlvItem::Frame(frame) = item {
+            let due = Duration::from_millis(frame.timestamp.as_millis().into());
+            thread::sleep(due.saturating_sub(started.elapsed()));
+            publisher.send(frame).map_err(io::Error::other)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes what is played into a file, until it ends.
+fn record(events: LocalEvents, path: &Path) -> io::Result<()> {
+    let (mut file, mut output) = (BufWriter::new(File::create(path)?), Output::new());
+    for event in events {
+        match event {
+            LocalEvent::Tracks(tracks) => FlvWriter::header(TagFlags::from(tracks), &mut output),
+            LocalEvent::Frame(frame) => FlvWriter::frame(&frame, &mut output),
+            other => println!("recorder: {other:?}"),
+        }
+        io::copy(&mut (&mut output).reader(), &mut file)?;
+    }
+    Ok(())
+}
