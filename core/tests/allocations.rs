@@ -14,8 +14,8 @@ use bytes::{Buf, Bytes};
 use headwater_core::rtmp::chunk::{ChunkEncoder, ChunkSize, ChunkStreamId, Message, MessageStreamId, MessageTypeId};
 use headwater_core::rtmp::message::{Control, UserControl};
 use headwater_core::rtmp::{ClientEvent, ClientRequest, ClientSession, Event, Purpose, ServerSession, SessionConfig};
-use headwater_core::server::{Action, Config, ConnectionId, Protocol, Server, ShardId};
-use headwater_core::{Frame, Output, Time, Timestamp};
+use headwater_core::server::{Action, Config, ConnectionId, LocalEvent, Protocol, Server, ShardId};
+use headwater_core::{Frame, Output, StreamKey, Time, Timestamp};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 use std::collections::HashSet;
@@ -361,6 +361,42 @@ fn a_frame_costs_one_more_player_nothing() {
         assert_eq!(crowded, alone, "of {FRAMES} messages, {at_once} at once");
         assert!(alone.allocations <= 2 * FRAMES, "{alone:?}");
     }
+}
+
+#[test]
+fn frames_in_process_cost_nothing_but_references() {
+    let _turn = turn();
+    let mut whole = Whole::new();
+    let key = || StreamKey::new("live/cam").unwrap();
+    let publisher = whole.server.publish(whole.now, key()).unwrap();
+    let player = whole.server.play(whole.now, key()).unwrap();
+    for frame in headers() {
+        whole.server.send_frame(whole.now, publisher, frame).unwrap();
+    }
+    let rounds: Vec<_> = (0..6).map(|round| two_seconds(round * 2_000)).collect();
+    // The first clone of a buffer makes it one that is counted.
+    let _counted = rounds.clone();
+    let mut rounds = rounds.iter();
+    let (mut taken, mut sent) = (0, 0);
+    let cost = cost(|| {
+        whole.now = whole.now + Duration::from_secs(2);
+        for frame in rounds.next().unwrap() {
+            sent += frame.payload.len();
+            whole.server.send_frame(whole.now, publisher, frame.clone()).unwrap();
+            while let Some(action) = whole.server.poll_action() {
+                let Action::Wake(id) = action else { continue };
+                while let Some(event) = whole.server.poll_local(whole.now, id) {
+                    if let LocalEvent::Frame(frame) = event {
+                        taken += frame.payload.len();
+                    }
+                }
+            }
+        }
+    });
+    // The player has had the two headers as well.
+    let headers = headers().iter().map(|frame| frame.payload.len()).sum::<usize>();
+    assert_eq!((cost, taken), (Cost::NOTHING, sent + headers));
+    assert_eq!(whole.server.poll_local(whole.now, player), None);
 }
 
 #[test]

@@ -333,3 +333,78 @@ fn len_of(event: &LocalEvent) -> usize {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hooks::Hooks;
+    use crate::mail;
+    use crate::terms::Terms;
+    use headwater_core::{StreamKey, Timestamp};
+
+    fn frame(len: usize) -> Frame {
+        Frame::audio(Timestamp::ZERO, vec![0xAF; len].into())
+    }
+
+    fn publish() -> (Publisher, mail::Inbox) {
+        let (mailbox, inbox) = mail::new();
+        let handle = Handle::new(vec![mailbox], Terms::new(&Hooks::default(), usize::MAX));
+        (handle.publish(StreamKey::new("live/x").unwrap()), inbox)
+    }
+
+    #[test]
+    fn no_more_than_the_bound_is_under_way() {
+        let (publisher, mut inbox) = publish();
+        let half = frame(MAX_UNDER_WAY / 2);
+        publisher.try_send(half.clone()).unwrap();
+        publisher.try_send(half.clone()).unwrap();
+        assert_eq!(publisher.try_send(frame(1)), Err(TrySendError::Full(frame(1))));
+        let mails: Vec<_> = inbox.take().collect();
+        assert_eq!(mails.len(), 3, "the worker hears that it begins, and two frames");
+        for mail in &mails {
+            if let Mail::Local(link, LocalMail::Frame(frame)) = mail {
+                link.note_taken(frame);
+            }
+        }
+        publisher.try_send(frame(2 * MAX_UNDER_WAY)).unwrap();
+        assert!(publisher.try_send(frame(1)).is_err(), "one frame may be larger");
+    }
+
+    #[test]
+    fn mail_that_nobody_takes_ends_the_publish() {
+        let (mut publisher, inbox) = publish();
+        drop(inbox);
+        assert_eq!(publisher.events().recv(), None);
+        assert_eq!(publisher.send(frame(1)), Err(SendError(frame(1))));
+    }
+
+    #[test]
+    fn a_worker_waits_for_room_and_is_told_of_it_once() {
+        let (mailbox, mut inbox) = mail::new();
+        let handle = Handle::new(vec![mailbox], Terms::new(&Hooks::default(), usize::MAX));
+        let mut events = handle.play(StreamKey::new("live/x").unwrap());
+        let Some(Mail::Local(_, LocalMail::Play(_, end))) = inbox.take().next() else {
+            panic!("it begins");
+        };
+        let mut polled = 0;
+        let mut fill = || {
+            end.fill(|| {
+                polled += 1;
+                Some(LocalEvent::Frame(frame(MAX_UNDER_WAY / 4)))
+            });
+            polled
+        };
+        assert_eq!((fill(), fill()), (4, 4));
+        let asks = |inbox: &mut mail::Inbox| {
+            let mails = inbox
+                .take()
+                .filter(|mail| matches!(mail, Mail::Local(_, LocalMail::More)));
+            mails.count()
+        };
+        for (taken, asked) in [(1, 0), (2, 1), (3, 0), (4, 0)] {
+            events.recv().unwrap();
+            assert_eq!(asks(&mut inbox), asked, "after {taken}");
+        }
+        assert_eq!(fill(), 8);
+    }
+}
