@@ -138,8 +138,10 @@ fn a_program_kicks_a_stream_from_all_workers() {
         let (address, handle) = (server.addresses().http().unwrap(), server.handle());
         let running = start(server);
         let players = [(); 8].map(|()| request(address, "GET /live/x?wait=60 HTTP/1.0\r\n\r\n"));
-        wait_for(|| (handle.connections().wait(DEADLINE).value.len() == players.len()).then_some(()));
-        let stream = handle.streams().wait(DEADLINE).value.remove(0).key;
+        let stream = wait_for(|| {
+            let stream = handle.streams().wait(DEADLINE).value.pop()?;
+            (stream.waiting == players.len()).then_some(stream.key)
+        });
         let kick = Kick::stream(stream).with_ban(Duration::from_secs(60));
         assert_eq!(handle.kick(kick).wait(DEADLINE).value, players.len());
         for mut player in players {
