@@ -48,8 +48,8 @@ pub struct Limits {
     pub max_pipelined: usize,
     /// From accept to the end of the handshake, absolute. 10 s.
     pub handshake_timeout: Duration,
-    /// From the end of the handshake to the first `publish` or `play`; for HTTP, from accept to the end of the head, and
-    /// the silence of a push before its first frame. 10 s.
+    /// From the end of the handshake to the first `publish` or `play`; for HTTP, from accept to the end of the head, the
+    /// whole content of a request that is no push, and the silence of a push before its first frame. 10 s.
     pub command_timeout: Duration,
     /// Silence of a publisher. 30 s: mobile encoders pause their camera for seconds. A publisher between two
     /// streams has to answer a ping in this time.

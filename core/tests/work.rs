@@ -145,6 +145,7 @@ fn http_inputs() -> Vec<(&'static str, Vec<u8>)> {
         .concat()
     };
     let push = head("POST", b"Transfer-Encoding: chunked\r\n");
+    let patch = head("PATCH", b"Transfer-Encoding: chunked\r\n");
     let chunk = |line: &[u8], data: &[u8]| [line, b"\r\n", data, b"\r\n"].concat();
     let body = |line: &[u8]| {
         let content = [FLV_HEADER, &EMPTY_TAG.repeat(200)].concat();
@@ -222,6 +223,20 @@ fn http_inputs() -> Vec<(&'static str, Vec<u8>)> {
         (
             "HTTP: one trailer",
             [&push[..], &whole, b"0\r\na: ", &[b'x'; 8_000], b"\r\n\r\n"].concat(),
+        ),
+        (
+            "HTTP: content in chunks of one byte",
+            [&patch[..], &chunk(b"1", b"x").repeat(5_000), b"0\r\n\r\n"].concat(),
+        ),
+        (
+            "HTTP: one content of a byte after the other",
+            [&head("PATCH", b"Content-Length: 1\r\n")[..], b"x"]
+                .concat()
+                .repeat(200),
+        ),
+        (
+            "HTTP: content that announces more than comes",
+            [&head("PATCH", b"Content-Length: 1000000\r\n")[..], &[b'x'; 1_000]].concat(),
         ),
         (
             "HTTP: a push after the other",
@@ -635,6 +650,7 @@ fn read_http(mut input: &[u8]) -> usize {
                     let _ = session.start_play(TagFlags::default());
                 }
                 Method::Post | Method::Put => session.accept_publish(Time::ZERO, id).unwrap(),
+                Method::Patch => session.read_body(Time::ZERO, id, 1 << 20).unwrap(),
                 _ => {
                     let fields = head.fields.get("access-control-request-headers").unwrap_or("*");
                     let response = Response::new(StatusCode::NoContent)
@@ -644,6 +660,10 @@ fn read_http(mut input: &[u8]) -> usize {
                     session.respond(Time::ZERO, id, &response).unwrap();
                 }
             },
+            HttpEvent::Body { id, body } => {
+                let response = Response::new(StatusCode::Ok).with_body(body);
+                session.respond(Time::ZERO, id, &response).unwrap();
+            }
             other => drop(black_box(other)),
         }
         let output = session.output();

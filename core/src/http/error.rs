@@ -17,6 +17,12 @@ pub enum HttpError {
     /// The framing of the content is broken.
     #[error(transparent)]
     Body(#[from] BodyError),
+    /// The content exceeds what the owner of the session takes.
+    #[error("the content exceeds the limit of {max} bytes")]
+    BodyTooLarge {
+        /// The limit in bytes.
+        max: usize,
+    },
     /// The content of a push is not FLV.
     #[error(transparent)]
     Flv(#[from] FlvError),
@@ -41,7 +47,9 @@ impl HttpError {
         match self {
             HttpError::Head(error) => error.status(),
             HttpError::MethodNotAllowed => Some(StatusCode::MethodNotAllowed),
-            HttpError::Flv(FlvError::TagTooLarge { .. }) => Some(StatusCode::ContentTooLarge),
+            HttpError::BodyTooLarge { .. } | HttpError::Flv(FlvError::TagTooLarge { .. }) => {
+                Some(StatusCode::ContentTooLarge)
+            }
             HttpError::Timeout(Timer::Command | Timer::Idle) => Some(StatusCode::RequestTimeout),
             HttpError::Timeout(_) | HttpError::WebSocket(_) => None,
             HttpError::Body(_) | HttpError::Flv(_) | HttpError::NoTags | HttpError::TruncatedTag => {

@@ -3,6 +3,7 @@
 use super::{HttpError, RequestHead};
 use crate::{EndCause, Frame, RequestId};
 use alloc::boxed::Box;
+use bytes::Bytes;
 
 /// What a session reports.
 ///
@@ -12,15 +13,18 @@ use alloc::boxed::Box;
 /// | the answer | what follows |
 /// |---|---|
 /// | [`respond`], [`reject`] | nothing |
+/// | [`read_body`] | [`Body`], after which one of the others is due; or [`RequestEnded`] |
 /// | [`accept_publish`] | frames, and exactly one [`PublishEnded`] |
 /// | [`accept_play`] | exactly one [`PlayEnded`]; nothing for `HEAD` |
 ///
 /// [`Requested`]: HttpEvent::Requested
+/// [`Body`]: HttpEvent::Body
 /// [`RequestEnded`]: HttpEvent::RequestEnded
 /// [`PublishEnded`]: HttpEvent::PublishEnded
 /// [`PlayEnded`]: HttpEvent::PlayEnded
 /// [`respond`]: super::HttpSession::respond
 /// [`reject`]: super::HttpSession::reject
+/// [`read_body`]: super::HttpSession::read_body
 /// [`accept_publish`]: super::HttpSession::accept_publish
 /// [`accept_play`]: super::HttpSession::accept_play
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +36,13 @@ pub enum HttpEvent {
         id: RequestId,
         /// What it asks for.
         head: Box<RequestHead>,
+    },
+    /// The content of a request, which waits for its answer again.
+    Body {
+        /// Of which.
+        id: RequestId,
+        /// All of it.
+        body: Bytes,
     },
     /// A request is over before it was answered: the peer has left, or something was wrong with its content.
     RequestEnded {

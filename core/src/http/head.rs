@@ -111,15 +111,17 @@ pub(super) struct Framing {
     pub(super) websocket: Option<websocket::Accept>,
     /// What has not been read of the content.
     pub(super) body: Body,
+    /// Whether its owner has asked for the content.
+    pub(super) is_body_read: bool,
 }
 
 impl Framing {
-    /// Whether content of unknown length may follow.
+    /// Whether its content may be a push.
     pub(super) fn is_push(&self) -> bool {
-        self.method.is_some_and(Method::is_push)
+        self.method.is_some_and(Method::is_push) && !self.is_body_read
     }
 
-    /// Whether it makes no sense without content that has not come.
+    /// Whether it may be a push whose content has not come.
     pub(super) fn awaits_content(&self) -> bool {
         self.is_push() && self.body != Body::EMPTY
     }
@@ -180,6 +182,7 @@ impl Request {
             expects_continue: !is_http_1_0 && headers.has("expect", "100-continue"),
             websocket,
             body,
+            is_body_read: false,
         };
         let (path, query) = split_target(request.path.unwrap_or_default());
         let decoded = percent_decode(path).map_err(|_| HeadError::BadTarget)?;

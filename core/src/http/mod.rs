@@ -10,6 +10,8 @@
 //! | [`accept_publish`](HttpSession::accept_publish) | `POST`, `PUT` | publishes: FLV in chunks, with a length, or until the end of input |
 //! | [`reject`](HttpSession::reject) | any request | a status and a few words |
 //!
+//! [`read_body`](HttpSession::read_body) reads the content first, up to a limit, and reports it as [`HttpEvent::Body`].
+//!
 //! What a request could be framed as by someone else on the way is refused, and content that is not read ends the connection.
 //!
 //! ```

@@ -1,5 +1,6 @@
 //! The server's side of an HTTP connection.
 
+mod content;
 mod play;
 mod publish;
 mod request;
@@ -17,6 +18,7 @@ use crate::{EndCause, Output, RequestId, StateError, Time, Timer};
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
+use content::Collector;
 use core::time::Duration;
 use play::Player;
 use publish::Publisher;
@@ -24,10 +26,12 @@ use publish::Publisher;
 /// One HTTP connection, seen from the server: requests one after the other, each of which its owner answers.
 ///
 /// ```text
-///                            ┌───────────────── respond, reject ────────────────┐
-///                            │                                                  ▼
-///   reading ── head ──▶ requested ── accept_play, start_play ──▶ playing ── end_play ──▶ reading
-///                            └────── accept_publish ──▶ publishing ── end of body ──▶ reading
+///                   ┌─────────────── respond, reject ───────────────────────────────┐
+///                   │                                                               ▼
+///   reading ──▶ requested ── accept_play, start_play ──▶ playing ── end_play ──▶ reading
+///                ▲  │ └───── accept_publish ──▶ publishing ── end of body ─────────▶│
+///                │  └─ read_body ─▶ collecting
+///                └───── Body ───────────┘
 /// ```
 ///
 /// Instead of reading the next request, it closes where HTTP/1.0, `Connection: close`, a WebSocket, or content that was
@@ -40,7 +44,8 @@ use publish::Publisher;
 /// Requests that are pipelined behind one under way stay with the caller.
 ///
 /// Memory: some 400 bytes and the [`Output`] while playing; up to [`max_http_head`](crate::Limits::max_http_head) more
-/// while a head arrives, the tag under way while publishing.
+/// while a head arrives, the tag under way while publishing, up to twice what [`read_body`](Self::read_body) allows while
+/// content comes in.
 #[derive(Debug)]
 pub struct HttpSession {
     config: Arc<HttpConfig>,
@@ -71,6 +76,8 @@ enum State {
         id: RequestId,
         framing: Framing,
     },
+    /// The content of a request comes in.
+    Collecting(Box<Collector>),
     Playing(Player),
     Publishing(Box<Publisher>),
     /// Only output is left.
@@ -152,7 +159,11 @@ impl HttpSession {
                 self.end(EndCause::Eof);
                 self.answer(Answer::new(StatusCode::Ok, ""));
             }
-            State::Reading(_) | State::Requested { .. } | State::Playing(_) | State::Publishing(_) => {
+            State::Reading(_)
+            | State::Requested { .. }
+            | State::Collecting(_)
+            | State::Playing(_)
+            | State::Publishing(_) => {
                 self.end(EndCause::Eof);
                 self.start_closing();
             }
@@ -280,7 +291,7 @@ impl HttpSession {
                 player.keep_alive = false;
                 let _: Result<(), StateError> = self.end_play(now, EndCause::Closed);
             }
-            State::Requested { .. } | State::Publishing(_) => {
+            State::Requested { .. } | State::Collecting(_) | State::Publishing(_) => {
                 self.end(EndCause::Closed);
                 self.answer(Answer::new(StatusCode::ServiceUnavailable, "the server is stopping"));
             }
@@ -310,6 +321,7 @@ impl HttpSession {
                 })
             }
             State::Requested { .. } => Ok(Step::NeedInput),
+            State::Collecting(_) => self.collect(input),
             State::Playing(player) if player.envelope == Envelope::Message => self.read_websocket(input),
             State::Playing(player) => {
                 if player.keep_alive {
@@ -407,6 +419,10 @@ impl HttpSession {
     fn end(&mut self, cause: EndCause) {
         self.ended = Some(match &self.state {
             State::Requested { id, .. } => HttpEvent::RequestEnded { id: *id, cause },
+            State::Collecting(collector) => HttpEvent::RequestEnded {
+                id: collector.id,
+                cause,
+            },
             State::Playing(_) => HttpEvent::PlayEnded { cause },
             State::Publishing(_) => HttpEvent::PublishEnded { cause },
             State::Reading(_) | State::Closing | State::Closed => return,

@@ -1,5 +1,6 @@
 //! Whole conversations, in memory, in virtual milliseconds.
 
+mod content;
 mod pages;
 mod play;
 mod properties;

@@ -11,11 +11,15 @@ use super::connection::{PlayAsk, PlayRequest, ProtocolEvent, PublishRequest, deb
 use crate::http::{ForeignOrigin, HttpEvent, HttpSession, Method, RequestHead, Response, StatusCode};
 use crate::rtmp::MessageStreamId;
 use crate::{RequestId, StreamKey, StreamKeyError, Target, Time};
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 
 /// The message stream that HTTP, which has none, is taken to use.
 const HTTP_STREAM: MessageStreamId = MessageStreamId(0);
+
+/// Header fields of the answer to a preflight, at most: three of them let the page read it.
+const MAX_PREFLIGHT_FIELDS: usize = 8;
 
 /// Where a request leads.
 #[derive(Debug, PartialEq, Eq)]
@@ -104,10 +108,12 @@ fn preflight(head: &RequestHead) -> Response {
     };
     // To a page that sends credentials, a star means nothing.
     let headers = match head.fields.get("access-control-request-headers") {
-        None | Some("") => String::from("*"),
-        Some(headers) => headers.into(),
+        None | Some("") => Cow::Borrowed("*"),
+        Some(headers) => Cow::Owned(String::from(headers)),
     };
-    let answer = Response::new(StatusCode::NoContent)
+    let mut answer = Response::new(StatusCode::NoContent);
+    answer.fields.reserve_exact(MAX_PREFLIGHT_FIELDS);
+    let answer = answer
         .with_field("Allow", methods)
         .readable_by(&head.access)
         .with_field("Access-Control-Allow-Methods", methods)
@@ -138,6 +144,8 @@ pub(super) fn from_http(session: &mut HttpSession, now: Time, event: HttpEvent) 
         }
         HttpEvent::MetadataCleared => ProtocolEvent::MetadataCleared { stream },
         HttpEvent::TagSkipped { .. } => ProtocolEvent::Anomaly(Box::new(event)),
+        // No route asks for content.
+        HttpEvent::Body { .. } => ProtocolEvent::Nothing,
         HttpEvent::Refused(reason) => ProtocolEvent::Refused(Box::new(reason)),
     }
 }

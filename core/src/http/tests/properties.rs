@@ -36,8 +36,13 @@ fn converse<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
 
 fn answer(server: &mut Server, event: &HttpEvent) {
     let (session, now) = (&mut server.session, server.now);
-    let HttpEvent::Requested { id, head } = event else {
-        return;
+    let (id, head) = match event {
+        HttpEvent::Requested { id, head } => (id, head),
+        HttpEvent::Body { id, body } => {
+            let response = Response::new(StatusCode::Ok).with_body(body.clone());
+            return session.respond(now, *id, &response).unwrap();
+        }
+        _ => return,
     };
     match head.method {
         _ if head.path.ends_with("no") => session.reject(now, *id, StatusCode::NotFound, "no", None),
@@ -54,6 +59,7 @@ fn answer(server: &mut Server, event: &HttpEvent) {
             Ok(())
         }
         Method::Post | Method::Put => session.accept_publish(now, *id),
+        Method::Patch => session.read_body(now, *id, 10),
         _ => session.respond(now, *id, &Response::json("{}")),
     }
     .unwrap();
@@ -82,6 +88,16 @@ fn conversations() -> Vec<Vec<u8>> {
         ]
         .concat(),
         [&b"POST /live/x HTTP/1.1\r\nHost: h\r\n\r\n"[..], &content].concat(),
+        [
+            &b"PATCH /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"[..],
+            b"4\r\nabcd\r\n6\r\nefghij\r\n0\r\n\r\n",
+            b"PATCH /x HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n0123456789",
+            b"PATCH /x HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"PATCH /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nabcdef\r\n5\r\nghijk\r\n",
+        ]
+        .concat(),
+        b"PATCH /x HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\n\r\nabcdefghijk".to_vec(),
+        b"PATCH /x HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc".to_vec(),
         [
             alloc::format!(
                 "PUT /live/x HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n",
@@ -209,10 +225,11 @@ impl Ledger {
                         (false, _) => server.session.reject(now, id, StatusCode::NotFound, "no", None),
                         (true, Method::Post | Method::Put) => server.session.accept_publish(now, id),
                         (true, Method::Get | Method::Head) => server.session.accept_play(now, id),
+                        (true, Method::Patch) => server.session.read_body(now, id, 10),
                         (true, _) => server.session.respond(now, id, &Response::json("{}")),
                     };
                     assert_eq!(answered, Ok(()));
-                    if !accept || !matches!(method, Method::Get | Method::Post | Method::Put) {
+                    if !accept || !matches!(method, Method::Get | Method::Post | Method::Put | Method::Patch) {
                         self.open -= 1;
                     }
                 }
