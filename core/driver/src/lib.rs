@@ -13,7 +13,7 @@
 //! function, which [starts](Server::start) a thread for each [`Worker`] and says how that waits: for a ready socket, for a
 //! deadline, for mail of other threads. A worker holds one [`Shard`], tells it which socket is ready, and waits for what the
 //! shard then wants of that socket. How much is read and written at a time, in which order players are served, when a turn
-//! ends: all that is here, once, and tested with sockets that are made up.
+//! ends: all that is here, once, and tested with sockets in [`memory`].
 //!
 //! [`sockets`] has real ones, listening and set up, for a runtime to adopt, and the feature `cli` the command line and the
 //! log that the server programs share.
@@ -28,6 +28,7 @@ mod hooks;
 mod local;
 pub mod log;
 mod mail;
+pub mod memory;
 mod reply;
 mod running;
 mod seed;

@@ -235,8 +235,14 @@ impl<S: Socket> Shard<S> {
         self.server.handle_shard(now, from, message);
     }
 
-    /// The server, to look at, or to change by what concerns no socket.
-    pub fn server(&mut self) -> &mut Server {
+    /// The server, to look at.
+    #[must_use]
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// The server, to change by what concerns no socket.
+    pub fn server_mut(&mut self) -> &mut Server {
         self.is_busy = true;
         &mut self.server
     }

@@ -162,8 +162,8 @@ impl<S: Socket> Worker<S> {
             match mail {
                 Mail::Shard(from, message) => self.shard.handle_shard(now, from, message),
                 Mail::Answer(ticket, answer) => self.shard.answer(now, ticket, answer),
-                Mail::Call(call) => call.make(self.shard.server(), now),
-                Mail::Local(link, mail) => self.locals.handle(now, self.shard.server(), &link, mail),
+                Mail::Call(call) => call.make(self.shard.server_mut(), now),
+                Mail::Local(link, mail) => self.locals.handle(now, self.shard.server_mut(), &link, mail),
                 Mail::Stop => self.shard.shutdown(now),
             }
         }
@@ -184,7 +184,7 @@ impl<S: Socket> Worker<S> {
             self.hooks.tell(event);
         }
         while let Some(id) = self.shard.poll_local() {
-            self.locals.fill(now, self.shard.server(), id);
+            self.locals.fill(now, self.shard.server_mut(), id);
             self.has_more = true;
         }
     }
