@@ -95,7 +95,7 @@ fn a_denied_peer_hears_why_and_is_closed() {
         };
         assert_eq!(world.heard(client), format!("[{code}]"));
         world.pass(Duration::from_secs(2));
-        assert!(world.clients[client].is_closed);
+        assert!(world.clients[client].is_closed());
     }
     for request in [
         "GET /live/x HTTP/1.1\r\nHost: h\r\n\r\n",
@@ -110,8 +110,8 @@ fn a_denied_peer_hears_why_and_is_closed() {
             "{received}"
         );
     }
-    assert_eq!(world.servers[0].stats().publishes_refused, 2);
-    assert_eq!(world.servers[0].stats().plays_refused, 2);
+    assert_eq!(world.shards[0].server().stats().publishes_refused, 2);
+    assert_eq!(world.shards[0].server().stats().plays_refused, 2);
 }
 
 #[test]
@@ -156,11 +156,11 @@ fn without_an_answer_the_default_is_done() {
         assert_eq!(world.heard(publisher), "");
         world.pass(Duration::from_millis(200));
         assert_eq!(world.heard(publisher), expected);
-        assert_eq!(world.servers[0].stats().unanswered, 1);
+        assert_eq!(world.shards[0].server().stats().unanswered, 1);
         // Too late, and twice.
         let (shard, ticket, _) = world.asked.remove(0);
         for _ in 0..2 {
-            world.servers[shard].answer(world.now, ticket, Answer::deny("late"));
+            world.shards[shard].answer(world.now, ticket, Answer::deny("late"));
             world.settle();
         }
         assert_eq!(world.heard(publisher), expected);
@@ -175,7 +175,7 @@ fn an_answer_about_a_peer_that_has_left_does_nothing() {
     let successor = world.rtmp(0, Publish, "live", "y", 2);
     world.answer(Answer::allow());
     assert_eq!(
-        (world.heard(successor), world.servers[0].stats().publishes),
+        (world.heard(successor), world.shards[0].server().stats().publishes),
         (String::new(), 0)
     );
     world.answer(Answer::allow());
@@ -199,9 +199,9 @@ fn a_permission_that_ends_ends_what_it_allowed() {
         world.publish(publisher, &format!("P{}", second * 1_000));
         world.pass(Duration::from_secs(1));
     }
-    assert!(!world.clients[player].is_closed);
+    assert!(!world.clients[player].is_closed());
     world.pass(Duration::from_secs(4));
-    assert!(world.heard(player).ends_with("[permission ended]") || world.clients[player].is_closed);
+    assert!(world.heard(player).ends_with("[permission ended]") || world.clients[player].is_closed());
     assert!(world.is_publishing(publisher));
     for second in 23..60 {
         world.publish(publisher, &format!("P{}", second * 1_000));
@@ -224,7 +224,7 @@ fn a_server_that_shuts_down_waits_for_no_answer() {
     );
     assert_eq!(world.heard(publisher), "[NetConnection.Connect.AppShutdown]");
     world.pass(Duration::from_secs(5));
-    assert!(world.servers[0].is_drained());
+    assert!(world.shards[0].server().is_drained());
 }
 
 #[test]

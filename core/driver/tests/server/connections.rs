@@ -75,26 +75,29 @@ fn a_connection_can_play_again_when_its_stream_has_ended() {
 fn a_final_reply_survives_an_end_of_input_told_repeatedly() {
     let mut world = World::new(1, |_| {});
     let client = world.connect(0, Protocol::Http, 9);
-    world.clients[client].window = 0;
+    world.clients[client].peer.set_window(0);
     world.send(client, b"GET /live/x HTTP/1.0\r\n\r\n");
     for _ in 0..3 {
         world.finish(client);
-        assert!(!world.wants_input(client) && !world.clients[client].is_closed);
+        assert!(!world.wants_input(client) && !world.clients[client].is_closed());
     }
     world.take(client, usize::MAX);
     assert_eq!(codes(&world, client), [404]);
-    assert!(world.clients[client].is_closed, "there is nothing to wait for any more");
+    assert!(
+        world.clients[client].is_closed(),
+        "there is nothing to wait for any more"
+    );
 }
 
 #[test]
 fn a_final_reply_that_nobody_takes_is_given_up() {
     let mut world = World::new(1, |_| {});
     let client = world.connect(0, Protocol::Http, 9);
-    world.clients[client].window = 0;
+    world.clients[client].peer.set_window(0);
     world.send(client, b"GET /live/x HTTP/1.0\r\n\r\n");
     world.finish(client);
     world.pass(Duration::from_secs(3));
-    assert!(world.clients[client].is_closed);
+    assert!(world.clients[client].is_closed());
 }
 
 #[test]
@@ -103,7 +106,7 @@ fn a_peer_that_closes_first_is_closed_at_once() {
     for listener in [Protocol::Http, Protocol::Rtmp] {
         let client = world.connect(0, listener, 9);
         world.finish(client);
-        assert!(world.clients[client].is_closed);
+        assert!(world.clients[client].is_closed());
     }
 }
 
@@ -112,9 +115,9 @@ fn a_peer_that_answers_our_end_is_closed_at_once() {
     let mut world = World::new(1, |_| {});
     let client = world.connect(0, Protocol::Http, 9);
     world.send(client, b"GET /live/x HTTP/1.0\r\n\r\n");
-    assert!(world.clients[client].is_shut_down && world.wants_input(client));
+    assert!(world.clients[client].is_shut_down() && world.wants_input(client));
     world.finish(client);
-    assert!(world.clients[client].is_closed);
+    assert!(world.clients[client].is_closed());
 }
 
 #[test]
@@ -126,7 +129,7 @@ fn a_player_that_waits_is_heard_to_leave() {
         "a peer that resets its connection is noticed by reading"
     );
     world.reset(client);
-    assert_eq!(world.servers[0].stats().streams, 0);
+    assert_eq!(world.shards[0].server().stats().streams, 0);
 }
 
 #[test]
@@ -138,7 +141,7 @@ fn a_half_closed_player_waits_for_10_s_at_most() {
     assert!(codes(&world, leaves).is_empty());
     world.pass(Duration::from_secs(2));
     assert_eq!(codes(&world, leaves), [404]);
-    assert!(world.clients[leaves].is_closed);
+    assert!(world.clients[leaves].is_closed());
     world.finish(listens);
     let publisher = world.http_push(0, "/live/x", 1);
     world.push(publisher, "V A K0 a5");
@@ -164,9 +167,9 @@ fn a_connection_that_asks_and_asks_is_ended() {
         let many = format!("{request} HTTP/1.1\r\nHost: x\r\n\r\n").repeat(12);
         world.send(client, many.as_bytes());
         assert_eq!(codes(&world, client)[20..], [last], "{request}");
-        assert!(world.clients[client].is_shut_down, "{request}");
+        assert!(world.clients[client].is_shut_down(), "{request}");
     }
-    assert_eq!(world.servers[0].stats().failed, 5);
+    assert_eq!(world.shards[0].server().stats().failed, 5);
     world.push(publisher, "V A K0 a5");
-    assert!(!world.clients[publisher].is_shut_down);
+    assert!(!world.clients[publisher].is_shut_down());
 }

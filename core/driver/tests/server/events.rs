@@ -14,7 +14,7 @@ fn watched(change: impl FnOnce(&mut Config)) -> World {
 
 /// The events of a shard since it was last asked, shortly.
 fn events(world: &mut World, shard: usize) -> Vec<String> {
-    let events = std::iter::from_fn(|| world.servers[shard].poll_event());
+    let events = std::iter::from_fn(|| world.shards[shard].poll_event());
     let brief = |event: Event| {
         let what = match &event {
             Event::Connected { .. } => "connected".into(),
@@ -80,7 +80,7 @@ fn totals_say_how_long_and_how_much() {
     }
     world.pass(Duration::from_secs(4));
     world.reset(publisher);
-    let totals = std::iter::from_fn(|| world.servers[0].poll_event()).find_map(|event| match event {
+    let totals = std::iter::from_fn(|| world.shards[0].poll_event()).find_map(|event| match event {
         Event::PublishEnded { totals, peer, .. } => Some((totals, peer.protocol)),
         _ => None,
     });
@@ -165,5 +165,5 @@ fn what_is_refused_is_told_with_its_reason() {
 fn events_are_not_kept_unless_they_are_wanted() {
     let mut world = World::new(1, |_| {});
     world.rtmp(0, Publish, "live", "x", 1);
-    assert_eq!(world.servers[0].poll_event(), None);
+    assert_eq!(world.shards[0].poll_event(), None);
 }

@@ -48,9 +48,9 @@ fn a_half_closed_player_without_progress_ends_after_10_s() {
             world.finish(player);
             assert!(!world.wants_input(player), "{request}");
             world.pass(TIMEOUT - GRAIN);
-            assert!(!world.clients[player].is_closed, "{request}");
+            assert!(!world.clients[player].is_closed(), "{request}");
             world.pass(GRAIN * 2);
-            assert!(world.clients[player].is_closed, "{request}");
+            assert!(world.clients[player].is_closed(), "{request}");
             assert_eq!(
                 codes(&world, player).len(),
                 1,
@@ -71,7 +71,7 @@ fn the_end_of_an_rtmp_or_websocket_player_is_its_end() {
     });
     for player in [rtmp, websockets[0], websockets[1]] {
         world.finish(player);
-        assert!(world.clients[player].is_closed);
+        assert!(world.clients[player].is_closed());
     }
 }
 
@@ -86,13 +86,13 @@ fn a_half_closed_player_that_takes_its_bytes_plays_on() {
         for frame in 1..10 {
             world.pass(Duration::from_secs(9));
             world.publish(publisher, &format!("P{}", frame * 9_000));
-            assert!(!world.clients[player].is_shut_down, "{request}");
+            assert!(!world.clients[player].is_shut_down(), "{request}");
         }
         let received = &world.clients[player].received;
         let pictures = received.windows(5).filter(|bytes| bytes == b"\x27\x01\0\0\0");
         assert_eq!(pictures.count(), 9, "{request}");
         world.pass(TIMEOUT + GRAIN);
-        assert!(world.clients[player].is_closed, "{request}");
+        assert!(world.clients[player].is_closed(), "{request}");
     }
 }
 
@@ -108,7 +108,7 @@ fn a_half_closed_player_that_takes_nothing_ends_after_10_s() {
         world.publish(publisher, &format!("P{}", frame * 1_000));
         world.pass(Duration::from_secs(1));
     }
-    assert!(world.clients[player].is_closed);
+    assert!(world.clients[player].is_closed());
 }
 
 #[test]
@@ -125,13 +125,13 @@ fn a_publisher_without_frames_holds_no_players_that_left() {
             world.send(player, request.as_bytes());
             world.finish(player);
         }
-        assert_eq!(world.servers[0].stats().connections, 1 + requests.len());
+        assert_eq!(world.shards[0].server().stats().connections, 1 + requests.len());
         world.clients.truncate(publisher + 1);
         world.pass(Duration::from_secs(29));
         world.send(publisher, &[0]);
     }
     assert!(world.is_publishing(publisher));
-    assert_eq!(world.servers[0].stats().connections, 1);
+    assert_eq!(world.shards[0].server().stats().connections, 1);
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn all_requests_before_the_end_of_input_are_answered() {
         world.delivers = true;
         world.settle();
         assert_eq!(codes(&world, client), [200, 404, 404, 404, 204]);
-        assert!(world.clients[client].is_closed);
+        assert!(world.clients[client].is_closed());
     }
 }
 
@@ -168,15 +168,15 @@ fn what_follows_a_request_is_read_on_up_to_16_kib() {
             world.send(client, &[b'x'; 1 << 10]);
             assert!(world.wants_input(client));
         }
-        let failed = world.servers[0].stats().failed;
+        let failed = world.shards[0].server().stats().failed;
         world.send(client, b"x");
-        assert_eq!(world.servers[0].stats().failed, failed + 1);
-        assert!(world.clients[client].is_shut_down);
+        assert_eq!(world.shards[0].server().stats().failed, failed + 1);
+        assert!(world.clients[client].is_shut_down());
         world.finish(client);
-        assert!(world.clients[client].is_closed);
+        assert!(world.clients[client].is_closed());
         let client = http(&mut world, &[request]);
         world.send(client, &[b'x'; (16 << 10) + 1]);
-        assert!(world.clients[client].is_shut_down, "in one piece");
+        assert!(world.clients[client].is_shut_down(), "in one piece");
     }
 }
 
@@ -188,6 +188,6 @@ fn a_reset_ends_a_half_closed_player_at_once() {
         world.send(player, request.as_bytes());
         world.finish(player);
         world.reset(player);
-        assert!(world.clients[player].is_closed);
+        assert!(world.clients[player].is_closed());
     }
 }

@@ -144,7 +144,7 @@ fn what_was_left_out_is_told_though_nobody_is_there_any_more() {
             world.send(attacker, "GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(99).as_bytes());
         }
         world.reset(attacker);
-        while let Some(due) = world.servers[0].poll_timeout() {
+        while let Some(due) = world.shards[0].poll_timeout() {
             world.pass(due.since(world.now));
         }
     });
@@ -159,7 +159,12 @@ fn a_full_worker_says_so_once_in_ten_seconds() {
         world.connect(0, Protocol::Http, 1);
         for _ in 0..25_000 {
             let peer = (Ipv4Addr::LOCALHOST, 40_000).into();
-            assert!(world.servers[0].accept(world.now, Protocol::Http, peer).is_err());
+            assert!(
+                world.shards[0]
+                    .server_mut()
+                    .accept(world.now, Protocol::Http, peer)
+                    .is_err()
+            );
             world.now = world.now + Duration::from_millis(1);
         }
     });
@@ -187,7 +192,7 @@ fn a_push_in_many_requests_is_refused_once_in_the_log() {
                 );
                 let mut client = world.connect(1, Protocol::Http, 2);
                 for number in 0..70 {
-                    if !same_connection || world.clients[client].is_shut_down {
+                    if !same_connection || world.clients[client].is_shut_down() {
                         client = world.connect(1, Protocol::Http, 2);
                     }
                     world.send(client, &[head.as_bytes(), &piece].concat());

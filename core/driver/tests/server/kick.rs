@@ -12,7 +12,11 @@ const TEN_SECONDS: Duration = Duration::from_secs(10);
 impl World {
     /// Has every shard kick; how many connections that ended.
     fn kick(&mut self, kick: &Kick) -> usize {
-        let kicked = self.servers.iter_mut().map(|server| server.kick(self.now, kick)).sum();
+        let kicked = self
+            .shards
+            .iter_mut()
+            .map(|it| it.server_mut().kick(self.now, kick))
+            .sum();
         self.settle();
         kicked
     }
@@ -41,7 +45,7 @@ fn a_kicked_publisher_is_told_and_kept_away_for_a_while() {
                 "{}",
                 world.heard(encoder)
             );
-            assert!(world.clients[encoder].is_shut_down);
+            assert!(world.clients[encoder].is_shut_down());
             // It comes back, on another worker as well.
             world.pass(Duration::from_secs(2));
             for shard in [there, here] {
@@ -51,7 +55,7 @@ fn a_kicked_publisher_is_told_and_kept_away_for_a_while() {
                     "{}",
                     world.heard(again)
                 );
-                assert!(world.clients[again].is_shut_down);
+                assert!(world.clients[again].is_shut_down());
             }
             // Another stream is none of that, nor is another address.
             let other = world.rtmp(here, Publish, "live", "y", 1);
@@ -83,7 +87,7 @@ fn a_kicked_push_gets_403_and_may_come_back_later() {
                 "{}",
                 world.text(push)
             );
-            assert!(world.clients[push].is_shut_down);
+            assert!(world.clients[push].is_shut_down());
             world.pass(Duration::from_millis(3_500));
             let again = world.http_push(here, "/live/x", 1);
             assert_eq!(world.status(again), "HTTP/1.1 403 Forbidden");
@@ -112,7 +116,7 @@ fn a_kicked_player_ends_and_its_neighbours_stay() {
                 "{}",
                 world.heard(kicked)
             );
-            assert!(world.clients[kicked].is_shut_down);
+            assert!(world.clients[kicked].is_shut_down());
             world.push(push, "P40");
             assert!(world.seen(neighbour).ends_with("P40"));
             let again = world.rtmp(there, Play, "live", "x", 2);
@@ -145,7 +149,7 @@ fn a_kicked_stream_ends_everywhere_and_is_closed_to_everybody() {
             world.push(other, "A a0");
             assert_eq!(world.kick(&Kick::stream(key("live/x")).with_ban(TEN_SECONDS)), 5);
             for client in players.into_iter().chain([push, contender]) {
-                assert!(world.clients[client].is_shut_down);
+                assert!(world.clients[client].is_shut_down());
             }
             assert!(world.is_publishing(other));
             world.pass(Duration::from_secs(1));
@@ -176,7 +180,7 @@ fn without_a_ban_a_kicked_encoder_is_back_at_once() {
     let again = world.http_push(0, "/live/x", 1);
     world.push(again, "A a0 a23");
     assert!(world.is_publishing(again));
-    assert!(!world.clients[player].is_shut_down, "players stay for the grace time");
+    assert!(!world.clients[player].is_shut_down(), "players stay for the grace time");
 }
 
 #[test]
@@ -189,7 +193,7 @@ fn a_kick_of_nobody_ends_nobody() {
     assert_eq!(world.kick(&Kick::connection(id)), 1);
     assert_eq!(world.kick(&Kick::connection(id)), 0, "it is ending already");
     world.pass(Duration::from_secs(2));
-    assert!(world.clients[push].is_closed);
+    assert!(world.clients[push].is_closed());
     let other = world.http_push(0, "/live/x", 2);
     world.push(other, "A a0");
     assert_eq!(world.kick(&Kick::connection(id)), 0, "another has its place");
@@ -202,15 +206,15 @@ fn a_player_that_waits_is_kicked_as_well() {
         |mut world, there, here| {
             let silent = world.connect(there, Protocol::Rtmp, 1);
             assert_eq!(world.kick(&Kick::connection(world.id(silent))), 1);
-            assert!(world.clients[silent].is_shut_down);
+            assert!(world.clients[silent].is_shut_down());
             let waits = world.http_play(here, "/live/a%41?wait=10");
             let by_rtmp = world.rtmp(there, Play, "live", "aA", 2);
             assert_eq!(world.kick(&Kick::stream(key("live/a%41"))), 1, "as it was typed");
             assert_eq!(world.status(waits), "HTTP/1.1 403 Forbidden");
             assert_eq!(world.kick(&Kick::stream(key("live/aA"))), 1);
-            assert!(world.clients[by_rtmp].is_shut_down);
+            assert!(world.clients[by_rtmp].is_shut_down());
             world.pass(Duration::from_secs(2));
-            for server in &world.servers {
+            for server in world.servers() {
                 assert_eq!((server.stats().connections, server.stats().streams), (0, 0));
             }
         },
@@ -252,18 +256,18 @@ fn a_kicked_peer_that_reads_nothing_is_closed_in_time() {
     let push = world.http_push(0, "/live/x", 1);
     world.push(push, "V A K0 a5");
     let player = world.connect(0, Protocol::Http, 2);
-    world.clients[player].window = 0;
+    world.clients[player].peer.set_window(0);
     world.send(player, b"GET /live/x HTTP/1.0\r\n\r\n");
     assert_eq!(world.kick(&Kick::connection(world.id(player))), 1);
-    assert!(!world.clients[player].is_closed);
+    assert!(!world.clients[player].is_closed());
     world.pass(Duration::from_secs(4));
-    assert!(world.clients[player].is_closed);
+    assert!(world.clients[player].is_closed());
 }
 
 #[test]
 fn bans_wake_nobody() {
     let mut world = World::new(2, |_| {});
     world.kick(&Kick::stream(key("live/x")).with_ban(TEN_SECONDS));
-    let deadlines: Vec<Option<Time>> = world.servers.iter().map(|server| server.poll_timeout()).collect();
+    let deadlines: Vec<Option<Time>> = world.servers().map(|server| server.poll_timeout()).collect();
     assert_eq!(deadlines, [None, None]);
 }

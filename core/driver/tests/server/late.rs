@@ -83,9 +83,9 @@ fn a_handshake_that_waits_unread_outlasts_our_lateness() {
     world.arrive_unnoticed_bytes(client, &hello);
     world.pass(Duration::from_millis(1_500));
     assert_eq!(world.clients[client].received.len(), 1 + 2 * 1_536);
-    assert!(!world.clients[client].is_shut_down, "it could not answer before");
+    assert!(!world.clients[client].is_shut_down(), "it could not answer before");
     world.pass(LOOKS_IF_LATE);
-    assert!(world.clients[client].is_shut_down);
+    assert!(world.clients[client].is_shut_down());
 }
 
 #[test]
@@ -108,12 +108,12 @@ fn players_that_take_bytes_again_outlast_our_lateness() {
         };
         // It has been seen to take nothing once, and a little more is too much.
         publish_for(&mut world, if is_half_closed { 9 } else { 18 });
-        assert!(!world.clients[player].is_shut_down);
+        assert!(!world.clients[player].is_shut_down());
         world.stand_still(LONG);
         world.settle();
         world.take(player, usize::MAX);
         publish_for(&mut world, 20);
-        assert!(!world.clients[player].is_shut_down && !world.clients[player].is_closed);
+        assert!(!world.clients[player].is_shut_down() && !world.clients[player].is_closed());
     }
 }
 
@@ -136,7 +136,7 @@ fn silence_is_seen_though_we_were_late() {
         let first = publisher(&mut world, by, 0);
         world.stand_still(LONG);
         world.pass(LOOKS_IF_LATE);
-        assert!(!world.is_publishing(first) && world.clients[first].is_shut_down);
+        assert!(!world.is_publishing(first) && world.clients[first].is_shut_down());
     }
 }
 
@@ -148,6 +148,6 @@ fn a_silent_publisher_ends_in_time() {
         world.pass(Duration::from_millis(29_999));
         assert!(world.is_publishing(first));
         world.pass(Duration::from_millis(1));
-        assert!(!world.is_publishing(first) && world.clients[first].is_shut_down);
+        assert!(!world.is_publishing(first) && world.clients[first].is_shut_down());
     }
 }

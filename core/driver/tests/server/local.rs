@@ -14,20 +14,20 @@ fn key(name: &str) -> StreamKey {
 
 impl World {
     fn local_publish(&mut self, shard: usize, stream: &str) -> ConnectionId {
-        let id = self.servers[shard].publish(self.now, key(stream)).unwrap();
+        let id = self.shards[shard].server_mut().publish(self.now, key(stream)).unwrap();
         self.settle();
         id
     }
 
     fn local_play(&mut self, shard: usize, stream: &str) -> ConnectionId {
-        let id = self.servers[shard].play(self.now, key(stream)).unwrap();
+        let id = self.shards[shard].server_mut().play(self.now, key(stream)).unwrap();
         self.settle();
         id
     }
 
     fn local_send(&mut self, shard: usize, id: ConnectionId, script: &str) {
         for frame in frames(script) {
-            self.servers[shard].send_frame(self.now, id, frame).unwrap();
+            self.shards[shard].server_mut().send_frame(self.now, id, frame).unwrap();
         }
         self.settle();
     }
@@ -52,7 +52,7 @@ impl World {
 
     /// Whether any connection of the program's own is left.
     fn has_local(&self, shard: usize) -> bool {
-        let connections = self.servers[shard].connections(self.now);
+        let connections = self.shards[shard].server().connections(self.now);
         connections.iter().any(|it| it.protocol == Transport::Local)
     }
 }
@@ -93,10 +93,10 @@ fn a_program_plays_what_a_peer_publishes() {
         );
         world.publish(publisher, "P80");
         assert_eq!(world.local_heard(there, player), "P80");
-        world.servers[there].handle_eof(world.now, player);
+        world.shards[there].server_mut().handle_eof(world.now, player);
         world.settle();
         assert!(!world.has_local(there));
-        assert_eq!(world.servers[there].poll_local(world.now, player), None);
+        assert_eq!(world.shards[there].server_mut().poll_local(world.now, player), None);
     }
 }
 
@@ -120,7 +120,7 @@ fn frames_before_the_answer_wait_for_it() {
         world.delivers = false;
         let publisher = world.local_publish(here, "live/x");
         world.local_send(here, publisher, "V A K0 a0");
-        world.servers[here].handle_eof(world.now, publisher);
+        world.shards[here].server_mut().handle_eof(world.now, publisher);
         world.delivers = true;
         world.settle();
         assert_eq!(
@@ -145,7 +145,7 @@ fn a_name_that_is_taken_is_refused_to_a_program() {
     assert_eq!(world.local_heard(1, second), "[the stream has a publisher]");
     assert!(!world.has_local(1));
     let frame = Frame::audio(Timestamp::ZERO, vec![0xAF, 1].into());
-    let result = world.servers[1].send_frame(world.now, second, frame);
+    let result = world.shards[1].server_mut().send_frame(world.now, second, frame);
     assert_eq!(result, Err(StateError::NotPublishing));
 }
 
@@ -183,15 +183,18 @@ fn a_program_that_takes_nothing_misses_frames() {
         )
     };
     for time in 1..100 {
-        world.servers[0].send_frame(world.now, publisher, large(time)).unwrap();
+        world.shards[0]
+            .server_mut()
+            .send_frame(world.now, publisher, large(time))
+            .unwrap();
     }
     world.settle();
     world.takes_locally = true;
-    while let Some(event) = world.servers[0].poll_local(world.now, player) {
+    while let Some(event) = world.shards[0].server_mut().poll_local(world.now, player) {
         world.heard_locally.push((0, player, event));
     }
     assert_eq!(world.local_heard(0, player), "A99 V99", "headers for the next keyframe");
-    assert!(world.servers[0].stats().slow_skips > 0);
+    assert!(world.shards[0].server().stats().slow_skips > 0);
     world.local_send(0, publisher, "P100 K140 a150");
     assert_eq!(world.local_heard(0, player), "K140 a150");
 }
@@ -203,7 +206,11 @@ fn what_waits_for_an_answer_is_bounded() {
     // One of the two has its home on the other worker.
     let ids = [0, 1].map(|shard| world.local_publish(shard, "live/x"));
     let frame = Frame::audio(Timestamp::ZERO, vec![0xAF; 60].into());
-    let mut send = |shard: usize| world.servers[shard].send_frame(world.now, ids[shard], frame.clone());
+    let mut send = |shard: usize| {
+        world.shards[shard]
+            .server_mut()
+            .send_frame(world.now, ids[shard], frame.clone())
+    };
     let results: Vec<_> = [0, 1].map(|shard| (send(shard), send(shard))).into();
     let full = StateError::OutputFull { waiting: 120, max: 100 };
     assert!(results.contains(&(Ok(()), Err(full))), "{results:?}");
@@ -217,11 +224,11 @@ fn a_program_may_be_kicked_and_is_told() {
     let player = world.local_play(0, "live/x");
     world.pass(SECOND * 3);
     world.local_heard(0, player);
-    let views = world.servers[0].connections(world.now);
+    let views = world.shards[0].server().connections(world.now);
     let kinds: Vec<_> = views.iter().map(|it| it.roles[0].kind).collect();
     assert_eq!(kinds, [RoleKind::Publishes, RoleKind::Plays]);
     let kick = Kick::stream(key("live/x")).with_ban(SECOND);
-    assert_eq!(world.servers[0].kick(world.now, &kick), 2);
+    assert_eq!(world.shards[0].server_mut().kick(world.now, &kick), 2);
     world.settle();
     assert_eq!(world.local_heard(0, publisher), "[accepted] [an operator has ended it]");
     assert_eq!(world.local_heard(0, player), format!("[{}]", EndCause::Kicked));
@@ -241,9 +248,9 @@ fn a_server_that_shuts_down_ends_its_program_too() {
             .local_heard(0, publisher)
             .ends_with("[the server is shutting down]")
     );
-    assert!(world.servers[0].is_drained());
+    assert!(world.shards[0].server().is_drained());
     assert_eq!(
-        world.servers[0].play(world.now, key("live/x")),
+        world.shards[0].server_mut().play(world.now, key("live/x")),
         Err(Refused::ShuttingDown)
     );
 }

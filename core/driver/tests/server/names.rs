@@ -15,7 +15,7 @@ fn encoder(world: &mut World, shard: usize, name: &str) -> usize {
 
 fn assert_nothing_is_left(world: &mut World) {
     world.pass(Duration::from_secs(11));
-    for server in &world.servers {
+    for server in world.servers() {
         assert_eq!((server.stats().streams, server.poll_timeout()), (0, None));
     }
 }

@@ -8,7 +8,7 @@ use headwater_core::server::Protocol;
 fn a_push_of_a_foreign_page_is_403_and_no_publish() {
     let lines = lines_of(|| {
         let mut world = World::new(2, |_| {});
-        let streams = |world: &World| -> Vec<_> { world.servers.iter().map(|it| it.stats().streams).collect() };
+        let streams = |world: &World| -> Vec<_> { world.servers().map(|it| it.stats().streams).collect() };
         for (method, page) in [
             ("POST", "Origin: https://evil.example"),
             ("PUT", "Origin: null"),

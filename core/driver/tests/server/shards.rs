@@ -25,9 +25,9 @@ fn path_at(home: usize) -> String {
     let mut world = World::new(3, |_| {});
     let paths = (0..9).map(|number| format!("/live/{number}"));
     let mut there = paths.filter(|path| {
-        let names = world.servers[home].stats().names;
+        let names = world.shards[home].server().stats().names;
         world.http_play(0, &format!("{path}?wait=60"));
-        world.servers[home].stats().names > names
+        world.shards[home].server().stats().names > names
     });
     there.next().unwrap()
 }
@@ -66,7 +66,7 @@ fn a_slow_worker_costs_a_bounded_amount_and_goes_on_later() {
         let late = world.http_play(stopped, "/live/x");
         assert_eq!(world.seen(late), "A0 V0 K0 P40 a45");
         assert_eq!(world.seen(neighbour).split(' ').count(), 4 + 19 * 25 + 4);
-        assert_eq!(world.servers[there].stats().shards_behind, 1);
+        assert_eq!(world.shards[there].server().stats().shards_behind, 1);
     }
 }
 
@@ -97,7 +97,7 @@ fn a_worker_that_fell_behind_fifty_times_gets_frames() {
             }
             world.stopped = None;
             world.settle();
-            assert_eq!(world.servers[there].stats().shards_behind, lag);
+            assert_eq!(world.shards[there].server().stats().shards_behind, lag);
         }
         let late = world.http_play(stopped, "/live/x");
         let before = [player, late].map(|player| world.frames_of(player).len());
@@ -124,7 +124,7 @@ fn a_worker_that_keeps_up_is_told_everything_for_ever() {
         world.pass(Duration::from_secs(1));
     }
     assert_eq!(world.seen(player).split(' ').count(), 4 + 99 * 25);
-    assert_eq!(world.servers[0].stats().shards_behind, 0);
+    assert_eq!(world.shards[0].server().stats().shards_behind, 0);
 }
 
 /// Publishers hop from worker to worker, take over from each other and go; players come and go; each worker is deaf for
@@ -189,7 +189,7 @@ fn workers_that_are_deaf_for_long_agree_in_the_end() {
             for (&player, before) in players.iter().zip(before) {
                 let client = &world.clients[player];
                 assert!(
-                    client.is_closed || client.is_shut_down || world.frames_of(player).len() > before,
+                    client.is_closed() || client.is_shut_down() || world.frames_of(player).len() > before,
                     "seed {seed}: player {player} does not hear publisher {publisher}"
                 );
             }
@@ -200,7 +200,7 @@ fn workers_that_are_deaf_for_long_agree_in_the_end() {
         }
         (0..world.clients.len()).for_each(|client| world.reset(client));
         world.pass(Duration::from_secs(6));
-        for server in &world.servers {
+        for server in world.servers() {
             assert_eq!(server.stats().streams, 0, "seed {seed}");
             assert_eq!(server.stats().names, 0, "seed {seed}");
         }
@@ -226,17 +226,17 @@ fn shutdown_drains_while_workers_do_not_hear_each_other() {
         .chain([publisher])
         .collect();
     for &client in &clients {
-        assert!(world.clients[client].is_shut_down, "client {client}");
+        assert!(world.clients[client].is_shut_down(), "client {client}");
     }
     for player in players {
         assert_eq!(world.seen(player), "A0 V0 K0 a5");
     }
     world.pass(Duration::from_secs(2));
-    assert!(world.servers.iter().all(|server| server.is_drained()));
+    assert!(world.servers().all(|server| server.is_drained()));
     world.delivers = true;
     world.settle();
     world.pass(Duration::from_secs(11));
-    for server in &world.servers {
+    for server in world.servers() {
         assert_eq!((server.stats().names, server.stats().streams), (0, 0));
     }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 /// An encoder at `host` publishes `path` and is gone. Returns whether it was let.
 fn come_and_go(world: &mut World, path: &str, host: u8) -> bool {
-    let publishes = world.servers[0].stats().publishes;
+    let publishes = world.shards[0].server().stats().publishes;
     let publisher = world.http_push(0, path, host);
     world.push(publisher, "V A K0 a5");
     world.reset(publisher);
-    world.servers[0].stats().publishes > publishes
+    world.shards[0].server().stats().publishes > publishes
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn an_encoder_that_reconnects_every_second_is_let_in() {
 fn publishing_a_name_again_and_again_is_told_to_wait() {
     let mut world = World::new(1, |_| {});
     while come_and_go(&mut world, "/live/x", 1) {}
-    assert_eq!(world.servers[0].stats().publishes, 20);
+    assert_eq!(world.shards[0].server().stats().publishes, 20);
     let web = world.http_push(0, "/live/x", 1);
     world.push(web, "V A K0 a5");
     assert_eq!(world.status(web), "HTTP/1.1 429 Too Many Requests");
@@ -56,7 +56,7 @@ fn a_crowd_that_comes_and_goes_takes_nothing_from_others() {
         world.pass(Duration::from_millis(100));
     }
     let waiting = world.rtmp(0, Play, "live", "soon", 1);
-    assert!(!world.clients[player].is_shut_down, "9.9 s are within its grace time");
+    assert!(!world.clients[player].is_shut_down(), "9.9 s are within its grace time");
     for (name, player) in [("victim", player), ("soon", waiting)] {
         let publisher = world.http_push(0, &format!("/live/{name}"), 1);
         let before = world.frames_of(player).len();

@@ -45,8 +45,8 @@ fn an_absent_stream_is_404_at_once() {
             let player = world.http_play(here, "/live/x");
             assert_eq!(world.status(player), "HTTP/1.1 404 Not Found");
             world.pass(Duration::from_secs(3));
-            assert!(world.clients[player].is_closed);
-            assert_eq!(world.servers[here].stats().streams, 0);
+            assert!(world.clients[player].is_closed());
+            assert_eq!(world.shards[here].server().stats().streams, 0);
         },
     );
 }
@@ -86,13 +86,13 @@ fn players_stay_while_their_publisher_comes_back_on_any_shard() {
         on_any_shards(
             |_| {},
             |mut world, there, here| {
-                let back = back % world.servers.len();
+                let back = back % world.shards.len();
                 let publisher = world.http_push(there, "/live/x", 1);
                 world.push(publisher, "V A K0 a5 P40");
                 let player = world.http_play(here, "/live/x");
                 world.reset(publisher);
                 world.pass(Duration::from_secs(4));
-                assert!(!world.clients[player].is_shut_down);
+                assert!(!world.clients[player].is_shut_down());
                 let joined_in_grace = world.http_play(here, "/live/x");
                 let publisher = world.http_push(back, "/live/x", 1);
                 world.push(publisher, "V A K0 a5");
@@ -141,16 +141,15 @@ fn after_the_grace_time_players_end_and_the_name_is_free() {
             let player = world.http_play(here, "/live/x");
             world.finish(publisher);
             world.pass(Duration::from_millis(9_900));
-            assert!(!world.clients[player].is_shut_down);
+            assert!(!world.clients[player].is_shut_down());
             world.pass(Duration::from_millis(200));
-            assert!(world.clients[player].is_shut_down);
+            assert!(world.clients[player].is_shut_down());
             let late = world.http_play(here, "/live/x");
             assert_eq!(world.status(late), "HTTP/1.1 404 Not Found");
             world.pass(Duration::from_secs(5));
             assert!(
                 world
-                    .servers
-                    .iter()
+                    .servers()
                     .all(|server| server.stats().streams == 0 && server.is_drained())
             );
         },
@@ -163,9 +162,9 @@ fn a_publisher_that_says_nothing_is_cut_off() {
     let publisher = world.http_push(0, "/live/x", 1);
     world.push(publisher, "V A K0 a5");
     world.pass(Duration::from_secs(29));
-    assert!(!world.clients[publisher].is_closed);
+    assert!(!world.clients[publisher].is_closed());
     world.pass(Duration::from_secs(5));
-    assert!(world.clients[publisher].is_closed);
+    assert!(world.clients[publisher].is_closed());
 }
 
 #[test]
@@ -185,7 +184,7 @@ fn a_publisher_whose_headers_flap_is_ended_and_told() {
         "{}",
         world.heard(by_rtmp)
     );
-    assert!(world.clients[by_http].is_shut_down && world.clients[by_rtmp].is_shut_down);
+    assert!(world.clients[by_http].is_shut_down() && world.clients[by_rtmp].is_shut_down());
 }
 
 #[test]
@@ -196,7 +195,7 @@ fn peers_that_connect_and_say_nothing_do_not_pile_up() {
         world.connect(0, Protocol::Rtmp, 5);
     }
     world.pass(Duration::from_secs(14));
-    assert!(world.servers[0].is_drained());
+    assert!(world.shards[0].server().is_drained());
 }
 
 #[test]
@@ -206,12 +205,12 @@ fn a_player_that_takes_nothing_is_closed_and_costs_nobody_else() {
     world.push(publisher, "V A K0 a5");
     let good = world.http_play(0, "/live/x");
     let bad = world.http_play(0, "/live/x");
-    world.clients[bad].window = 0;
+    world.clients[bad].peer.set_window(0);
     for second in 1..40u32 {
         world.push(publisher, &format!("K{0} a{0}", second * 1_000));
         world.pass(Duration::from_secs(1));
     }
-    assert!(world.clients[bad].is_closed);
+    assert!(world.clients[bad].is_closed());
     assert!(world.seen(good).ends_with("K39000 a39000"));
     assert_eq!(world.seen(good).split(' ').count(), 4 + 39 * 2);
 }
@@ -226,10 +225,10 @@ fn shutdown_ends_streams_cleanly_and_drains() {
             let player = world.http_play(here, "/live/x");
             let waiter = world.http_play(here, "/live/y?wait=30");
             world.shutdown();
-            assert!(world.clients[player].is_shut_down && world.clients[publisher].is_shut_down);
+            assert!(world.clients[player].is_shut_down() && world.clients[publisher].is_shut_down());
             assert_eq!(world.status(waiter), "HTTP/1.1 503 Service Unavailable");
             world.pass(Duration::from_secs(3));
-            assert!(world.servers.iter().all(|server| server.is_drained()));
+            assert!(world.servers().all(|server| server.is_drained()));
         },
     );
 }
@@ -244,9 +243,9 @@ fn idle_connections_cause_few_wakeups() {
         world.pass(Duration::from_millis(3 + step % 5));
     }
     let (mut wakeups, end) = (0, world.now + Duration::from_secs(10));
-    while let Some(due) = world.servers[0].poll_timeout().filter(|due| *due <= end) {
+    while let Some(due) = world.shards[0].poll_timeout().filter(|due| *due <= end) {
         world.now = due;
-        world.servers[0].handle_timeout(due);
+        world.shards[0].handle_timeout(due);
         wakeups += 1;
     }
     assert!(wakeups <= 200, "{wakeups}");
@@ -267,14 +266,14 @@ fn shards_agree_whatever_overtakes_what() {
                 2 if !publishers.is_empty() => {
                     let pick = usize::try_from(world.pick()).unwrap_or(0) % publishers.len();
                     let publisher = publishers.swap_remove(pick);
-                    if !world.clients[publisher].is_closed {
+                    if !world.clients[publisher].is_closed() {
                         world.reset(publisher);
                     }
                 }
                 3 if !players.is_empty() => {
                     let pick = usize::try_from(world.pick()).unwrap_or(0) % players.len();
                     let player = players.swap_remove(pick);
-                    if !world.clients[player].is_closed {
+                    if !world.clients[player].is_closed() {
                         world.finish(player);
                     }
                 }
@@ -305,12 +304,12 @@ fn shards_agree_whatever_overtakes_what() {
             world.seen(player)
         );
         for client in 0..world.clients.len() {
-            if !world.clients[client].is_closed {
+            if !world.clients[client].is_closed() {
                 world.reset(client);
             }
         }
         world.pass(Duration::from_secs(6));
-        let left: Vec<_> = world.servers.iter().map(|server| server.stats().streams).collect();
+        let left: Vec<_> = world.servers().map(|server| server.stats().streams).collect();
         assert_eq!(left, [0, 0, 0], "seed {seed}");
     }
 }

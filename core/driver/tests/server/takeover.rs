@@ -50,7 +50,7 @@ fn is_refused(world: &World, by: Protocol, client: usize) -> bool {
         Protocol::Rtmp => world.heard(client).ends_with("[NetStream.Publish.BadName]"),
         _ => world.status(client) == "HTTP/1.1 409 Conflict",
     };
-    is_told && world.clients[client].is_shut_down
+    is_told && world.clients[client].is_shut_down()
 }
 
 /// Lets time pass until `is_done`, for `limit` at most, and returns how much has passed.
@@ -104,7 +104,7 @@ fn a_publisher_that_sends_keeps_its_name_from_everybody() {
                     world.pass(Duration::from_millis(40));
                 }
                 assert!(is_refused(world, new, second), "{}", world.status(second));
-                assert!(world.is_publishing(first) && !world.clients[first].is_shut_down);
+                assert!(world.is_publishing(first) && !world.clients[first].is_shut_down());
                 if let Some(player) = player {
                     let pictures: Vec<_> = (1..50).map(|picture| format!("P{}", picture * 40)).collect();
                     assert!(world.frames_of(player).ends_with(&pictures.join(" ")));
@@ -126,12 +126,12 @@ fn an_encoder_whose_old_connection_is_dead_is_back_in_time() {
                 world.pass(Duration::from_millis(millis));
                 let (second, passed) = take_over(world, new, here, OWN, Duration::from_secs(2));
                 assert!(passed <= Duration::from_millis(1_500), "{passed:?}");
-                assert!(!world.is_publishing(first) && world.clients[first].is_shut_down);
+                assert!(!world.is_publishing(first) && world.clients[first].is_shut_down());
                 send(world, new, second, "P40");
                 let seen = world.seen(player);
                 assert!(seen.starts_with("A0 V0 K0 P40 K"), "{seen}");
                 assert_eq!(seen.matches('P').count(), 2, "{seen}");
-                assert!(!world.clients[player].is_shut_down);
+                assert!(!world.clients[player].is_shut_down());
             },
         );
     }
@@ -224,7 +224,7 @@ fn a_publisher_that_speaks_in_a_contest_keeps_its_name() {
             let second = newcomer(&mut world, Protocol::Http, here, OWN);
             send(&mut world, Protocol::Http, second, "V A K0");
             world.pass(Duration::from_millis(900));
-            assert!(world.is_publishing(first) && !world.clients[second].is_shut_down);
+            assert!(world.is_publishing(first) && !world.clients[second].is_shut_down());
             // The worker is late, and what comes is read late.
             world.arrive_unnoticed(first, "P900");
             world.now = world.now + Duration::from_secs(10);
@@ -245,7 +245,7 @@ fn a_publisher_whose_worker_is_busy_is_read_for_a_newcomer() {
                 if is_watched {
                     world.http_play(there, "/live/x");
                 }
-                world.clients[first].is_yielding = true;
+                world.clients[first].peer.set_reported(false);
                 world.pass(Duration::from_secs(2));
                 world.arrive_unnoticed(first, "P2000");
                 let second = newcomer(&mut world, Protocol::Http, here, OWN);
@@ -307,8 +307,8 @@ fn a_push_without_a_tag_cuts_nobody_and_is_told_so() {
                     for push in pushes {
                         assert_eq!(world.status(push), status);
                     }
-                    assert!(world.is_publishing(first) && !world.clients[first].is_shut_down);
-                    let publishes: u64 = world.servers.iter().map(|server| server.stats().publishes).sum();
+                    assert!(world.is_publishing(first) && !world.clients[first].is_shut_down());
+                    let publishes: u64 = world.servers().map(|server| server.stats().publishes).sum();
                     assert_eq!(publishes, 1);
                 },
             );
@@ -345,7 +345,7 @@ fn an_rtmp_publish_without_media_cuts_nobody() {
                 let second = world.rtmp(here, Publish, "live", "x", STRANGER);
                 world.pass(Duration::from_secs(2));
                 assert_eq!(world.heard(second), "[Started]");
-                assert!(world.is_publishing(first) && !world.clients[first].is_shut_down);
+                assert!(world.is_publishing(first) && !world.clients[first].is_shut_down());
                 // It is back, so that the newcomer's first frame comes too late.
                 send(&mut world, old, first, "P40");
                 world.pass(Duration::from_millis(100));
@@ -370,7 +370,7 @@ fn an_rtmp_publish_that_stays_without_media_ends() {
                 world.pass(Duration::from_secs(1));
                 world.push(first, &format!("P{}", second * 1_000));
             }
-            assert!(world.heard(second).starts_with("[Started]") && world.clients[second].is_closed);
+            assert!(world.heard(second).starts_with("[Started]") && world.clients[second].is_closed());
             assert!(world.is_publishing(first));
         },
     );
@@ -414,9 +414,9 @@ fn a_publish_without_media_does_not_stop_the_grace_time() {
                 world.send(second, &[4]);
                 world.pass(Duration::from_secs(9));
                 world.send(second, &[0]);
-                assert!(!world.clients[player].is_shut_down);
+                assert!(!world.clients[player].is_shut_down());
                 world.pass(Duration::from_millis(1_100));
-                assert!(world.clients[player].is_shut_down, "{waits}");
+                assert!(world.clients[player].is_shut_down(), "{waits}");
                 assert_eq!(world.seen(player), "A0 V0 K0");
             },
         );
@@ -434,7 +434,7 @@ fn a_name_without_media_ends_whatever_else_is_sent() {
         world.send(silent, &[0]);
     }
     world.pass(Duration::from_secs(4));
-    assert!(world.clients[silent].is_closed);
+    assert!(world.clients[silent].is_closed());
 }
 
 #[test]
@@ -551,7 +551,7 @@ fn a_newcomer_that_leaves_while_it_waits_leaves_nothing_behind() {
             assert!(world.is_publishing(first));
             world.reset(first);
             world.pass(Duration::from_secs(11));
-            for server in &world.servers {
+            for server in world.servers() {
                 assert_eq!((server.stats().streams, server.poll_timeout()), (0, None));
                 assert_eq!(server.stats().names, 0);
             }
@@ -607,7 +607,7 @@ fn a_push_that_has_ended_before_it_has_its_name_is_heard() {
                 world.pass(Duration::from_secs(11));
                 assert_eq!(world.seen(player), seen);
             }
-            assert_eq!(world.servers[0].stats().publishes, 4, "{script}");
+            assert_eq!(world.shards[0].server().stats().publishes, 4, "{script}");
         }
     }
 }

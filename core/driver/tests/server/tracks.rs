@@ -113,7 +113,12 @@ fn two_seconds_of_sound_before_the_pictures_are_waited_out() {
             world.push(publisher, "V K2000");
             assert_eq!(players.map(|it| world.flags(it)), [Some(BOTH); 2]);
             assert!(world.was_told(players[0], true, true));
-            assert!(world.seen(players[0]).ends_with("K2000"), "{}", world.seen(players[0]));
+            // Its timeline begins with the first sound that its worker had kept.
+            let seen = world.seen(players[0]);
+            let (sounds, picture) = seen.rsplit_once(" K").unwrap();
+            let (_, sound) = sounds.rsplit_once(" a").unwrap();
+            let [sound, picture] = [sound, picture].map(|time| time.parse::<u32>().unwrap());
+            assert_eq!(picture - sound, 40, "{seen}");
         },
     );
 }
@@ -134,7 +139,7 @@ fn sound_four_seconds_late_ends_responses_and_not_rtmp() {
             assert_eq!(players.map(|it| world.flags(it)), [Some(PICTURES); 2]);
             world.push(publisher, "A a4000");
             for player in players {
-                assert!(world.clients[player].is_shut_down);
+                assert!(world.clients[player].is_shut_down());
             }
             world.push(publisher, "P4040 a4045");
             assert!(world.heard(tv).ends_with("P4040 a4045"), "{}", world.heard(tv));
@@ -161,7 +166,7 @@ fn a_publisher_that_returns_without_sound_ends_responses() {
             world.push(publisher, "V");
             world.push_in_time(publisher, &pictures(0));
             for player in players {
-                assert!(world.clients[player].is_shut_down);
+                assert!(world.clients[player].is_shut_down());
             }
             world.push(publisher, "P1000");
             assert!(world.heard(tv).ends_with("P3040"), "{}", world.heard(tv));

@@ -9,14 +9,11 @@ use std::time::Duration;
 impl World {
     /// All streams, as all shards together see them.
     pub(super) fn streams(&self) -> Vec<StreamView> {
-        StreamView::merge(self.servers.iter().map(|server| server.streams(self.now)).collect())
+        StreamView::merge(self.servers().map(|server| server.streams(self.now)).collect())
     }
 
     pub(super) fn connections(&self) -> Vec<ConnectionView> {
-        self.servers
-            .iter()
-            .flat_map(|server| server.connections(self.now))
-            .collect()
+        self.servers().flat_map(|server| server.connections(self.now)).collect()
     }
 }
 
@@ -121,7 +118,7 @@ fn two_publishers_at_once_are_seen_as_the_later() {
         (expected.players, expected.missed) = (4, 5);
         assert_eq!(merged, [expected]);
     }
-    assert!(!world.clients[player].is_closed);
+    assert!(!world.clients[player].is_closed());
 }
 
 #[test]
@@ -183,7 +180,7 @@ fn bytes_of_a_connection_are_counted_both_ways() {
     let publisher = world.http_push(0, "/live/x", 1);
     world.push(publisher, "V A K0 a5");
     let player = world.connect(0, Protocol::Http, 9);
-    world.clients[player].window = 30;
+    world.clients[player].peer.set_window(30);
     world.send(player, b"GET /live/x HTTP/1.0\r\n\r\n");
     world.pass(Duration::from_secs(2));
     let views = world.connections();
@@ -207,7 +204,7 @@ fn missed_frames_stay_counted_when_a_player_has_left() {
     let publisher = world.http_push(0, "/live/x", 1);
     world.push(publisher, "V A K0 a5");
     let player = world.http_play(1, "/live/x");
-    world.clients[player].window = 0;
+    world.clients[player].peer.set_window(0);
     for number in 1..100 {
         world.push(publisher, &format!("P{}", number * 40));
     }
@@ -219,7 +216,7 @@ fn missed_frames_stay_counted_when_a_player_has_left() {
     let other = world.http_play(1, "/live/x");
     world.reset(player);
     assert_eq!(world.streams()[0].missed, missed);
-    assert!(!world.clients[other].is_closed);
+    assert!(!world.clients[other].is_closed());
 }
 
 #[test]
@@ -241,7 +238,7 @@ fn counters_of_workers_add_up() {
     world.http_play(1, "/live/x");
     world.http_play(1, "/live/absent");
     let mut stats = ServerStats::default();
-    world.servers.iter().map(Server::stats).for_each(|it| stats += it);
+    world.servers().map(Server::stats).for_each(|it| stats += it);
     assert_eq!(
         (stats.accepted, stats.publishes, stats.plays, stats.plays_refused),
         (4, 1, 2, 1)

@@ -4,11 +4,11 @@ use bytes::{Buf, Bytes};
 use headwater_core::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
 use headwater_core::rtmp::{ClientEvent, ClientRequest, ClientSession, Purpose};
 use headwater_core::server::{
-    Action, Answer, Config, ConnectionId, ConnectionView, LocalEvent, Protocol, Question, RoleKind, RoleView, Server,
-    ShardId, ShardMessage, Ticket,
+    Answer, Config, ConnectionId, ConnectionView, LocalEvent, Protocol, Question, RoleKind, RoleView, Server, ShardId,
+    Ticket,
 };
 use headwater_core::{Frame, FrameClass, FrameKind, Limits, Output, Time, Timestamp};
-use std::collections::{BTreeMap, VecDeque};
+use headwater_driver::memory::{Links, MemoryWorker, Peer};
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use std::time::Duration;
 /// Some servers that are the shards of one, and everybody who is connected to them.
 pub(super) struct World {
     pub(super) now: Time,
-    pub(super) servers: Vec<Server>,
-    /// What shards have sent each other and not received yet, by sender and receiver.
-    links: BTreeMap<(u16, u16), VecDeque<ShardMessage>>,
+    /// One worker each, with its sockets.
+    pub(super) shards: Vec<MemoryWorker>,
+    links: Links,
     pub(super) clients: Vec<Client>,
     /// What was asked and is not answered, with the shard that asks.
     pub(super) asked: Vec<(usize, Ticket, Question)>,
@@ -38,21 +38,9 @@ pub(super) struct World {
 /// One end of a connection in the hands of the test.
 pub(super) struct Client {
     shard: usize,
-    id: ConnectionId,
-    /// What its socket holds at the server's side.
-    unread: Vec<u8>,
-    /// Whether it has closed its side, which the server has not read yet.
-    is_finishing: bool,
-    /// Whether it is read only when the server asks for it: its worker has other things to do.
-    pub(super) is_yielding: bool,
-    /// How often the server has read that.
-    pub(super) reads: usize,
+    pub(super) peer: Peer,
     /// What the server has sent.
     pub(super) received: Vec<u8>,
-    /// How much more it will take.
-    pub(super) window: usize,
-    pub(super) is_shut_down: bool,
-    pub(super) is_closed: bool,
     /// For an RTMP client: its side of the conversation, and what that has said.
     rtmp: Option<(ClientSession, Vec<String>)>,
 }
@@ -64,10 +52,10 @@ impl World {
         let config = Arc::new(config);
         World {
             now: Time::from_millis(1_000),
-            servers: (0..shards)
-                .map(|shard| Server::new(config.clone(), ShardId(shard), shards, 7))
+            shards: (0..shards)
+                .map(|shard| MemoryWorker::new(Server::new(config.clone(), ShardId(shard), shards, 7)))
                 .collect(),
-            links: BTreeMap::new(),
+            links: Links::default(),
             clients: Vec::new(),
             asked: Vec::new(),
             random: 1,
@@ -85,18 +73,11 @@ impl World {
 
     pub(super) fn connect_from(&mut self, shard: usize, protocol: Protocol, address: IpAddr) -> usize {
         let peer = SocketAddr::new(address, 40_000);
-        let id = self.servers[shard].accept(self.now, protocol, peer).unwrap();
+        let peer = self.shards[shard].connect(self.now, protocol, peer).unwrap();
         self.clients.push(Client {
             shard,
-            id,
-            unread: vec![],
-            is_finishing: false,
-            is_yielding: false,
-            reads: 0,
+            peer,
             received: vec![],
-            window: usize::MAX,
-            is_shut_down: false,
-            is_closed: false,
             rtmp: None,
         });
         self.settle();
@@ -104,16 +85,8 @@ impl World {
     }
 
     pub(super) fn send(&mut self, client: usize, bytes: &[u8]) {
-        self.arrive(client, bytes);
+        self.clients[client].peer.send(bytes);
         self.settle();
-    }
-
-    /// Bytes come in at the server's side, and are read once there are enough.
-    fn arrive(&mut self, client: usize, bytes: &[u8]) {
-        if !self.clients[client].is_closed {
-            self.clients[client].unread.extend_from_slice(bytes);
-            self.read_ready(client);
-        }
     }
 
     /// Bytes come in at the server's side, which is too late to be told of it.
@@ -130,85 +103,49 @@ impl World {
                 drain(&mut output)
             }
         };
-        client.unread.extend_from_slice(&bytes);
+        client.peer.send(&bytes);
     }
 
     /// As [`arrive_unnoticed`](Self::arrive_unnoticed), whatever they are.
     pub(super) fn arrive_unnoticed_bytes(&mut self, client: usize, bytes: &[u8]) {
-        self.clients[client].unread.extend_from_slice(bytes);
+        self.clients[client].peer.send(bytes);
     }
 
     /// All servers stand still for so long, and look at the time before anything else when they go on.
     pub(super) fn stand_still(&mut self, span: Duration) {
         self.now = self.now + span;
-        for server in &mut self.servers {
-            server.handle_timeout(self.now);
+        for shard in &mut self.shards {
+            shard.handle_timeout(self.now);
         }
-    }
-
-    /// Reads a client that has reported enough, or its end. Returns whether it had.
-    fn read_ready(&mut self, client: usize) -> bool {
-        let Client {
-            shard,
-            id,
-            unread,
-            is_finishing,
-            is_yielding,
-            ..
-        } = &self.clients[client];
-        let is_ready = !is_yielding
-            && (*is_finishing || !unread.is_empty() && unread.len() >= self.servers[*shard].low_water(*id));
-        is_ready && self.wants_input(client) && self.read(client)
-    }
-
-    /// Reads a client if the server wants it. Returns whether something was there.
-    fn read(&mut self, client: usize) -> bool {
-        let Client { shard, id, .. } = self.clients[client];
-        if !self.wants_input(client) {
-            return false;
-        }
-        let input = mem::take(&mut self.clients[client].unread);
-        if !input.is_empty() {
-            self.clients[client].reads += 1;
-            self.servers[shard].handle_input(self.now, id, &input);
-        } else if mem::take(&mut self.clients[client].is_finishing) {
-            self.servers[shard].handle_eof(self.now, id);
-        } else {
-            return false;
-        }
-        true
     }
 
     /// The client closes its side.
     pub(super) fn finish(&mut self, client: usize) {
-        self.clients[client].is_finishing = true;
+        self.clients[client].peer.finish();
         self.settle();
     }
 
     /// The client's connection is gone without a word.
     pub(super) fn reset(&mut self, client: usize) {
-        let Client { shard, id, .. } = self.clients[client];
-        self.servers[shard].handle_reset(self.now, id);
+        self.clients[client].peer.reset();
         self.settle();
     }
 
     /// The client takes `window` more bytes.
     pub(super) fn take(&mut self, client: usize, window: usize) {
-        self.clients[client].window = window;
-        let Client { shard, id, .. } = self.clients[client];
-        self.write(shard, id);
+        self.clients[client].peer.set_window(window);
         self.settle();
     }
 
     /// The connection of the client.
     pub(super) fn id(&self, client: usize) -> ConnectionId {
-        self.clients[client].id
+        self.clients[client].peer.id()
     }
 
     /// What its shard says of the client's connection, while that is open.
     pub(super) fn view(&self, client: usize) -> Option<ConnectionView> {
-        let Client { shard, id, .. } = self.clients[client];
-        let connections = self.servers[shard].connections(self.now);
+        let (server, id) = self.place(client);
+        let connections = server.connections(self.now);
         connections.into_iter().find(|connection| connection.id == id)
     }
 
@@ -226,51 +163,58 @@ impl World {
     /// Answers the question that was asked first.
     pub(super) fn answer(&mut self, answer: Answer) -> Ticket {
         let (shard, ticket, _) = self.asked.remove(0);
-        self.servers[shard].answer(self.now, ticket, answer);
+        self.shards[shard].answer(self.now, ticket, answer);
         self.settle();
         ticket
     }
 
     /// Whether its shard would read all others first.
     pub(super) fn yields(&self, client: usize) -> bool {
-        let Client { shard, id, .. } = self.clients[client];
-        self.servers[shard].yields(self.now, id)
+        let (server, id) = self.place(client);
+        server.yields(self.now, id)
     }
 
     /// Whether its shard would read from the client.
     pub(super) fn wants_input(&self, client: usize) -> bool {
-        let Client { shard, id, .. } = self.clients[client];
-        self.servers[shard].wants_input(id)
+        let (server, id) = self.place(client);
+        server.wants_input(id)
+    }
+
+    /// The server that serves the client, and what that calls it.
+    fn place(&self, client: usize) -> (&Server, ConnectionId) {
+        let Client { shard, peer, .. } = &self.clients[client];
+        (self.shards[*shard].server(), peer.id())
+    }
+
+    pub(super) fn servers(&self) -> impl Iterator<Item = &Server> {
+        self.shards.iter().map(|shard| shard.server())
+    }
+
+    /// When the first deadline comes.
+    pub(super) fn due(&self) -> Option<Time> {
+        self.shards.iter().filter_map(|shard| shard.poll_timeout()).min()
     }
 
     /// Lets time pass, stopping at every deadline.
     pub(super) fn pass(&mut self, span: Duration) {
         let end = self.now + span;
         for _ in 0..100_000 {
-            let due = self
-                .servers
-                .iter()
-                .filter_map(Server::poll_timeout)
-                .min()
-                .filter(|due| *due <= end);
+            let due = self.due().filter(|due| *due <= end);
             self.now = due.unwrap_or(end).max(self.now);
-            for server in &mut self.servers {
-                server.handle_timeout(self.now);
+            for shard in &mut self.shards {
+                shard.handle_timeout(self.now);
             }
             self.settle();
             if due.is_none() {
                 return;
             }
         }
-        panic!(
-            "deadlines never end: {:?}",
-            self.servers.iter().map(Server::poll_timeout).collect::<Vec<_>>()
-        );
+        panic!("deadlines never end: {:?}", self.due());
     }
 
     pub(super) fn shutdown(&mut self) {
-        for server in &mut self.servers {
-            server.shutdown(self.now);
+        for shard in &mut self.shards {
+            shard.shutdown(self.now);
         }
         self.settle();
     }
@@ -278,8 +222,8 @@ impl World {
     /// Does what drivers do until there is nothing more to do.
     pub(super) fn settle(&mut self) {
         for _ in 0..1_000_000 {
-            let acted = (0..self.servers.len()).fold(false, |acted, shard| self.act(shard) | acted);
-            if acted || self.converse() || self.read_all() || self.delivers && self.deliver_one() {
+            let has_served = (0..self.shards.len()).fold(false, |served, shard| self.serve(shard) | served);
+            if has_served || self.converse() || self.delivers && self.deliver_one() {
                 continue;
             }
             return;
@@ -287,42 +231,55 @@ impl World {
         panic!("the servers never come to rest");
     }
 
-    /// Reads clients that the server did not want before. Returns whether there was one.
-    fn read_all(&mut self) -> bool {
-        (0..self.clients.len()).fold(false, |has_read, client| self.read_ready(client) | has_read)
+    /// Lets a worker serve its sockets, and takes what comes of it. Returns whether there is more.
+    fn serve(&mut self, shard: usize) -> bool {
+        let (from, links) = (shard_id(shard), &mut self.links);
+        let worker = &mut self.shards[shard];
+        let mut has_more = worker.serve(self.now, |to, message| links.send(from, to, message));
+        while let Some((ticket, question)) = worker.poll_question() {
+            self.asked.push((shard, ticket, question));
+        }
+        while let Some(id) = worker.poll_local() {
+            while self.takes_locally
+                && let Some(event) = worker.server_mut().poll_local(self.now, id)
+            {
+                self.heard_locally.push((shard, id, event));
+            }
+            has_more = true;
+        }
+        has_more
     }
 
     /// Delivers one message between shards, over a link picked at random.
     pub(super) fn deliver_one(&mut self) -> bool {
-        let waiting: Vec<_> = self
-            .links
-            .iter()
-            .filter(|((_, to), queue)| !queue.is_empty() && self.stopped != Some(usize::from(*to)))
-            .map(|(link, _)| *link)
-            .collect();
+        let stopped = self.stopped.map(shard_id);
+        let waiting: Vec<_> = self.links.waiting().filter(|(_, to)| Some(*to) != stopped).collect();
         if waiting.is_empty() {
             return false;
         }
         let pick = self.below(waiting.len());
         let (from, to) = waiting[pick];
-        let message = self.links.get_mut(&(from, to)).and_then(VecDeque::pop_front).unwrap();
-        self.servers[usize::from(to)].handle_shard(self.now, ShardId(from), message);
-        true
+        self.receive(from, to)
     }
 
     /// Delivers what one shard has sent another, before anything else.
     pub(super) fn deliver_link(&mut self, from: usize, to: usize) {
-        let from = u16::try_from(from).unwrap();
-        let queue = self.links.get_mut(&(from, u16::try_from(to).unwrap())).map(mem::take);
-        for message in queue.unwrap_or_default() {
-            self.servers[to].handle_shard(self.now, ShardId(from), message);
+        while self.receive(shard_id(from), shard_id(to)) {}
+    }
+
+    /// A shard receives one message. Returns whether there was one.
+    fn receive(&mut self, from: ShardId, to: ShardId) -> bool {
+        let message = self.links.receive(from, to);
+        let has_come = message.is_some();
+        if let Some(message) = message {
+            self.shards[usize::from(to.0)].handle_shard(self.now, from, message);
         }
+        has_come
     }
 
     /// Messages that wait for a shard.
     pub(super) fn mail(&self, shard: usize) -> usize {
-        let links = self.links.iter().filter(|((_, to), _)| usize::from(*to) == shard);
-        links.map(|(_, queue)| queue.len()).sum()
+        self.links.len(shard_id(shard))
     }
 
     /// A random number below `bound`.
@@ -337,70 +294,20 @@ impl World {
         self.random ^= self.random << 17;
         self.random
     }
+}
 
-    fn act(&mut self, shard: usize) -> bool {
-        let Some(action) = self.servers[shard].poll_action() else {
-            return false;
-        };
-        match action {
-            Action::Wake(id) => self.write(shard, id),
-            Action::Read(id) => {
-                let is_read = |client: &Client| client.shard == shard && client.id == id && !client.is_closed;
-                if let Some(client) = self.clients.iter().position(is_read) {
-                    self.read(client);
-                }
-            }
-            Action::Shutdown(id) => {
-                if let Some(client) = self.find(shard, id) {
-                    client.is_shut_down = true;
-                }
-            }
-            Action::Close(id) => {
-                if let Some(client) = self.find(shard, id) {
-                    client.is_closed = true;
-                }
-            }
-            Action::Ask(ticket, question) => self.asked.push((shard, ticket, question)),
-            Action::ToShard(to, message) => {
-                let from = u16::try_from(shard).unwrap();
-                self.links.entry((from, to.0)).or_default().push_back(message);
-            }
-        }
-        true
+fn shard_id(shard: usize) -> ShardId {
+    ShardId(u16::try_from(shard).unwrap())
+}
+
+impl Client {
+    pub(super) fn is_closed(&self) -> bool {
+        self.peer.is_closed()
     }
 
-    fn find(&mut self, shard: usize, id: ConnectionId) -> Option<&mut Client> {
-        self.clients
-            .iter_mut()
-            .find(|client| client.shard == shard && client.id == id && !client.is_closed)
-    }
-
-    /// Writes what the client takes.
-    fn write(&mut self, shard: usize, id: ConnectionId) {
-        let now = self.now;
-        let server = &mut self.servers[shard];
-        let Some(client) = self
-            .clients
-            .iter_mut()
-            .find(|client| client.shard == shard && client.id == id && !client.is_closed)
-        else {
-            while self.takes_locally
-                && let Some(event) = server.poll_local(now, id)
-            {
-                self.heard_locally.push((shard, id, event));
-            }
-            return;
-        };
-        loop {
-            let output = server.output(now, id);
-            if output.is_empty() || client.window == 0 {
-                return;
-            }
-            let taken = output.chunk().len().min(client.window);
-            client.received.extend_from_slice(&output.chunk()[..taken]);
-            client.window -= taken;
-            output.advance(taken);
-        }
+    /// Whether the server has said its last word.
+    pub(super) fn is_shut_down(&self) -> bool {
+        self.peer.is_shut_down()
     }
 }
 
@@ -517,6 +424,7 @@ impl World {
         let mut spoke = false;
         for index in 0..self.clients.len() {
             let client = &mut self.clients[index];
+            client.received.extend(client.peer.take());
             let Some((session, heard)) = &mut client.rtmp else {
                 continue;
             };
@@ -531,8 +439,8 @@ impl World {
                 });
             }
             let reply = drain(session.output());
-            if !reply.is_empty() && !client.is_closed {
-                self.arrive(index, &reply);
+            if !reply.is_empty() && !client.is_closed() {
+                client.peer.send(&reply);
                 spoke = true;
             }
         }
