@@ -1,9 +1,8 @@
-//! The same conversations with core alone, in memory, and with each binary, over the loopback interface.
+//! The same conversations with the drivers' shared loop, in memory, and with each binary, over the loopback interface.
 //!
 //! Each file in `tests/transcripts/` is one conversation of several clients with one server; [`conversation`] says how to
-//! read it. It is played to [`Server`](headwater_core::server::Server) with one shard and with two, and to the binary of
-//! each enabled driver with one worker and with two; the text is the same for all, so where a driver differs from the
-//! core it shows at once. So are the transcripts of RTMP sessions in `core/tests/transcripts/`, as far as the server
+//! read it. It is played to [`Shard`](headwater_driver::Shard) with one shard and with two, and to the binary of each enabled
+//! driver with one worker and with two; the text is the same for all, so where a driver differs it shows at once. So are the transcripts of RTMP sessions in `core/tests/transcripts/`, as far as the server
 //! decides there by itself what their application does. Conversations in which time must pass are for memory only.
 //!
 //! Run with `UPDATE_TRANSCRIPTS=1` to write the files in `tests/transcripts/` anew from memory, and read the diff: what
