@@ -1,5 +1,10 @@
 //! Bytes on their way out.
 
+mod payload;
+
+use payload::Parts;
+pub use payload::Payload;
+
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -165,6 +170,25 @@ impl Output {
             let room = self.room.get_or_insert_default();
             room.segments.push_back(Segment::Shared(payload.clone()));
             self.remaining += payload.len();
+        }
+    }
+
+    /// Appends a payload of two parts: a copy of its head, and its body like [`write_shared`](Self::write_shared).
+    #[inline]
+    pub fn write_payload(&mut self, payload: Payload<'_>) {
+        match payload.0 {
+            Parts::Whole(whole) => self.write_shared(whole),
+            Parts::Two { head, shared, body } => self.write_parts(head, shared, body),
+        }
+    }
+
+    #[inline(never)]
+    fn write_parts(&mut self, head: &[u8], shared: &Bytes, body: &[u8]) {
+        self.write(head);
+        if body.len() < INLINE_BELOW {
+            self.write(body);
+        } else {
+            self.write_shared(&shared.slice_ref(body));
         }
     }
 

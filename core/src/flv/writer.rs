@@ -1,7 +1,8 @@
 //! The muxer: frames in, FLV bytes out.
 
 use super::{FileHeader, PREVIOUS_TAG_SIZE_LEN, TagFlags, TagHeader};
-use crate::{Frame, FrameAt, Output};
+use crate::output::Payload;
+use crate::{Frame, FrameAt, FrameKind, Output, Timestamp};
 
 /// Writes an FLV stream into an [`Output`]: [`header`](Self::header) once, then [`frame`](Self::frame) for each frame.
 ///
@@ -19,36 +20,49 @@ impl FlvWriter {
         out.write(&[0; PREVIOUS_TAG_SIZE_LEN]);
     }
 
-    /// Appends `frame` as a tag: eleven header bytes, the payload (by reference from 256 bytes on) and the tag's size.
+    /// Appends `frame` as a tag. See [`tag`](Self::tag).
+    pub fn frame<'a>(frame: impl Into<FrameAt<'a>>, out: &mut Output) {
+        let FrameAt { frame, timestamp } = frame.into();
+        Self::tag(frame.kind, timestamp, &frame.payload, out);
+    }
+
+    /// Appends a tag: eleven header bytes, the payload (by reference from 256 bytes on; of a [`Payload`] with a head, that is
+    /// copied) and the tag's size.
     ///
     /// The size counts as "previous" for the tag that follows, yet goes out at once: players such as mpegts.js hold a
     /// tag back until they have those four bytes, and would show every frame one frame late.
     ///
     /// The payload must not exceed [`TagHeader::MAX_DATA_SIZE`]; none that came in an RTMP message or an FLV tag does.
-    pub fn frame<'a>(frame: impl Into<FrameAt<'a>>, out: &mut Output) {
-        let FrameAt { frame, timestamp } = frame.into();
-        let data_size = data_size(frame);
+    pub fn tag<'a>(kind: FrameKind, timestamp: Timestamp, payload: impl Into<Payload<'a>>, out: &mut Output) {
+        let payload = payload.into();
+        let data_size = data_size(payload.len());
         let header = TagHeader {
-            tag_type: frame.kind.type_id(),
+            tag_type: kind.type_id(),
             is_encrypted: false,
             data_size,
             timestamp,
         };
         let header = header.write();
         out.write(&header);
-        out.write_shared(&frame.payload);
+        out.write_payload(payload);
         out.write(&(data_size + HEADER_LEN).to_be_bytes());
     }
 
     /// Bytes that [`frame`](Self::frame) writes for `frame`: what an HTTP chunk around the tag has to announce.
     #[must_use]
     pub fn frame_len(frame: &Frame) -> usize {
-        TagHeader::LEN + frame.payload.len() + PREVIOUS_TAG_SIZE_LEN
+        Self::tag_len(&frame.payload)
+    }
+
+    /// Bytes that [`tag`](Self::tag) writes.
+    #[must_use]
+    pub fn tag_len<'a>(payload: impl Into<Payload<'a>>) -> usize {
+        TagHeader::LEN + payload.into().len() + PREVIOUS_TAG_SIZE_LEN
     }
 }
 
-fn data_size(frame: &Frame) -> u32 {
-    let size = u32::try_from(frame.payload.len()).unwrap_or(u32::MAX);
+fn data_size(len: usize) -> u32 {
+    let size = u32::try_from(len).unwrap_or(u32::MAX);
     debug_assert!(
         size <= TagHeader::MAX_DATA_SIZE,
         "a payload of {size} bytes fits no tag"
@@ -62,7 +76,6 @@ const HEADER_LEN: u32 = 11;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Timestamp;
     use alloc::vec;
     use bytes::{Buf, Bytes};
 

@@ -2,9 +2,9 @@
 
 use super::header::{EXTENDED, MAX_HEADER_LEN, MessageHeader};
 use super::{ChunkError, ChunkSize, ChunkStreamId, MAX_MESSAGE_LEN, Message, MessageStreamId, MessageTypeId};
-use crate::output::INLINE_BELOW;
+use crate::output::Payload;
 use crate::{Output, Timestamp};
-use bytes::{BufMut, Bytes};
+use bytes::BufMut;
 
 /// Chunk streams 2 to 8, all that this crate writes to, are remembered for timestamp deltas. Messages on others always
 /// have type 0 headers.
@@ -75,39 +75,42 @@ impl ChunkEncoder {
     /// read the extended timestamp that type 0 would need. Later chunks have type 3 headers, which repeat an extended
     /// timestamp.
     ///
-    /// Pieces of [`INLINE_BELOW`] bytes and more are queued by reference; nothing is allocated once `out` has grown.
+    /// The payload is one buffer, or a [`Payload`] of two parts. Chunks are cut as if these were one; the head is copied, and
+    /// pieces of the body of [`INLINE_BELOW`](crate::output::INLINE_BELOW) bytes and more are queued by reference: one
+    /// reference count each. Nothing is allocated once `out` has grown.
     ///
     /// # Errors
     /// [`ChunkError::MessageTooLarge`] if the payload exceeds 16,777,215 bytes, the most that the 24-bit length field
     /// can say; `out` is then unchanged.
     ///
     /// RTMP 1.0 §5.3.1. Types 1 and 2 would save 4 or 8 bytes and tie the message to the one before it.
-    pub fn encode_media(
+    pub fn encode_media<'a>(
         &mut self,
         csid: ChunkStreamId,
         msid: MessageStreamId,
         type_id: MessageTypeId,
         timestamp: Timestamp,
-        payload: &Bytes,
+        payload: impl Into<Payload<'a>>,
         out: &mut Output,
     ) -> Result<(), ChunkError> {
+        let payload = payload.into();
         let extended = self.begin(csid, msid, type_id, timestamp, payload.len(), out)?;
-        let chunk_size = self.chunk_size.get() as usize;
-        if payload.len() <= chunk_size {
-            out.write_shared(payload);
+        if payload.len() <= self.chunk_size.get() as usize {
+            out.write_payload(payload);
             return Ok(());
         }
-        for (index, piece) in payload.chunks(chunk_size).enumerate() {
-            if index > 0 {
-                write_header(MessageHeader::Type3, csid, extended, out);
-            }
-            if piece.len() < INLINE_BELOW {
-                out.write(piece);
-            } else {
-                out.write_shared(&payload.slice_ref(piece));
-            }
-        }
+        self.write_chunks(csid, extended, payload, out);
         Ok(())
+    }
+
+    /// Writes what is behind the header of the first of several chunks.
+    fn write_chunks(&self, csid: ChunkStreamId, extended: Option<u32>, mut payload: Payload<'_>, out: &mut Output) {
+        let chunk_size = self.chunk_size.get() as usize;
+        out.write_payload(payload.split_to(chunk_size));
+        while !payload.is_empty() {
+            write_header(MessageHeader::Type3, csid, extended, out);
+            out.write_payload(payload.split_to(chunk_size));
+        }
     }
 
     /// Writes the header of a message's first chunk. Returns the extended timestamp that its later chunks repeat.
