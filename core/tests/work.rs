@@ -18,10 +18,10 @@ use bytes::Buf;
 use headwater_core::amf::{AmfLimits, amf0, amf3};
 use headwater_core::flv::{FlvReader, TagFlags};
 use headwater_core::http::{HttpConfig, HttpEvent, HttpSession, Method, Response, StatusCode};
-use headwater_core::media::{audio_info, video_info};
+use headwater_core::media::{self, audio_info, video_info};
 use headwater_core::rtmp::chunk::{ChunkDecoder, ChunkEncoder};
 use headwater_core::rtmp::{Event, ServerSession, SessionConfig};
-use headwater_core::{Frame, Limits, Time, Timestamp};
+use headwater_core::{Frame, FrameKind, Limits, Time, Timestamp};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 use std::hint::black_box;
@@ -498,6 +498,36 @@ fn hevc_arrays() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// Messages of Enhanced RTMP with as many tracks and blocks as fit.
+fn multitrack_inputs() -> Vec<(&'static str, Vec<u8>)> {
+    let pictures = b"avc1\0\0\0\x03\0\0\0";
+    vec![
+        ("tracks: of no byte", [&b"\xA6\x13avc1"[..], &[0; 4_000 * 4]].concat()),
+        (
+            "tracks: each with a codec and a composition time",
+            [&b"\xA6\x21"[..], &pictures.repeat(4_000)].concat(),
+        ),
+        (
+            "tracks: behind long ModEx blocks",
+            [
+                &[0xA7][..],
+                &[&[0xFF, 0xFF, 0xFF][..], &[0; 65_536], &[0x07]].concat().repeat(15),
+                b"\0\0\x06\x13avc1",
+                &[0; 4_000 * 4],
+            ]
+            .concat(),
+        ),
+        (
+            "tracks: behind short ModEx blocks",
+            [&[0xA7][..], &b"\0\0\x07".repeat(15), b"\0\0\x01avc1\0\0\0"].concat(),
+        ),
+        (
+            "tracks: the last longer than the message",
+            b"\xA6\x13avc1\x00\xFF\xFF\xFF\0\0\0\0".to_vec(),
+        ),
+    ]
+}
+
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     let mut add = |name: &str, input: Vec<u8>, read| {
@@ -602,6 +632,9 @@ fn cases() -> Vec<Case> {
     for (name, arrays) in hevc_arrays() {
         add(name, [&HEVC_RECORD[..], &arrays].concat(), read_video);
     }
+    for (name, input) in multitrack_inputs() {
+        add(name, input, read_tracks);
+    }
     add("AAC configuration", [&[0xAF, 0][..], &[0xF8; 400]].concat(), read_audio);
     cases
 }
@@ -697,6 +730,11 @@ fn hear(mut input: &[u8]) -> (usize, u64) {
 fn read_video(input: &[u8]) -> usize {
     let frame = Frame::video(Timestamp::ZERO, input.to_vec().into());
     black_box(video_info(&frame));
+    input.len()
+}
+
+fn read_tracks(input: &[u8]) -> usize {
+    black_box(media::tracks(FrameKind::Video, input).count());
     input.len()
 }
 

@@ -1,60 +1,17 @@
-//! Audio tag headers. FLV 10.1 §E.4.2.1; E-RTMP v2, "Enhanced Audio".
+//! What audio packets mean to a decoder.
 
-use super::{Codec, FrameClass, FrameHeader, TrackId, enhanced};
+use super::{FrameClass, PacketType, TrackPart};
 
-/// Splits an audio message into header and body.
-pub(super) fn split(payload: &[u8]) -> Option<(FrameHeader, &[u8])> {
-    let (&first, rest) = payload.split_first()?;
-    match first >> 4 {
-        EX_HEADER => split_enhanced(first & 0x0F, rest),
-        format => split_legacy(Codec::from_sound_format(format), rest),
-    }
-}
-
-fn split_legacy(codec: Codec, rest: &[u8]) -> Option<(FrameHeader, &[u8])> {
-    let (class, body) = match codec {
-        Codec::Aac => {
-            let (&packet_type, body) = rest.split_first()?;
-            (class(packet_type), body)
-        }
-        _ => (FrameClass::Keyframe, rest),
-    };
-    Some((header(class, codec, TrackId(0)), body))
-}
-
-fn split_enhanced(packet_type: u8, rest: &[u8]) -> Option<(FrameHeader, &[u8])> {
-    let (packet_type, rest) = enhanced::skip_mod_ex(packet_type, rest)?;
-    let track = enhanced::first_track(packet_type, MULTITRACK, rest)?;
-    Some((header(class(track.packet_type), track.codec, track.id), track.body))
-}
-
-/// AACPacketType and AudioPacketType agree on what the classes need; AAC has no others. The rest (SequenceEnd, reserved
-/// ones) is not decoder configuration and not audio.
-const fn class(packet_type: u8) -> FrameClass {
-    match packet_type {
-        SEQUENCE_START => FrameClass::SequenceHeader,
-        CODED_FRAMES => FrameClass::Keyframe,
-        MULTICHANNEL_CONFIG => FrameClass::Supplement,
+/// The class of an audio message by its first track. What is neither decoder configuration nor audio (SequenceEnd, reserved
+/// packets) is [`FrameClass::Other`].
+pub(super) const fn class(part: &TrackPart<'_>) -> FrameClass {
+    match part.packet {
+        PacketType::SequenceStart => FrameClass::SequenceHeader,
+        PacketType::CodedFrames => FrameClass::Keyframe,
+        PacketType::MultichannelConfig => FrameClass::Supplement,
         _ => FrameClass::Other,
     }
 }
-
-const fn header(class: FrameClass, codec: Codec, track: TrackId) -> FrameHeader {
-    FrameHeader {
-        class,
-        codec: Some(codec),
-        track,
-        composition_time: 0,
-    }
-}
-
-/// The sound format that announces an enhanced header.
-const EX_HEADER: u8 = 9;
-
-const SEQUENCE_START: u8 = 0;
-const CODED_FRAMES: u8 = 1;
-const MULTICHANNEL_CONFIG: u8 = 4;
-const MULTITRACK: u8 = 5;
 
 #[cfg(test)]
 mod tests {

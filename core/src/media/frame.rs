@@ -1,6 +1,6 @@
 //! The unit that everything carries: one audio, video or data message.
 
-use super::classify;
+use super::{TrackParts, classify, tracks};
 use crate::Timestamp;
 use bytes::Bytes;
 
@@ -54,6 +54,12 @@ impl Frame {
     #[must_use]
     pub fn data(timestamp: Timestamp, payload: Bytes) -> Frame {
         Frame::new(FrameKind::Data, timestamp, payload)
+    }
+
+    /// The tracks that it carries. See [`tracks()`].
+    #[must_use]
+    pub fn tracks(&self) -> TrackParts<'_> {
+        tracks(self.kind, &self.payload)
     }
 }
 

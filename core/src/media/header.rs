@@ -1,6 +1,6 @@
 //! What the first bytes of a message say about it.
 
-use super::{Codec, FrameClass, FrameKind, TrackId, audio, video};
+use super::{Codec, FrameClass, FrameKind, TrackId, audio, tracks, video};
 
 /// What the tag header at the front of a message says: the legacy one of FLV 10.1 or the enhanced one of E-RTMP v2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,26 +43,30 @@ pub fn classify(kind: FrameKind, payload: &[u8]) -> FrameHeader {
 
 /// The codec of `payload`, whatever follows: less work than [`classify`], which looks for a keyframe.
 pub(crate) fn codec(kind: FrameKind, payload: &[u8]) -> Option<Codec> {
-    match kind {
-        FrameKind::Audio => audio::split(payload)?.0.codec,
-        FrameKind::Video => video::codec(payload),
-        FrameKind::Data => None,
-    }
+    tracks(kind, payload).codec()
 }
 
 /// The header of `payload` and what follows it: a configuration record, NAL units, samples. `None` if cut short.
 pub(super) fn split(kind: FrameKind, payload: &[u8]) -> Option<(FrameHeader, &[u8])> {
-    let (mut header, body) = match kind {
-        FrameKind::Audio => audio::split(payload)?,
-        FrameKind::Video => video::split(payload)?,
-        FrameKind::Data => (data(payload), payload),
-    };
-    // A sequence header without a record would wipe the real one from a cache (some encoders send such a tag first),
-    // and an empty picture is none that a player could start at.
-    if body.is_empty() {
-        header.class = FrameClass::Other;
+    if kind == FrameKind::Data {
+        return Some((data(payload), payload));
     }
-    Some((header, body))
+    let mut tracks = tracks(kind, payload);
+    let part = tracks.next()?.ok()?;
+    let class = match kind {
+        // A sequence header without a record would wipe the real one from a cache (some encoders send such a tag first),
+        // and an empty picture is none that a player could start at.
+        _ if part.body.is_empty() => FrameClass::Other,
+        FrameKind::Audio => audio::class(&part),
+        _ => video::class(&part, tracks.is_done()),
+    };
+    let header = FrameHeader {
+        class,
+        codec: Some(part.codec),
+        track: part.track,
+        composition_time: part.composition_time,
+    };
+    Some((header, part.body))
 }
 
 fn data(payload: &[u8]) -> FrameHeader {

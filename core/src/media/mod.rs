@@ -1,7 +1,7 @@
 //! What audio, video and data messages say about themselves.
 //!
 //! [`classify`] reads the tag header that every message begins with, and is all that relaying needs. Payloads are
-//! passed on untouched. [`video_info`] and [`audio_info`] read sequence headers too, for people and their statistics:
+//! passed on untouched. [`tracks`] goes through a message of several tracks. [`video_info`] and [`audio_info`] read sequence headers too, for people and their statistics:
 //! a configuration that they cannot read is unknown, never an error. [`script`] makes of metadata what players can read.
 
 mod aac;
@@ -12,13 +12,13 @@ mod bits;
 mod codec;
 mod codec_string;
 mod content;
-mod enhanced;
 mod frame;
 mod header;
 pub mod hevc;
 mod info;
 mod nal;
 pub mod script;
+mod tracks;
 #[cfg(test)]
 mod vectors;
 mod video;
@@ -33,3 +33,4 @@ pub use codec_string::codec_string;
 pub use frame::{Frame, FrameAt, FrameClass, FrameKind, TrackId};
 pub use header::{FrameHeader, classify};
 pub use info::{AudioInfo, VideoInfo, audio_info, video_info};
+pub use tracks::{PacketType, TrackError, TrackPart, TrackParts, VideoFrameType, tracks};

@@ -1,77 +1,37 @@
-//! Video tag headers. FLV 10.1 §E.4.3.1; E-RTMP v2, "Enhanced Video".
+//! What video packets mean to a decoder.
 
 use super::nal::{self, Content, Slice};
-use super::{Codec, Frame, FrameClass, FrameHeader, TrackId, enhanced};
+use super::{Codec, Frame, FrameClass, FrameKind, PacketType, TrackPart, VideoFrameType, header};
 
-/// Splits a video message into header and body.
-pub(super) fn split(payload: &[u8]) -> Option<(FrameHeader, &[u8])> {
-    let (&first, rest) = payload.split_first()?;
-    if first & IS_EX_HEADER != 0 {
-        split_enhanced(FrameType((first & !IS_EX_HEADER) >> 4), first & 0x0F, rest)
-    } else {
-        split_legacy(FrameType(first >> 4), Codec::from_video_id(first & 0x0F), rest)
-    }
-}
-
-/// The codec of a video message.
-pub(super) fn codec(payload: &[u8]) -> Option<Codec> {
-    let (&first, rest) = payload.split_first()?;
-    if first & IS_EX_HEADER == 0 {
-        return Some(Codec::from_video_id(first & 0x0F));
-    }
-    let (packet_type, rest) = enhanced::skip_mod_ex(first & 0x0F, rest)?;
-    Some(enhanced::first_track(packet_type, MULTITRACK, rest)?.codec)
-}
-
-fn split_legacy(frame_type: FrameType, codec: Codec, rest: &[u8]) -> Option<(FrameHeader, &[u8])> {
-    if frame_type == FrameType::COMMAND {
-        return Some((header(FrameClass::Other, codec, TrackId(0), 0), rest));
-    }
-    match codec {
-        // HEVC and AV1 under legacy codec IDs borrow the layout of AVC.
-        Codec::Avc | Codec::Hevc | Codec::Av1 => {
-            let (&packet_type, rest) = rest.split_first()?;
-            let (composition_time, body) = split_composition_time(rest)?;
-            Some(match packet_type {
-                SEQUENCE_START => (header(FrameClass::SequenceHeader, codec, TrackId(0), 0), body),
-                CODED_FRAMES => {
-                    let class = picture(frame_type, codec, body);
-                    (header(class, codec, TrackId(0), composition_time), body)
-                }
-                _ => (header(FrameClass::Other, codec, TrackId(0), 0), body),
-            })
-        }
-        _ => Some((header(frame_type.class(), codec, TrackId(0), 0), rest)),
-    }
-}
-
-fn split_enhanced(frame_type: FrameType, packet_type: u8, rest: &[u8]) -> Option<(FrameHeader, &[u8])> {
-    let (packet_type, rest) = enhanced::skip_mod_ex(packet_type, rest)?;
-    if frame_type == FrameType::COMMAND && packet_type != METADATA {
-        // One byte of command and no FourCC. Metadata is exempt: ffmpeg sends it with this frame type (first byte D4).
-        return None;
-    }
-    let track = enhanced::first_track(packet_type, MULTITRACK, rest)?;
-    let (composition_time, body) = match (track.packet_type, track.codec) {
-        (CODED_FRAMES, Codec::Avc | Codec::Hevc | Codec::Vvc) => split_composition_time(track.body)?,
-        _ => (0, track.body),
-    };
-    let class = match track.packet_type {
-        SEQUENCE_START | MPEG2_TS_SEQUENCE_START => FrameClass::SequenceHeader,
-        CODED_FRAMES | CODED_FRAMES_X if track.is_alone => picture(frame_type, track.codec, body),
-        CODED_FRAMES | CODED_FRAMES_X => frame_type.class(),
-        METADATA => FrameClass::Supplement,
+/// The class of a video message by its first track. `is_alone` says that there is no other: only then do NAL units speak for
+/// the message.
+pub(super) fn class(part: &TrackPart<'_>, is_alone: bool) -> FrameClass {
+    let flagged = flagged(part.frame_type.unwrap_or(VideoFrameType::INTER));
+    match part.packet {
+        PacketType::SequenceStart | PacketType::Mpeg2TsSequenceStart => FrameClass::SequenceHeader,
+        PacketType::CodedFrames | PacketType::CodedFramesX if is_alone => picture(flagged, part.codec, part.body),
+        PacketType::CodedFrames | PacketType::CodedFramesX => flagged,
+        PacketType::Metadata => FrameClass::Supplement,
         _ => FrameClass::Other,
-    };
-    Some((header(class, track.codec, track.id, composition_time), body))
+    }
 }
 
-/// The class of a coded picture, by its frame type and its NAL units.
+/// The class of a picture of this type. Reserved types are taken for inter frames: other pictures may depend on them, so they
+/// must stay in their place.
+fn flagged(frame_type: VideoFrameType) -> FrameClass {
+    match frame_type {
+        VideoFrameType::KEY | VideoFrameType::GENERATED_KEY => FrameClass::Keyframe,
+        VideoFrameType::DISPOSABLE_INTER => FrameClass::Disposable,
+        _ => FrameClass::Inter,
+    }
+}
+
+/// The class of a coded picture, by how it is flagged and by its NAL units.
 ///
 /// Where the two differ, the units are right: some encoders flag every frame inter, and some flag what accompanies a
 /// keyframe in messages of its own, which nobody could start at.
-fn picture(frame_type: FrameType, codec: Codec, body: &[u8]) -> FrameClass {
-    match (frame_type.class(), nal::content(codec, body)) {
+fn picture(flagged: FrameClass, codec: Codec, body: &[u8]) -> FrameClass {
+    match (flagged, nal::content(codec, body)) {
         (_, Content::Picture(Slice::RandomAccess)) => FrameClass::Keyframe,
         (FrameClass::Keyframe, Content::NoPicture) => FrameClass::Inter,
         (FrameClass::Inter, Content::Picture(Slice::NonReference)) => FrameClass::Disposable,
@@ -82,59 +42,11 @@ fn picture(frame_type: FrameType, codec: Codec, body: &[u8]) -> FrameClass {
 /// Whether the message carries a picture or part of one, and not only what accompanies it. Where that cannot be told, it
 /// does.
 pub(crate) fn has_picture(frame: &Frame) -> bool {
-    split(&frame.payload).is_none_or(|(header, body)| {
+    header::split(FrameKind::Video, &frame.payload).is_none_or(|(header, body)| {
         let codec = header.codec.unwrap_or(Codec::UnknownId(0));
         nal::content(codec, body) != Content::NoPicture
     })
 }
-
-/// The signed 24-bit composition time in front of `rest`.
-fn split_composition_time(rest: &[u8]) -> Option<(i32, &[u8])> {
-    let ([a, b, c], body) = rest.split_first_chunk()?;
-    Some((i32::from_be_bytes([*a, *b, *c, 0]) >> 8, body))
-}
-
-const fn header(class: FrameClass, codec: Codec, track: TrackId, composition_time: i32) -> FrameHeader {
-    FrameHeader {
-        class,
-        codec: Some(codec),
-        track,
-        composition_time,
-    }
-}
-
-/// The frame type field, the same in legacy (4 bits) and enhanced (3 bits) headers.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct FrameType(u8);
-
-impl FrameType {
-    const KEY: FrameType = FrameType(1);
-    const DISPOSABLE_INTER: FrameType = FrameType(3);
-    const GENERATED_KEY: FrameType = FrameType(4);
-    /// The next byte is the start (0) or end (1) of a client-side seek; there is no picture.
-    const COMMAND: FrameType = FrameType(5);
-
-    /// The class of a picture of this type. Reserved types are taken for inter frames: other pictures may depend on
-    /// them, so they must stay in their place.
-    fn class(self) -> FrameClass {
-        match self {
-            FrameType::KEY | FrameType::GENERATED_KEY => FrameClass::Keyframe,
-            FrameType::DISPOSABLE_INTER => FrameClass::Disposable,
-            _ => FrameClass::Inter,
-        }
-    }
-}
-
-/// The bit of the first byte that announces an enhanced header.
-const IS_EX_HEADER: u8 = 0x80;
-
-// AVCPacketType and VideoPacketType agree on the first three values.
-const SEQUENCE_START: u8 = 0;
-const CODED_FRAMES: u8 = 1;
-const CODED_FRAMES_X: u8 = 3;
-const METADATA: u8 = 4;
-const MPEG2_TS_SEQUENCE_START: u8 = 5;
-const MULTITRACK: u8 = 6;
 
 #[cfg(test)]
 mod tests {
