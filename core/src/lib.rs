@@ -50,7 +50,7 @@
 //! | [`http`] | [`HttpSession`](http::HttpSession): pull, push, WebSocket, and answers of your own | the same by HTTP, and an API or a page beside it |
 //! | [`hub`] | [`Hub`](hub::Hub), [`Channel`](hub::Channel): one ring of frames per stream, one cursor per player | fan streams out |
 //! | [`flv`] | [`FlvReader`](flv::FlvReader), [`FlvWriter`](flv::FlvWriter) | read and write files and pushes |
-//! | [`media`] | [`Frame`], what its first bytes say, sequence headers, [metadata](media::script) | tell keyframes, codecs, sizes |
+//! | [`media`] | [`Frame`], what its first bytes say, its [tracks](media::tracks()), sequence headers, [metadata](media::script) | tell keyframes, codecs, sizes; [rewrite](media::Rewrite) a few first bytes |
 //! | [`amf`] | AMF0 and AMF3 values | read and write commands and metadata |
 //! | [`name`] | [`StreamKey`], [`Target`] | name streams, whichever protocol asks |
 //! | [`request`] | [`RequestId`], [`StateError`] | answer what a session asks |
@@ -187,13 +187,14 @@
 //! |--|--|--|
 //! | a frame comes in | 1, into a buffer of its own | 2: the buffer and its reference count |
 //! | it goes out to one more player | 0 (1 below [`INLINE_BELOW`](output::INLINE_BELOW) bytes) | 0 |
+//! | the same in another form ([`Rewrite`](media::Rewrite)) | as above, and its head of at most 15 bytes | 0 |
 //! | a control message comes or goes | 1 | 0 |
 //! | nothing happens | | 0 |
 //!
 //! In a [`server::Server`] a connection that plays and keeps up owns less than 2 KiB, one that has said nothing yet less
 //! than 1 KiB, since their outputs use their memory in turns ([`output::BufferPool`]); a session of your own keeps what its
 //! longest burst took, up to 24 KiB. The frames that wait for a slow player are shared with the others.
-//! `tests/allocations.rs` holds all of this.
+//! `tests/allocations.rs` and `tests/payload.rs` hold all of this.
 //!
 //! # Limits
 //!

@@ -76,6 +76,9 @@ fn kept(work: impl FnOnce()) -> usize {
 /// Frames in two seconds.
 const FRAMES: usize = 180;
 
+/// Those among them that are below the length that is queued by reference.
+const SMALL_FRAMES: usize = 60;
+
 /// Two seconds of H.264 and AAC in form, from `start` on, with a keyframe each second.
 fn two_seconds(start: u32) -> Vec<Frame> {
     let body = |head: &[u8], len: usize| Bytes::from([head, &vec![0x55; len]].concat());
@@ -359,7 +362,8 @@ fn a_frame_costs_one_more_player_nothing() {
         let (crowded, written_crowded) = cost_of_publish(40, at_once);
         assert!(written_crowded > 39 * written_alone, "the players got the frames");
         assert_eq!(crowded, alone, "of {FRAMES} messages, {at_once} at once");
-        assert!(alone.allocations <= 2 * FRAMES, "{alone:?}");
+        // A buffer each, and a reference count; what is small is never cloned and has none.
+        assert_eq!(alone.allocations, 2 * FRAMES - SMALL_FRAMES);
     }
 }
 

@@ -24,7 +24,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("timers", "limits output time"),
     ("end_cause", "timers"),
     ("amf", "limits"),
-    ("media", "amf limits timestamp"),
+    ("media", "amf limits output timestamp"),
     ("flv", "amf limits media output timestamp"),
     ("hub", "media name time timestamp"),
     ("rtmp::handshake", "output"),

@@ -1,8 +1,10 @@
 //! What audio, video and data messages say about themselves.
 //!
 //! [`classify`] reads the tag header that every message begins with, and is all that relaying needs. Payloads are
-//! passed on untouched. [`tracks`] goes through a message of several tracks. [`video_info`] and [`audio_info`] read sequence headers too, for people and their statistics:
-//! a configuration that they cannot read is unknown, never an error. [`script`] makes of metadata what players can read.
+//! passed on untouched. [`tracks()`] goes through a message of several tracks, and a [`Rewrite`] is a payload in another form,
+//! of which all but the first bytes is shared. [`video_info`] and [`audio_info`] read sequence headers too, for people and
+//! their statistics: a configuration that they cannot read is unknown, never an error. [`script`] makes of metadata what
+//! players can read.
 
 mod aac;
 pub(crate) mod adts;
@@ -17,6 +19,7 @@ mod header;
 pub mod hevc;
 mod info;
 mod nal;
+mod rewrite;
 pub mod script;
 mod tracks;
 #[cfg(test)]
@@ -33,4 +36,5 @@ pub use codec_string::codec_string;
 pub use frame::{Frame, FrameAt, FrameClass, FrameKind, TrackId};
 pub use header::{FrameHeader, classify};
 pub use info::{AudioInfo, VideoInfo, audio_info, video_info};
+pub use rewrite::Rewrite;
 pub use tracks::{PacketType, TrackError, TrackPart, TrackParts, VideoFrameType, tracks};
