@@ -236,6 +236,12 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate alloc;
+// The notation of test frames knows the crate by the name that it has outside.
+#[cfg(test)]
+extern crate self as headwater_core;
+#[cfg(test)]
+#[path = "../tests/script/frames.rs"]
+mod frames;
 
 pub mod amf;
 pub mod end_cause;

@@ -1,7 +1,11 @@
 //! A client and a server joined in memory, with latency and small buffers, in virtual time.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
-use bytes::{Buf, Bytes};
+#[path = "script/frames.rs"]
+mod frames;
+
+use bytes::Buf;
+use frames::{frame, frames};
 use headwater_core::rtmp::{
     ClientEvent, ClientRequest, ClientSession, Event, MessageStreamId, ProtocolError, Purpose, ServerSession,
     SessionConfig, Status, StatusCode,
@@ -202,17 +206,8 @@ fn keep<T>(result: Result<Option<T>, ProtocolError>, error: &mut Option<Protocol
 
 const STREAM: MessageStreamId = MessageStreamId(1);
 
-fn frames() -> Vec<Frame> {
-    let body = |head: &[u8], len: usize| Bytes::from([head, &vec![0x55; len]].concat());
-    let metadata = b"\x02\0\x0aonMetaData\x08\0\0\0\x01\0\x05width\0\x40\x94\0\0\0\0\0\0\0\0\x09";
-    vec![
-        Frame::data(Timestamp::ZERO, Bytes::from_static(metadata)),
-        Frame::video(Timestamp::ZERO, body(b"\x17\0\0\0\0", 40)),
-        Frame::audio(Timestamp::ZERO, body(b"\xAF\0", 2)),
-        Frame::video(Timestamp::ZERO, body(b"\x17\x01\0\0\0", 150_000)),
-        Frame::audio(Timestamp::from_millis(10), body(b"\xAF\x01", 300)),
-        Frame::video(Timestamp::from_millis(40), body(b"\x27\x01\0\0\0", 3_000)),
-    ]
+fn some_frames() -> Vec<Frame> {
+    frames("M V:45 A K0:150005 a10:302 P40:3005").collect()
 }
 
 const NETWORKS: [(Duration, usize); 4] = [
@@ -227,12 +222,12 @@ fn what_is_published_arrives() {
     for (latency, buffer) in NETWORKS {
         let mut pair = Pair::new(Purpose::Publish, latency, buffer);
         pair.drive("publishing", Pair::has_started);
-        for frame in frames() {
+        for frame in some_frames() {
             pair.client.send_frame(&frame).unwrap();
         }
-        let last = frames().pop().unwrap();
+        let last = some_frames().pop().unwrap();
         pair.drive("all frames", |pair| pair.is_through(&last));
-        assert_eq!(pair.received(), frames(), "{latency:?} {buffer}");
+        assert_eq!(pair.received(), some_frames(), "{latency:?} {buffer}");
         pair.client.close(pair.now);
         pair.drive("the end", |pair| !pair.ends().is_empty());
         assert_eq!(pair.ends(), [EndCause::Requested]);
@@ -246,12 +241,12 @@ fn what_is_sent_to_a_player_arrives() {
     for (latency, buffer) in NETWORKS {
         let mut pair = Pair::new(Purpose::Play, latency, buffer);
         pair.drive("playing", Pair::has_started);
-        for frame in frames() {
+        for frame in some_frames() {
             pair.server.send_frame(STREAM, &frame).unwrap();
         }
-        let last = frames().pop().unwrap();
+        let last = some_frames().pop().unwrap();
         pair.drive("all frames", |pair| pair.is_through(&last));
-        assert_eq!(pair.received(), frames(), "{latency:?} {buffer}");
+        assert_eq!(pair.received(), some_frames(), "{latency:?} {buffer}");
         pair.server.end_play(pair.now, STREAM, EndCause::Unpublished).unwrap();
         pair.drive("the end", |pair| pair.client.is_closed() && pair.server.is_closed());
         assert_eq!(pair.ends(), [EndCause::Unpublished]);
@@ -283,7 +278,7 @@ fn a_player_that_stops_reading_is_let_go() {
     pair.drive("playing", Pair::has_started);
     pair.down.is_broken = true;
     let frozen = pair.now;
-    for frame in frames() {
+    for frame in some_frames() {
         pair.server.send_frame(STREAM, &frame).unwrap();
     }
     pair.drive("a stall", |pair| pair.server_error.is_some());
@@ -300,7 +295,7 @@ fn a_player_that_keeps_up_is_never_let_go() {
     pair.drive("playing", Pair::has_started);
     let end = pair.now + Duration::from_secs(300);
     while pair.now < end {
-        for frame in frames() {
+        for frame in some_frames() {
             pair.server.send_frame(STREAM, &frame).unwrap();
         }
         pair.drive("everything sent", |pair| pair.server.output_ref().is_empty());
@@ -317,7 +312,10 @@ fn sixty_days_of_a_sparse_stream() {
     let mut timestamp = Timestamp::ZERO;
     for sent in 1..=60 * 24 * 3 {
         timestamp = timestamp.wrapping_add(gap.as_millis().try_into().unwrap());
-        let frame = Frame::audio(timestamp, Bytes::from_static(b"\xAF\x01\x21"));
+        let frame = Frame {
+            timestamp,
+            ..frame("a")
+        };
         pair.server.send_frame(STREAM, &frame).unwrap();
         let until = pair.now + gap;
         pair.drive("a ping", |pair| pair.now >= until);

@@ -1,10 +1,11 @@
 //! Players that leave a stream to which its publisher sends no frame: nothing that is sent to them says so.
 
+use crate::frames::frame;
 use crate::support::http;
 use crate::support::rtmp::Player;
 use crate::support::server::{Runtime, Server};
+use headwater_core::Output;
 use headwater_core::flv::{FlvWriter, TagFlags};
-use headwater_core::{Frame, Output, Timestamp};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::thread;
@@ -69,8 +70,7 @@ fn publish_headers(server: &Server) -> TcpStream {
     let mut output = Output::new();
     let (audio, video) = (true, true);
     FlvWriter::header(TagFlags { audio, video }, &mut output);
-    let header = Frame::audio(Timestamp::ZERO, (&b"\xAF\0\x12\x10"[..]).into());
-    FlvWriter::frame(&header, &mut output);
+    FlvWriter::frame(&frame("A"), &mut output);
     publisher.write_all(b"POST /live/silent HTTP/1.0\r\n\r\n").unwrap();
     publisher.write_all(bytes::Buf::chunk(&output)).unwrap();
     publisher.write_all(b"\x08\0\xFF\xFF\0\0\0\0\0\0\0").unwrap();

@@ -12,6 +12,9 @@
 
 mod conversation;
 #[cfg(target_os = "linux")]
+#[path = "../../core/tests/script/frames.rs"]
+mod frames;
+#[cfg(target_os = "linux")]
 mod hang_up;
 mod http;
 mod rtmp;

@@ -11,6 +11,7 @@ mod websocket;
 
 use super::*;
 use crate::flv::{FlvWriter, TagFlags};
+use crate::frames::{frame, frame_of};
 use crate::{EndCause, Frame, Limits, Output, RequestId, StateError, Time, Timer, Timestamp};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -124,16 +125,6 @@ const FLAGS: TagFlags = TagFlags {
     audio: true,
     video: true,
 };
-
-fn video(millis: u32, len: usize) -> Frame {
-    let mut payload = alloc::vec![7; len];
-    payload[..5].copy_from_slice(b"\x17\x01\0\0\0");
-    Frame::video(Timestamp::from_millis(millis), Bytes::from(payload))
-}
-
-fn audio(millis: u32) -> Frame {
-    Frame::audio(Timestamp::from_millis(millis), Bytes::from_static(b"\xAF\x01\x21"))
-}
 
 fn written(write: impl FnOnce(&mut Output)) -> Vec<u8> {
     let mut out = Output::new();

@@ -1,4 +1,4 @@
-//! RTMP messages as text, both ways.
+//! RTMP messages as text, both ways. Tests for which a frame is a frame name frames instead: see `frames.rs`.
 //!
 //! | Text | Message |
 //! |--|--|

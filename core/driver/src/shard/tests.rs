@@ -1,6 +1,10 @@
 //! One shard with made-up sockets.
 
+#[path = "../../../tests/script/frames.rs"]
+mod frames;
+
 use super::*;
+use frames::{frame, tags};
 use headwater_core::server;
 use quickcheck::quickcheck;
 use std::cell::RefCell;
@@ -156,12 +160,12 @@ fn a_full_socket_is_read_again_when_the_answer_comes() {
         let server = Server::new(config.clone(), ShardId(number), 2, 7);
         Shard::<Rc<RefCell<Fake>>>::new(server)
     });
-    let content = b"FLV\x01\x05\0\0\0\x09\0\0\0\0\x08\0\0\x03\0\0\0\0\0\0\0\xAF\x01\x21\0\0\0\x0E";
+    let content = [&b"FLV\x01\x05\0\0\0\x09\0\0\0\0"[..], &tags("a")].concat();
     let (fake, mut mail) = (0..9)
         .find_map(|number| {
             let (id, fake) = connect(&mut shard, &[0]);
             let push = format!("POST /live/{number} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n");
-            let input = [&request(), push.as_bytes(), content].concat();
+            let input = [&request(), push.as_bytes(), &content].concat();
             fake.borrow_mut().incoming.push_back(Ok(input));
             shard.readable(Time::ZERO, id);
             let mut mail = Vec::new();
@@ -188,7 +192,7 @@ fn a_full_socket_is_read_again_when_the_answer_comes() {
 
 #[test]
 fn an_unwatched_publisher_is_read_at_once_when_a_player_joins() {
-    let frames = b"\x08\0\0\x03\0\0\0\0\0\0\0\xAF\x01\x21\0\0\0\x0E".repeat(3);
+    let frames = tags("a a a");
     let mut shard = new_shard();
     let (id, fake) = connect(&mut shard, &[]);
     let head = b"POST /live/stream HTTP/1.0\r\n\r\nFLV\x01\x05\0\0\0\x09\0\0\0\0".to_vec();
@@ -210,24 +214,12 @@ fn an_unwatched_publisher_is_read_at_once_when_a_player_joins() {
 
 #[test]
 fn a_player_that_joins_has_its_publisher_read_next() {
-    let tag = |kind, body: &[u8]| {
-        let len = u8::try_from(body.len()).unwrap();
-        [&[kind, 0, 0, len, 0, 0, 0, 0, 0, 0, 0][..], body, &[0, 0, 0, 11 + len]].concat()
-    };
-    let sound = [0xAF, 1, 0x21];
-    let headers = [tag(8, &[0xAF, 0, 0x12, 0x10]), tag(9, &[0x17, 0, 0, 0, 0, 1])].concat();
-    let picture = tag(9, &[0x17, 1, 0, 0, 0, 0, 0, 0, 2, 0x65, 0]);
     let mut shard = new_shard();
     let fakes = ["x", "y", "z"].map(|name| {
         let (id, fake) = connect(&mut shard, &[]);
         let head = format!("POST /live/{name} HTTP/1.0\r\n\r\nFLV\x01\x05\0\0\0\x09\0\0\0\0");
-        receive(
-            &mut shard,
-            id,
-            &fake,
-            Ok([head.as_bytes(), &headers, &picture].concat()),
-        );
-        fake.borrow_mut().incoming.push_back(Ok(tag(8, &sound)));
+        receive(&mut shard, id, &fake, Ok([head.as_bytes(), &tags("A V K")].concat()));
+        fake.borrow_mut().incoming.push_back(Ok(tags("a")));
         fake
     });
 
@@ -238,6 +230,7 @@ fn a_player_that_joins_has_its_publisher_read_next() {
     receive(&mut shard, player, &player_fake, Ok(request));
     assert!(fakes.iter().all(|fake| fake.borrow().incoming.is_empty()));
     let first_write = &player_fake.borrow().written;
+    let sound = frame("a").payload;
     assert!(
         first_write.windows(sound.len()).any(|bytes| bytes == sound),
         "{}",
@@ -361,10 +354,6 @@ fn connect_good(shard: &mut TestShard) -> (ConnectionId, Rc<RefCell<Fake>>) {
     (id, fake)
 }
 
-fn frame() -> io::Result<Vec<u8>> {
-    Ok(b"\x08\0\0\x03\0\0\0\0\0\0\0\xAF\x01\x21\0\0\0\x0E".to_vec())
-}
-
 /// What a driver does with sockets that are ready, for a moment: each is read, then there is a turn for what is left.
 fn serve(shard: &mut TestShard, now: Time, sockets: &[(ConnectionId, Rc<RefCell<Fake>>)]) {
     for (id, fake) in sockets {
@@ -400,7 +389,7 @@ fn a_stream_waits_for_one_short_read_of_all_that_yield() {
     let before = bytes_read(&dear);
     for millis in (0..3_000).step_by(5) {
         let (before, fed) = (bytes_read(&dear), good.1.borrow().read);
-        good.1.borrow_mut().incoming.push_back(frame());
+        good.1.borrow_mut().incoming.push_back(Ok(tags("a")));
         serve(&mut shard, Time::from_millis(millis), &all);
         assert!(good.1.borrow().read > fed, "at {millis} ms");
         // One for the turn that finds nothing to do, and one if the last was long ago.
@@ -424,7 +413,7 @@ fn a_connection_that_yields_is_read_by_a_busy_thread_too() {
     }
     let before = bytes_read(&dear);
     for millis in 1..=1_000 {
-        good.borrow_mut().incoming.push_back(frame());
+        good.borrow_mut().incoming.push_back(Ok(tags("a")));
         shard.readable(Time::from_millis(millis), id);
         shard.turn(Time::from_millis(millis), |_, _| ());
     }

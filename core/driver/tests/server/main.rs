@@ -11,6 +11,8 @@ mod authorize;
 mod connections;
 mod deferred;
 mod events;
+#[path = "../../../tests/script/frames.rs"]
+mod frames;
 mod half_closed;
 mod journal;
 mod kick;

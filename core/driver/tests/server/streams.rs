@@ -173,7 +173,7 @@ fn a_publisher_whose_headers_flap_is_ended_and_told() {
     let by_http = world.http_push(0, "/live/x", 1);
     let by_rtmp = world.rtmp(0, Publish, "live", "y", 1);
     for time in 0..6 {
-        let script = format!("V{time} W{time}");
+        let script = format!("V{time} V{time}'");
         world.push(by_http, &script);
         world.publish(by_rtmp, &script);
     }

@@ -1,25 +1,16 @@
 //! What HTTP and WebSocket players are told of a stream, on the publisher's worker and on others.
 
+use crate::frames::metadata;
 use crate::streams::on_any_shards;
 use crate::world::{World, drain, frames};
-use headwater_core::amf::amf0::Writer;
+use headwater_core::Output;
 use headwater_core::flv::FlvWriter;
 use headwater_core::rtmp::Purpose::Play;
 use headwater_core::server::Protocol;
-use headwater_core::{Frame, Output, Timestamp};
 use std::time::Duration;
 
 const BOTH: u8 = 5;
 const PICTURES: u8 = 1;
-
-fn metadata(audio: bool, video: bool) -> Frame {
-    let mut body = Vec::new();
-    let mut writer = Writer::new(&mut body);
-    writer.string("onMetaData").ecma_array_start(2);
-    writer.key("hasAudio").boolean(audio).key("hasVideo").boolean(video);
-    writer.object_end();
-    Frame::data(Timestamp::ZERO, body.into())
-}
 
 impl World {
     fn push_metadata(&mut self, client: usize, audio: bool, video: bool) {

@@ -1,13 +1,15 @@
 //! Whole servers with their clients, in memory and in virtual time.
 
-use bytes::{Buf, Bytes};
+use crate::frames::tags;
+pub(crate) use crate::frames::{frames, name};
+use bytes::Buf;
 use headwater_core::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
 use headwater_core::rtmp::{ClientEvent, ClientRequest, ClientSession, Purpose};
 use headwater_core::server::{
     Answer, Config, ConnectionId, ConnectionView, LocalEvent, Protocol, Question, RoleKind, RoleView, Server, ShardId,
     Ticket,
 };
-use headwater_core::{Frame, FrameClass, FrameKind, Limits, Output, Time, Timestamp};
+use headwater_core::{Limits, Output, Time};
 use headwater_driver::memory::{Links, MemoryWorker, Peer};
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -97,11 +99,7 @@ impl World {
                 frames(script).for_each(|frame| session.send_frame(&frame).unwrap());
                 drain(session.output())
             }
-            None => {
-                let mut output = Output::new();
-                frames(script).for_each(|frame| FlvWriter::frame(&frame, &mut output));
-                drain(&mut output)
-            }
+            None => tags(script),
         };
         client.peer.send(&bytes);
     }
@@ -338,11 +336,7 @@ impl World {
 
     /// Sends frames such as `"V A K0 a5 P40"` as FLV tags, letting time pass as their times say.
     pub(super) fn push(&mut self, client: usize, script: &str) {
-        let mut output = Output::new();
-        for frame in frames(script) {
-            FlvWriter::frame(&frame, &mut output);
-        }
-        self.send(client, &drain(&mut output));
+        self.send(client, &tags(script));
     }
 
     /// The status line of the response.
@@ -450,34 +444,4 @@ impl World {
 
 pub(super) fn drain(output: &mut Output) -> Vec<u8> {
     output.copy_to_bytes(output.remaining()).to_vec()
-}
-
-/// `V` video header, `W` another, `A` audio header, `K` keyframe, `P` inter frame, `a` audio, each followed by its time.
-pub(super) fn frames(script: &str) -> impl Iterator<Item = Frame> {
-    script.split_whitespace().map(|word| {
-        let (letter, time) = word.split_at(1);
-        let (kind, head): (_, &[u8]) = match letter {
-            "V" => (FrameKind::Video, &[0x17, 0, 0, 0, 0, 1]),
-            "W" => (FrameKind::Video, &[0x17, 0, 0, 0, 0, 2]),
-            "A" => (FrameKind::Audio, &[0xAF, 0, 0x12, 0x10]),
-            "K" => (FrameKind::Video, &[0x17, 1, 0, 0, 0, 0, 0, 0, 2, 0x65, 0]),
-            "P" => (FrameKind::Video, &[0x27, 1, 0, 0, 0, 0, 0, 0, 2, 0x41, 0]),
-            "a" => (FrameKind::Audio, &[0xAF, 1, 0x21]),
-            other => panic!("no such frame: {other}"),
-        };
-        let time = Timestamp::from_millis(time.parse().unwrap_or(0));
-        Frame::new(kind, time, Bytes::copy_from_slice(head))
-    })
-}
-
-pub(super) fn name(frame: &Frame) -> String {
-    let letter = match (frame.kind, frame.class) {
-        (FrameKind::Data, _) => "M",
-        (FrameKind::Video, FrameClass::SequenceHeader) => "V",
-        (FrameKind::Audio, FrameClass::SequenceHeader) => "A",
-        (FrameKind::Audio, _) => "a",
-        (_, FrameClass::Keyframe) => "K",
-        _ => "P",
-    };
-    format!("{letter}{}", frame.timestamp)
 }

@@ -27,12 +27,12 @@ fn a_play_is_a_chunk_per_tag_and_the_first_has_the_header() {
         server.sent_head(),
         alloc::format!("{STREAM_HEAD}\r\nTransfer-Encoding: chunked\r\nConnection: close")
     );
-    assert_eq!(server.session.send_frame(&audio(0)), Err(StateError::NotPlaying));
+    assert_eq!(server.session.send_frame(&frame("a0")), Err(StateError::NotPlaying));
     server.session.start_play(FLAGS).unwrap();
     assert!(server.session.output_ref().is_empty());
     assert!(server.session.can_send() && !server.session.is_paused());
 
-    let (first, second) = (video(0, 300), audio(23));
+    let (first, second) = (frame("K0:300"), frame("a23"));
     server.session.send_frame(&first).unwrap();
     assert_eq!(server.sent(), chunk(&flv(&[first])));
     server.session.send_frame(&second).unwrap();
@@ -78,7 +78,7 @@ fn http_1_0_gets_bare_tags_until_the_connection_closes() {
     server.session.accept_play(server.now, id).unwrap();
     assert_eq!(server.sent_head(), alloc::format!("{STREAM_HEAD}\r\nConnection: close"));
     server.session.start_play(FLAGS).unwrap();
-    let frames = [video(0, 300), audio(23)];
+    let frames = [frame("K0:300"), frame("a23")];
     for frame in &frames {
         server.session.send_frame(frame).unwrap();
     }
@@ -162,7 +162,7 @@ fn a_play_outlives_the_end_of_input_and_is_the_last() {
             video: false,
         })
         .unwrap();
-    assert_eq!(server.session.send_frame(&audio(0)), Ok(()));
+    assert_eq!(server.session.send_frame(&frame("a0")), Ok(()));
     server.session.end_play(server.now, EndCause::Unpublished).unwrap();
     assert!(server.session.is_closing(), "nobody is there to ask again");
 }
@@ -225,7 +225,7 @@ fn a_socket_that_takes_nothing_ends_a_play() {
     server.session.accept_play(server.now, id).unwrap();
     server.session.start_play(FLAGS).unwrap();
     while server.session.can_send() {
-        server.session.send_frame(&video(0, 10_000)).unwrap();
+        server.session.send_frame(&frame("K0:10000")).unwrap();
     }
     let ended = HttpEvent::PlayEnded {
         cause: EndCause::Timeout(Timer::Stall),
@@ -248,7 +248,7 @@ fn output_is_bounded() {
     let id = server.request("GET /live/x HTTP/1.1\r\nHost: h\r\n\r\n");
     server.session.accept_play(server.now, id).unwrap();
     server.session.start_play(FLAGS).unwrap();
-    let error = (0..100).find_map(|_| server.session.send_frame(&video(0, 10_000)).err());
+    let error = (0..100).find_map(|_| server.session.send_frame(&frame("K0:10000")).err());
     assert!(
         matches!(error, Some(StateError::OutputFull { max: 100_000, .. })),
         "{error:?}"
@@ -262,7 +262,7 @@ fn large_payloads_go_out_by_reference_without_allocations() {
     server.session.accept_play(server.now, id).unwrap();
     server.session.start_play(FLAGS).unwrap();
     server.sent();
-    let frame = video(0, 1_000);
+    let frame = frame("K0:1000");
     let address = frame.payload.as_ptr();
     let mut held = None;
     for _ in 0..100 {

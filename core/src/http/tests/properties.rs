@@ -50,8 +50,8 @@ fn answer(server: &mut Server, event: &HttpEvent) {
             session.accept_play(now, *id).unwrap();
             if head.method == Method::Get {
                 session.start_play(FLAGS).unwrap();
-                session.send_frame(&video(0, 300)).unwrap();
-                session.send_frame(&audio(23)).unwrap();
+                session.send_frame(&frame("K0:300")).unwrap();
+                session.send_frame(&frame("a23")).unwrap();
                 if head.transport == Transport::Http {
                     session.end_play(now, EndCause::Unpublished).unwrap();
                 }
@@ -66,7 +66,7 @@ fn answer(server: &mut Server, event: &HttpEvent) {
 }
 
 fn conversations() -> Vec<Vec<u8>> {
-    let content = flv(&[video(0, 300), audio(23)]);
+    let content = flv(&[frame("K0:300"), frame("a23")]);
     let chunks = [
         &b"POST /live/x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"[..],
         &chunk(&content[..100]),
@@ -235,7 +235,7 @@ impl Ledger {
                 }
             }
             Operation::Start => drop(server.session.start_play(FLAGS)),
-            Operation::Send(len) => drop(server.session.send_frame(&video(0, 5 + usize::from(*len)))),
+            Operation::Send(len) => drop(server.session.send_frame(&frame_of("K0", usize::from(*len)))),
             Operation::EndPlay => drop(server.session.end_play(now, EndCause::Unpublished)),
             Operation::EndPublish => drop(server.session.end_publish(
                 now,

@@ -12,7 +12,7 @@ pub(super) const ENDED: HttpEvent = HttpEvent::PublishEnded {
 
 /// Two frames, as events and as an FLV stream.
 pub(super) fn stream() -> ([HttpEvent; 2], Vec<u8>) {
-    let frames = [video(0, 300), audio(23)];
+    let frames = [frame("K0:300"), frame("a23")];
     let content = flv(&frames);
     (frames.map(HttpEvent::Frame), content)
 }
@@ -261,10 +261,15 @@ fn tags_of_unknown_types_are_passed_over() {
     let mut server = Server::new();
     let id = server.request("POST /live/x HTTP/1.0\r\n\r\n");
     server.session.accept_publish(server.now, id).unwrap();
-    let content = [&flv(&[])[..], b"\x05\0\0\x01\0\0\0\0\0\0\0x\0\0\0\x0C", &tag(&audio(5))].concat();
+    let content = [
+        &flv(&[])[..],
+        b"\x05\0\0\x01\0\0\0\0\0\0\0x\0\0\0\x0C",
+        &tag(&frame("a5")),
+    ]
+    .concat();
     server.expect(
         &content,
-        &[HttpEvent::TagSkipped { tag_type: 5 }, HttpEvent::Frame(audio(5))],
+        &[HttpEvent::TagSkipped { tag_type: 5 }, HttpEvent::Frame(frame("a5"))],
     );
 }
 
@@ -284,7 +289,7 @@ fn broken_pushes_are_told_what_is_wrong() {
         ),
         (b"-1\r\n".to_vec(), "400 Bad Request", "bad chunk size line"),
         (
-            [chunk(&flv(&[video(0, 300)])[..100]), b"0\r\n\r\n".to_vec()].concat(),
+            [chunk(&flv(&[frame("K0:300")])[..100]), b"0\r\n\r\n".to_vec()].concat(),
             "400 Bad Request",
             "the content ends inside a tag",
         ),

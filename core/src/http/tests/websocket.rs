@@ -21,7 +21,7 @@ fn playing() -> Server {
 #[test]
 fn each_tag_is_one_binary_message_and_the_first_has_the_header() {
     let mut server = playing();
-    let (first, second) = (video(0, 300), audio(23));
+    let (first, second) = (frame("K0:300"), frame("a23"));
     server.session.send_frame(&first).unwrap();
     let content = flv(&[first]);
     let len = u16::try_from(content.len()).unwrap().to_be_bytes();

@@ -12,6 +12,7 @@ mod timeline;
 mod tracks;
 
 use super::*;
+use crate::frames::{self, name};
 use crate::media::Codec;
 use crate::{Frame, FrameAt, FrameClass, FrameKind, Timestamp, TrackId};
 use alloc::sync::Arc;
@@ -22,8 +23,7 @@ use bytes::Bytes;
 use core::time::Duration;
 use quickcheck::quickcheck;
 
-/// A channel under test with its clock, and the notation of the tests: `V` video header, `A` audio header, `M`
-/// metadata, `S` supplement of the video header, `K` keyframe, `P` inter frame, `D` disposable frame, `a` audio, each followed by its time.
+/// A channel under test with its clock. Its frames are in the notation of [`frames`](crate::frames).
 struct Stage {
     hub: Hub,
     id: ChannelId,
@@ -56,13 +56,9 @@ impl Stage {
     /// Pushes frames such as `"M V A K0 a7 P40"`, at the wall clock of their own times.
     fn push(&mut self, script: &str) {
         for word in script.split_whitespace() {
-            let (letter, time) = word.split_at(1);
-            let (time, variant) = time
-                .split_once('\'')
-                .map_or((time, 0), |(time, variant)| (time, variant.len() + 1));
-            let millis: u32 = time.parse().unwrap_or(0);
-            self.now = self.now.max(Time::from_millis(1_000 + u64::from(millis)));
-            let frame = frame(letter, millis, self.frame_len, variant);
+            let frame = frames::frame_of(word, self.frame_len);
+            let time = Time::from_millis(1_000 + u64::from(frame.timestamp.as_millis()));
+            self.now = self.now.max(time);
             let (now, id) = (self.now, self.id);
             self.channel().push(now, frame);
             self.hub.announce(now, id);
@@ -105,43 +101,6 @@ impl Stage {
         }
         words.join(" ")
     }
-}
-
-fn frame(letter: &str, millis: u32, len: usize, variant: usize) -> Frame {
-    let (kind, class, head): (_, _, &[u8]) = match letter {
-        "M" => (FrameKind::Data, FrameClass::Metadata, &[2, 0, 10]),
-        "V" => (FrameKind::Video, FrameClass::SequenceHeader, &[0x17, 0, 0, 0, 0]),
-        "A" => (FrameKind::Audio, FrameClass::SequenceHeader, &[0xAF, 0]),
-        "S" => (FrameKind::Video, FrameClass::Supplement, b"\xD4hvc1"),
-        "K" => (FrameKind::Video, FrameClass::Keyframe, &[0x17, 1, 0, 0, 0]),
-        "P" => (FrameKind::Video, FrameClass::Inter, &[0x27, 1, 0, 0, 0]),
-        "D" => (FrameKind::Video, FrameClass::Disposable, &[0x27, 1, 0, 0, 0]),
-        "a" => (FrameKind::Audio, FrameClass::Keyframe, &[0xAF, 1]),
-        other => panic!("no such frame: {other}"),
-    };
-    let mut payload = head.to_vec();
-    payload.resize(len.max(head.len() + 1), u8::try_from(variant).unwrap());
-    Frame {
-        kind,
-        class,
-        track: TrackId(0),
-        timestamp: Timestamp::from_millis(millis),
-        payload: Bytes::from(payload),
-    }
-}
-
-fn name(frame: &Frame) -> String {
-    let letter = match (frame.kind, frame.class) {
-        (FrameKind::Data, _) => "M",
-        (FrameKind::Video, FrameClass::SequenceHeader) => "V",
-        (_, FrameClass::Supplement) => "S",
-        (FrameKind::Audio, FrameClass::SequenceHeader) => "A",
-        (FrameKind::Audio, _) => "a",
-        (_, FrameClass::Keyframe) => "K",
-        (_, FrameClass::Disposable) => "D",
-        _ => "P",
-    };
-    format!("{letter}{}", frame.timestamp)
 }
 
 #[test]
@@ -343,8 +302,8 @@ fn a_player_that_waits_for_tracks_loses_nothing_of_a_batch() {
         },
     );
     assert_eq!(stage.take(player), "");
-    for letter in ["M", "V", "A", "K", "a", "P"] {
-        stage.channel().push(now, frame(letter, 0, 20, 0));
+    for frame in frames::frames("M V A K0 a0 P0") {
+        stage.channel().push(now, frame);
     }
     assert_eq!(stage.take(player), "M0 A0 V0 K0 a0 P0");
 }
@@ -655,7 +614,7 @@ quickcheck! {
                     time += 40;
                     number += 1;
                     let letter = match op % 16 { 1 => "K", 2 | 3 => "a", _ => "P" };
-                    let mut frame = frame(letter, time, 20, 0);
+                    let mut frame = frames::frame(&format!("{letter}{time}"));
                     let mut payload = frame.payload.to_vec();
                     if letter != "a" { payload.truncate(5); payload.extend(number.to_be_bytes()); } else { number -= 1; }
                     frame.payload = Bytes::from(payload);

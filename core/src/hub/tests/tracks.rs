@@ -1,7 +1,7 @@
 //! What a stream has, and what players by FLV are told of it.
 
 use super::*;
-use crate::amf::amf0::Writer;
+use crate::frames::metadata;
 use crate::hub::tracks::Tracks;
 
 pub(super) const BOTH: Option<Tracks> = tracks(true, true);
@@ -10,15 +10,6 @@ pub(super) const PICTURES: Option<Tracks> = tracks(false, true);
 
 const fn tracks(audio: bool, video: bool) -> Option<Tracks> {
     Some(Tracks { audio, video })
-}
-
-fn metadata(audio: bool, video: bool) -> Frame {
-    let mut body = Vec::new();
-    let mut writer = Writer::new(&mut body);
-    writer.string("onMetaData").ecma_array_start(2);
-    writer.key("hasAudio").boolean(audio).key("hasVideo").boolean(video);
-    writer.object_end();
-    Frame::data(Timestamp::ZERO, body.into())
 }
 
 impl Stage {
