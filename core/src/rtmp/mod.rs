@@ -71,5 +71,5 @@ mod session;
 pub use chunk::MessageStreamId;
 pub use session::{
     Anomaly, Capabilities, ClientEvent, ClientRequest, ClientSession, Connect, Event, Level, PlayControl, PlayStart,
-    ProtocolError, PublishKind, Purpose, ServerSession, SessionConfig, SessionStats, Status, StatusCode,
+    ProtocolError, PublishKind, Purpose, ServerSession, SessionConfig, SessionStats, Status, StatusCode, UrlError,
 };

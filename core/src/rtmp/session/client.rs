@@ -33,7 +33,7 @@ pub struct ClientSession {
     reports: Reports<ClientEvent>,
 }
 
-/// What a client connects for.
+/// What a client connects for: made of a URL by [`publish`](Self::publish) and [`play`](Self::play), or of its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientRequest {
     /// To publish or to play.

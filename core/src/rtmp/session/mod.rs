@@ -13,6 +13,7 @@ mod server;
 mod state;
 mod status;
 mod target;
+mod url;
 
 pub use client::{ClientEvent, ClientRequest, ClientSession, Purpose};
 pub use config::SessionConfig;
@@ -21,5 +22,6 @@ pub use error::ProtocolError;
 pub use event::{Anomaly, Event, PlayControl, PlayStart, PublishKind};
 pub use server::{ServerSession, SessionStats};
 pub use status::{Level, Status, StatusCode};
+pub use url::UrlError;
 
 use super::chunk::MessageStreamId;

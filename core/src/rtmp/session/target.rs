@@ -1,5 +1,6 @@
 //! From what an RTMP client sends to the name of a stream.
 
+use super::url::CONTAINERS;
 use crate::name::split_query;
 use crate::{StreamKey, StreamKeyError, Target};
 use alloc::string::String;
@@ -30,7 +31,7 @@ pub(crate) fn resolve(app: &str, tc_url: &str, name: &str) -> Result<Target, Str
         _ => app,
     };
     let name = name.trim_start_matches('/');
-    let name = ["mp4:", "flv:", "f4v:", "mp3:"]
+    let name = CONTAINERS
         .iter()
         .find_map(|prefix| name.strip_prefix(prefix))
         .unwrap_or(name);
