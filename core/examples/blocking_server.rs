@@ -7,12 +7,11 @@
 //! ffmpeg -re -f lavfi -i testsrc2 -f lavfi -i sine -c:v libx264 -c:a aac -t 5 -f flv rtmp://127.0.0.1:1935/live/cam
 //! ```
 
-use bytes::Buf;
 use headwater_core::rtmp::{Event, ProtocolError, ServerSession, SessionConfig, Status, StatusCode};
 use headwater_core::{FrameKind, Time};
 use std::error::Error;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -74,9 +73,9 @@ fn serve(mut socket: TcpStream, config: Arc<SessionConfig>) -> Result<Counts, Bo
         }
 
         // Send what it has to say; after an error as well.
-        while session.output().has_remaining() {
-            let taken = socket.write(session.output().chunk())?;
-            session.output().advance(taken);
+        session.output().write_to(&mut socket)?;
+        if !session.output().is_empty() {
+            return Err("the peer takes nothing any more".into());
         }
     }
     Ok(counts)

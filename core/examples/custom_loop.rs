@@ -11,11 +11,10 @@
 //! ffplay http://127.0.0.1:8080/live/cam.flv
 //! ```
 
-use bytes::Buf;
 use headwater_core::Time;
 use headwater_core::server::{Action, Config, ConnectionId, Protocol, Server, ShardId};
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
@@ -28,9 +27,6 @@ use std::time::{Duration, Instant};
 /// delay. A driver for many connections waits in epoll or kqueue instead, until a socket is ready or
 /// [`Server::poll_timeout`] has come.
 const IDLE_SLEEP: Duration = Duration::from_millis(1);
-
-/// The most `IoSlice`s per write: what kernels take at once is more, but gains little.
-const SLICES: usize = 64;
 
 fn main() -> io::Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -209,21 +205,14 @@ impl Driver {
             if output.is_empty() {
                 return has_written;
             }
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let filled = output.chunks_vectored(&mut slices);
-            match socket.stream.write_vectored(slices.get(..filled).unwrap_or_default()) {
-                Ok(taken) => {
-                    output.advance(taken);
-                    has_written = true;
-                }
-                Err(error) if is_passing(&error) => {
-                    socket.is_full = true;
-                    return has_written;
-                }
-                Err(_) => {
-                    self.server.handle_reset(now, id);
-                    return has_written;
-                }
+            let Ok(taken) = output.write_to(&mut socket.stream) else {
+                self.server.handle_reset(now, id);
+                return has_written;
+            };
+            has_written |= taken > 0;
+            if !output.is_empty() {
+                socket.is_full = true;
+                return has_written;
             }
         }
     }

@@ -5,14 +5,13 @@
 //! cargo run -p headwater-core --example publish_file -- test.flv rtmp://127.0.0.1:1935/live/test
 //! ```
 
-use bytes::Buf;
 use headwater_core::flv::{FlvItem, FlvReader};
-use headwater_core::rtmp::{ClientEvent, ClientRequest, ClientSession, Purpose, SessionConfig};
+use headwater_core::rtmp::{ClientEvent, ClientRequest, ClientSession, SessionConfig};
 use headwater_core::{EndCause, Frame, Limits, Time};
 use std::error::Error;
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,31 +21,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [file, url] = arguments.as_slice() else {
         return Err("usage: publish_file FILE.flv rtmp://HOST[:PORT]/APP/NAME".into());
     };
-    let (address, request) = parse_url(url).ok_or("not of the form rtmp://HOST[:PORT]/APP/NAME")?;
+    let request = ClientRequest::publish(url).map_err(|error| error.to_string())?;
+    let address = request.address().ok_or("no address")?;
     let media = Media {
         file: BufReader::new(File::open(file)?),
         reader: FlvReader::new(&Limits::default()),
     };
     publish(TcpStream::connect(address)?, request, media)
-}
-
-/// The address to connect to, and what to ask for there. The last segment of the path is the name, with the query; what
-/// comes before it is the application.
-fn parse_url(url: &str) -> Option<(String, ClientRequest)> {
-    let (host, path) = url.strip_prefix("rtmp://")?.split_once('/')?;
-    let name_at = path.split('?').next()?.rfind('/')? + 1;
-    let (app, name) = (path.get(..name_at - 1)?, path.get(name_at..)?);
-    let has_port = host
-        .rsplit_once(':')
-        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    let address = if has_port { host.into() } else { format!("{host}:1935") };
-    let request = ClientRequest {
-        purpose: Purpose::Publish,
-        app: app.into(),
-        tc_url: format!("rtmp://{host}/{app}").into(),
-        name: name.into(),
-    };
-    Some((address, request))
 }
 
 fn publish(mut socket: TcpStream, request: ClientRequest, mut media: Media) -> Result<(), Box<dyn Error>> {
@@ -97,9 +78,9 @@ fn publish(mut socket: TcpStream, request: ClientRequest, mut media: Media) -> R
                 None => break,
             }
         }
-        while session.output().has_remaining() {
-            let taken = socket.write(session.output().chunk())?;
-            session.output().advance(taken);
+        session.output().write_to(&mut socket)?;
+        if !session.output().is_empty() {
+            return Err("the server takes nothing any more".into());
         }
         if session.is_closed() {
             break;

@@ -72,7 +72,6 @@
 //! After any call that changes something: take events until `None`, write the output, then read the deadline.
 //!
 //! ```
-//! use bytes::Buf;
 //! use headwater_core::Time;
 //! use headwater_core::rtmp::{Event, ServerSession, Status, StatusCode};
 //! use std::error::Error;
@@ -107,16 +106,14 @@
 //!                 None => break,
 //!             }
 //!         }
-//!         while session.output().has_remaining() {
-//!             let taken = socket.write(session.output().chunk())?;
-//!             session.output().advance(taken);
-//!         }
+//!         session.output().write_to(&mut socket)?;
 //!     }
 //!     Ok(frames)
 //! }
 //! #
+//! # use bytes::Buf;
 //! # // A socket with a client at its other end, which publishes one frame and leaves.
-//! # use headwater_core::rtmp::{ClientEvent, ClientRequest, ClientSession, Purpose};
+//! # use headwater_core::rtmp::{ClientEvent, ClientRequest, ClientSession};
 //! # use headwater_core::{Frame, Timestamp};
 //! # struct Peer(ClientSession);
 //! # impl Read for Peer {
@@ -142,12 +139,7 @@
 //! #         Ok(())
 //! #     }
 //! # }
-//! # let request = ClientRequest {
-//! #     purpose: Purpose::Publish,
-//! #     app: "live".into(),
-//! #     tc_url: "rtmp://localhost/live".into(),
-//! #     name: "cam".into(),
-//! # };
+//! # let request = ClientRequest::publish("rtmp://localhost/live/cam").unwrap();
 //! # let peer = Peer(ClientSession::new(Default::default(), Time::ZERO, 2, request));
 //! # assert_eq!(serve(peer, || Time::ZERO).unwrap(), 1);
 //! ```
@@ -230,7 +222,7 @@
 //!
 //! | Feature | | What it adds |
 //! |--|--|--|
-//! | `std` | default | [`IoSlice`](std::io::IoSlice)s of the output. Without it the crate needs `alloc` only |
+//! | `std` | default | [`Output::write_to`] and vectored writes. Without it the crate needs `alloc` only |
 //! | `server` | default | [`server`], with log events by `tracing` |
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -23,14 +23,18 @@ const KEPT_SEGMENTS: usize = 256;
 /// Sent bytes at the front of the arena from which on they are worth a move of what is behind them.
 const RECLAIMED_ARENA: usize = 1 << 10;
 
+/// Slices that [`Output::write_to`] offers in a call. 64: kernels take more, and gain little by it.
+#[cfg(feature = "std")]
+const SLICES: usize = 64;
+
 /// Buffers that [`BufferPool`] keeps. 64: as many connections as a driver serves between two looks for input; with what
 /// a room may keep that is 1.5 MiB.
 const MAX_POOLED: usize = 64;
 
 /// Bytes to write: small pieces in one arena, large payloads by reference.
 ///
-/// It is a [`bytes::Buf`]: a driver offers [`chunks_vectored`](Buf::chunks_vectored) to its socket and calls
-/// [`advance`](Buf::advance) with what the kernel took. A writer appends with [`write`](Self::write) (copies) and
+/// [`write_to`](Self::write_to) sends it. It is a [`bytes::Buf`], too: an asynchronous driver offers
+/// [`chunks_vectored`](Buf::chunks_vectored) to its socket and calls [`advance`](Buf::advance) with what the kernel took. A writer appends with [`write`](Self::write) (copies) and
 /// [`write_shared`](Self::write_shared) (bumps a reference count for [`INLINE_BELOW`] bytes and more).
 ///
 /// Cost: no allocation once arena and segment list have grown to what bursts need. A drained output keeps them up to
@@ -192,6 +196,45 @@ impl Output {
         }
     }
 
+    /// Writes to `writer` until it has everything, or would block. Returns how many bytes it took; those count as sent, and
+    /// the rest waits here for the next call.
+    ///
+    /// Each call of the writer is offered up to 64 pieces, and nothing is copied or allocated. The bytes are not flushed.
+    ///
+    /// ```
+    /// let mut output = headwater_core::Output::new();
+    /// output.write(b"some bytes");
+    /// let mut socket = Vec::new();
+    /// assert_eq!(output.write_to(&mut socket)?, 10);
+    /// assert!(output.is_empty(), "else it goes on once the socket takes bytes again");
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of the writer, but not [`WouldBlock`](std::io::ErrorKind::WouldBlock) and
+    /// [`Interrupted`](std::io::ErrorKind::Interrupted); [`WriteZero`](std::io::ErrorKind::WriteZero) if it takes nothing. What
+    /// it took before has been sent all the same.
+    #[cfg(feature = "std")]
+    pub fn write_to(&mut self, writer: &mut impl std::io::Write) -> std::io::Result<usize> {
+        use std::io::{ErrorKind, IoSlice};
+        let mut written = 0;
+        while !self.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let filled = self.chunks_vectored(&mut slices);
+            match writer.write_vectored(slices.get(..filled).unwrap_or_default()) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(taken) => {
+                    self.advance(taken);
+                    written += taken;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(written)
+    }
+
     /// Forgets everything that was not sent.
     pub fn clear(&mut self) {
         self.remaining = 0;
@@ -347,6 +390,90 @@ mod tests {
                 && drain(&mut output, step % 97 + 1) == expected
                 && output.sent() == expected.len() as u64
         }
+    }
+
+    /// Takes so many bytes each time that it is asked, then what `then` says.
+    #[cfg(feature = "std")]
+    struct Writer {
+        rooms: VecDeque<usize>,
+        then: std::io::ErrorKind,
+        taken: Vec<u8>,
+        most_slices: usize,
+    }
+
+    #[cfg(feature = "std")]
+    impl std::io::Write for Writer {
+        fn write(&mut self, piece: &[u8]) -> std::io::Result<usize> {
+            self.write_vectored(&[std::io::IoSlice::new(piece)])
+        }
+
+        fn write_vectored(&mut self, slices: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
+            self.most_slices = self.most_slices.max(slices.len());
+            let Some(mut room) = self.rooms.pop_front() else {
+                return Err(self.then.into());
+            };
+            let before = self.taken.len();
+            for slice in slices {
+                let taken = room.min(slice.len());
+                self.taken.extend_from_slice(&slice[..taken]);
+                room -= taken;
+            }
+            Ok(self.taken.len() - before)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[cfg(feature = "std")]
+    fn writer(rooms: &[usize], then: std::io::ErrorKind) -> Writer {
+        Writer {
+            rooms: rooms.iter().copied().collect(),
+            then,
+            taken: Vec::new(),
+            most_slices: 0,
+        }
+    }
+
+    #[cfg(feature = "std")]
+    #[test]
+    fn a_writer_gets_bytes_until_it_would_block() {
+        use std::io::ErrorKind::{Interrupted, WouldBlock};
+        let mut output = Output::new();
+        let mut expected = Vec::new();
+        for number in 0..100 {
+            let payload = [number; 300];
+            output.write(&payload[..10]);
+            output.write_shared(&Bytes::copy_from_slice(&payload));
+            expected.extend_from_slice(&payload[..10]);
+            expected.extend_from_slice(&payload);
+        }
+        let mut full = writer(&[5, 4_000, 1], WouldBlock);
+        assert_eq!(output.write_to(&mut full).unwrap(), 4_006);
+        assert_eq!((output.sent(), output.len()), (4_006, 31_000 - 4_006));
+        assert_eq!(output.write_to(&mut full).unwrap(), 0);
+        let mut rest = writer(&[usize::MAX; 4], Interrupted);
+        assert_eq!(output.write_to(&mut rest).unwrap(), 31_000 - 4_006);
+        assert_eq!([full.taken, rest.taken].concat(), expected);
+        assert!(output.is_empty() && rest.most_slices == SLICES);
+        assert_eq!(
+            output.write_to(&mut writer(&[], WouldBlock)).unwrap(),
+            0,
+            "nothing to say"
+        );
+    }
+
+    #[cfg(feature = "std")]
+    #[test]
+    fn what_a_writer_took_before_it_failed_is_sent() {
+        use std::io::ErrorKind::{BrokenPipe, WriteZero};
+        let mut output = Output::new();
+        output.write(b"some bytes");
+        let error = output.write_to(&mut writer(&[4], BrokenPipe)).unwrap_err();
+        assert_eq!((error.kind(), output.chunk()), (BrokenPipe, &b" bytes"[..]));
+        let error = output.write_to(&mut writer(&[0], BrokenPipe)).unwrap_err();
+        assert_eq!((error.kind(), output.len()), (WriteZero, 6));
     }
 
     #[test]
