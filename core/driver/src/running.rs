@@ -7,7 +7,8 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-/// A server at work, in threads of its own. It stops when this is dropped, or by its [`Handle`].
+/// A server at work, in threads of its own, whether or not this is polled. It stops when this is dropped, or by its
+/// [`Handle`].
 ///
 /// As a future, on whatever runtime, it completes once the server has stopped; [`wait`](Self::wait) blocks until then. The
 /// result is an error if a worker could not start or has failed: the others are then stopped.

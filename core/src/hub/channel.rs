@@ -19,6 +19,29 @@ use slab::Slab;
 /// One stream: headers, a ring of frames and a cursor per player.
 ///
 /// It outlives its publisher: [`begin`](Self::begin) starts each one on the same time line.
+///
+/// ```
+/// use headwater_core::hub::{Channel, Join, Next};
+/// use headwater_core::{Frame, FrameClass, Time, Timestamp};
+///
+/// let mut channel = Channel::new(Default::default());
+/// channel.begin(Time::ZERO);
+/// for (millis, body) in [
+///     (7_000, &b"\x17\0\0\0\0\x01"[..]),                // a sequence header of AVC
+///     (7_000, b"\x17\x01\0\0\0\0\0\0\x02\x65\x88"),    // a keyframe
+///     (7_040, b"\x27\x01\0\0\0\0\0\0\x02\x41\x9A"),    // and a picture that refers to it
+/// ] {
+///     channel.push(Time::ZERO, Frame::video(Timestamp::from_millis(millis), body.into()));
+/// }
+///
+/// // A player that joins now gets all of it at once, and its time begins at 0.
+/// let player = channel.subscribe(Time::ZERO, Join { token: 1, needs_tracks: false, merge: None });
+/// let mut seen = vec![];
+/// while let Next::Frame(next) = channel.next(player) {
+///     seen.push((next.timestamp.as_millis(), next.frame.class));
+/// }
+/// assert_eq!(seen, [(0, FrameClass::SequenceHeader), (0, FrameClass::Keyframe), (40, FrameClass::Inter)]);
+/// ```
 #[derive(Debug)]
 pub struct Channel {
     view: View,
@@ -51,6 +74,9 @@ pub struct Join {
     /// The caller's name for the player, handed back by [`Hub::poll_wake`](super::Hub::poll_wake).
     pub token: u64,
     /// Whether nothing is to be given out before [`Channel::tracks`] is known.
+    ///
+    /// An HTTP or WebSocket player needs them for its FLV header. So the first players of a stream with one kind of media wait
+    /// until the other is known not to come: for 10 frames, or for up to 3 s if metadata or a header names it.
     pub needs_tracks: bool,
     /// How long a frame may wait for others before it is offered to this player, if it is not to be
     /// [`ChannelConfig::merge`]. At most [`ChannelConfig::max_merge`]; rounded down to 0, 10, 20, 50, 100, 200, 500 ms

@@ -44,6 +44,36 @@ use wait_queue::GroupId;
 ///
 /// What else an application knows of a stream can stand beside its channel: `C` is a [`Channel`], or a record that holds one
 /// and gives it out by [`AsMut`].
+///
+/// ```
+/// use headwater_core::hub::{Channel, Hub, Join, Next};
+/// use headwater_core::{Frame, StreamKey, Time, Timestamp};
+///
+/// let (mut hub, now) = (Hub::new(), Time::ZERO);
+/// let id = hub.open(&StreamKey::new("live/radio")?, || Channel::new(Default::default()));
+/// let channel = hub.get_mut(id).expect("it was opened");
+/// let mut players = vec![];
+/// for token in 0..3 {
+///     players.push(channel.subscribe(now, Join { token, needs_tracks: false, merge: None }));
+///     assert!(matches!(channel.next(players[token as usize]), Next::Pending)); // parked
+/// }
+///
+/// // A publisher comes. Its frames are pushed, then announced once, and the hub names those to serve.
+/// channel.begin(now);
+/// for payload in [&b"\xAF\0\x12\x10"[..], b"\xAF\x01\x21"] {
+///     channel.push(now, Frame::audio(Timestamp::ZERO, payload.into()));
+/// }
+/// hub.announce(now, id);
+/// let mut sent = 0;
+/// while let Some(token) = hub.poll_wake() {
+///     let channel = hub.get_mut(id).expect("nobody has removed it");
+///     while let Next::Frame(_) = channel.next(players[token as usize]) {
+///         sent += 1; // to the player's session
+///     }
+/// }
+/// assert_eq!(sent, 3 * 2);
+/// # Ok::<(), headwater_core::StreamKeyError>(())
+/// ```
 #[derive(Debug)]
 pub struct Hub<C = Channel> {
     slots: Slab<Slot<C>>,
