@@ -125,7 +125,7 @@ fn events_are_kept_from_then_on_and_forgotten() {
 }
 
 #[test]
-fn who_is_asked_about_applies_to_new_requests() {
+fn what_is_asked_applies_to_new_requests() {
     let mut world = World::new(1, |_| {});
     let old = world.rtmp(0, Publish, "live", "old", 1);
     world.reconfigure(|config| config.authorize.publish = true);
