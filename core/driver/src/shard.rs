@@ -1,9 +1,12 @@
 //! One thread's part of the server: its state machine, its sockets, and the order in which they are served.
 
+mod deferred;
+
 use crate::DRAIN_TIMEOUT;
 use bytes::Buf;
 use core::mem;
 use core::net::SocketAddr;
+use deferred::{DeferredReads, LOW_WATER};
 use headwater_core::server::{
     Action, Answer, ConnectionId, Event, Protocol, Question, Refused, Server, ShardId, ShardMessage, Ticket,
 };
@@ -88,6 +91,8 @@ pub struct Shard<S> {
     yield_queue: VecDeque<ConnectionId>,
     /// When one of them is read though there is other work.
     yields_until: Time,
+    /// Connections that are read seldom.
+    deferred: DeferredReads,
     /// What the server asks, until somebody takes it.
     questions: VecDeque<(Ticket, Question)>,
     /// Connections of the program's own that have something to take, until somebody takes them.
@@ -106,7 +111,7 @@ struct Connection<S> {
     id: ConnectionId,
     socket: S,
     interest: Interest,
-    low_water: usize,
+    is_deferred: bool,
     is_queued: bool,
     is_read_queued: bool,
     is_yielding: bool,
@@ -148,6 +153,7 @@ impl<S: Socket> Shard<S> {
             read_queue: VecDeque::new(),
             yield_queue: VecDeque::new(),
             yields_until: Time::ZERO,
+            deferred: DeferredReads::default(),
             questions: VecDeque::new(),
             locals: VecDeque::new(),
             is_busy: false,
@@ -174,7 +180,7 @@ impl<S: Socket> Shard<S> {
             id,
             socket,
             interest: Interest::READ,
-            low_water: 1,
+            is_deferred: false,
             is_queued: false,
             is_read_queued: false,
             is_yielding: false,
@@ -275,12 +281,24 @@ impl<S: Socket> Shard<S> {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         let drain = self.drain_until.filter(|_| !self.is_drained());
-        self.server.poll_timeout().into_iter().chain(drain).min()
+        [self.server.poll_timeout(), self.deferred.poll_timeout(), drain]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The time has come. Too early does nothing.
     pub fn handle_timeout(&mut self, now: Time) {
         self.server.handle_timeout(now);
+        self.deferred.take_turn(now, |id, is_silent| {
+            if let Some(connection) = find(&mut self.connections, id) {
+                if is_silent {
+                    connection.is_deferred = false;
+                    connection.socket.set_low_water(1);
+                }
+                connection.enqueue_read(&mut self.read_queue);
+            }
+        });
         let is_late = self.drain_until.is_some_and(|until| until <= now);
         if is_late && !self.is_drained() {
             warn!("connections are cut off at the end of the drain time");
@@ -359,13 +377,10 @@ impl<S: Socket> Shard<S> {
             }
             Action::Read(id) => {
                 if let Some(connection) = find(&mut self.connections, id) {
-                    connection.update_low_water(&self.server);
+                    connection.hurry(&mut self.deferred);
                 }
-                // Somebody waits for it: before anything is written. Else it is one of many, and its turn comes.
-                if self.server.low_water(id) == 1 {
-                    return CALL_COST + READ_WEIGHT * self.read_on(now, id);
-                }
-                self.enqueue_read(id);
+                // Somebody waits for it: before anything is written.
+                return CALL_COST + READ_WEIGHT * self.read_on(now, id);
             }
             Action::Shutdown(id) => {
                 if let Some(connection) = find(&mut self.connections, id) {
@@ -375,6 +390,9 @@ impl<S: Socket> Shard<S> {
             Action::Close(id) => {
                 let slot = self.connections.get_mut(id.index());
                 if let Some(connection) = slot.and_then(|slot| slot.take_if(|connection| connection.id == id)) {
+                    if connection.is_deferred {
+                        self.deferred.remove(id);
+                    }
                     connection.socket.close();
                 }
             }
@@ -397,10 +415,8 @@ impl<S: Socket> Shard<S> {
     }
 
     fn enqueue_read(&mut self, id: ConnectionId) {
-        if let Some(connection) = find(&mut self.connections, id)
-            && !mem::replace(&mut connection.is_read_queued, true)
-        {
-            self.read_queue.push_back(id);
+        if let Some(connection) = find(&mut self.connections, id) {
+            connection.enqueue_read(&mut self.read_queue);
         }
     }
 
@@ -488,7 +504,11 @@ impl<S: Socket> Shard<S> {
             connection.join(&mut self.yield_queue);
         }
         connection.update_interest(now, &mut self.server);
-        connection.update_low_water(&self.server);
+        if len > 0 && !self.server.is_urgent(id) {
+            connection.defer(now, &mut self.deferred);
+        } else if len > 0 {
+            connection.hurry(&mut self.deferred);
+        }
         len
     }
 
@@ -538,11 +558,26 @@ impl<S: Socket> Connection<S> {
         }
     }
 
-    fn update_low_water(&mut self, server: &Server) {
-        let low_water = server.low_water(self.id);
-        if self.low_water != low_water {
-            self.low_water = low_water;
-            self.socket.set_low_water(low_water);
+    /// It is to be read in its turn.
+    fn enqueue_read(&mut self, read_queue: &mut VecDeque<ConnectionId>) {
+        if !mem::replace(&mut self.is_read_queued, true) {
+            read_queue.push_back(self.id);
+        }
+    }
+
+    /// What it sends from now on may wait.
+    fn defer(&mut self, now: Time, deferred: &mut DeferredReads) {
+        deferred.insert(now, self.id);
+        if !mem::replace(&mut self.is_deferred, true) {
+            self.socket.set_low_water(LOW_WATER);
+        }
+    }
+
+    /// What it sends from now on is read at once.
+    fn hurry(&mut self, deferred: &mut DeferredReads) {
+        if mem::take(&mut self.is_deferred) {
+            deferred.remove(self.id);
+            self.socket.set_low_water(1);
         }
     }
 

@@ -12,9 +12,8 @@ pub enum Action {
     /// The connection has output, or may be read again: write [`Server::output`](super::Server::output) until it is
     /// empty or the socket is full, then read if [`Server::wants_input`](super::Server::wants_input).
     Wake(ConnectionId),
-    /// Read the socket once, even if it has not said that it has something.
-    /// [`Server::low_water`](super::Server::low_water) may have changed: tell the socket first. If it is 1 now, somebody
-    /// waits for what is there: read before other sockets are written to.
+    /// Read the socket once, even if it has not said that it has something, and before other sockets are written to:
+    /// somebody waits for what is there. What comes next is [urgent](super::Server::is_urgent) too.
     Read(ConnectionId),
     /// Shut the writing side of the socket down and go on reading: what the peer still sends is thrown away here, so
     /// that the kernel does not answer it with a reset that would cost the peer our final reply.

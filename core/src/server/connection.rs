@@ -63,6 +63,8 @@ pub(super) struct Connection {
     pub(super) requests: PerSecond,
     /// What its input makes us do.
     pub(super) work: WorkMeter,
+    /// Whether what it sends next may be read late.
+    pub(super) may_wait: bool,
     /// Whether it was said that it publishes and sends nothing.
     pub(super) is_silent: bool,
     /// Whether its machine has given up; it says so again at every call.

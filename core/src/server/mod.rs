@@ -13,7 +13,7 @@
 //! |--|--|
 //! | a connection came | [`accept`](Server::accept) |
 //! | bytes came | [`handle_input`](Server::handle_input); read only while [`wants_input`](Server::wants_input), and after all else while [`yields`](Server::yields) |
-//! | `Action::Read` | as if bytes had come; [`low_water`](Server::low_water) may have changed |
+//! | `Action::Read` | as if bytes had come: somebody waits for them. Only a driver that asks [`is_urgent`](Server::is_urgent) leaves some unread |
 //! | the peer closed its side | [`handle_eof`](Server::handle_eof) |
 //! | the socket failed | [`handle_reset`](Server::handle_reset) |
 //! | the socket has room, or `Action::Wake` | [`output`](Server::output) until empty or the socket is full |
@@ -36,7 +36,6 @@ mod connection;
 mod connections;
 mod contest;
 mod deadlines;
-mod deferred;
 mod directory;
 mod event;
 mod grace;
@@ -56,6 +55,7 @@ mod routes;
 mod shard;
 mod stats;
 mod stream;
+mod urgency;
 mod view;
 mod work;
 
@@ -67,6 +67,7 @@ pub use local::LocalEvent;
 pub use question::{Answer, AuthorizeConfig, AuthorizeRequest, Denial, Grant, Intent, Otherwise, Question, Ticket};
 pub use shard::{ShardId, ShardMessage};
 pub use stats::ServerStats;
+pub use urgency::MAX_DEFERRED;
 pub use view::{ConnectionView, PublisherView, RoleKind, RoleView, StreamView, TrackView, Transport};
 
 use crate::hub::{ChannelId, Hub};
@@ -87,7 +88,6 @@ use contest::Contests;
 use core::mem;
 use core::net::SocketAddr;
 use core::time::Duration;
-use deferred::DeferredReads;
 use directory::Directory;
 use journal::Journal;
 use shard::{Body, Subscription, home_of};
@@ -111,7 +111,6 @@ pub struct Server {
     tickets: u64,
     connections: Connections,
     work: WorkOfAll,
-    deferred: DeferredReads,
     contests: Contests,
     bans: Bans,
     journal: Journal,
@@ -144,7 +143,6 @@ impl Server {
             tickets: 0,
             connections: Connections::new(shard, shards),
             work: WorkOfAll::default(),
-            deferred: DeferredReads::default(),
             contests: Contests::default(),
             bans: Bans::default(),
             journal: Journal::new(),
@@ -258,7 +256,6 @@ impl Server {
         let now = self.advance(now);
         self.streams.handle_timeout(now);
         self.directory.handle_timeout(now);
-        self.read_deferred(now);
         self.review_contests(now);
         self.journal.handle_timeout(now);
         while let Some(id) = self.connections.pop_due(now) {
@@ -349,7 +346,6 @@ impl Server {
             self.connections.poll_timeout(),
             self.streams.poll_timeout(),
             self.directory.poll_timeout(),
-            self.deferred.poll_timeout(),
             self.contests.poll_timeout(),
             self.journal.poll_timeout(),
         ]
@@ -427,6 +423,7 @@ impl Server {
             bytes_in: 0,
             phase: Phase::Open,
             is_silent: false,
+            may_wait: false,
             is_touched: false,
             looks: 0,
             is_waking: false,
@@ -462,7 +459,7 @@ impl Server {
             self.end_input(now, id);
         }
         self.announce_published(now, id);
-        self.defer(now, id);
+        self.note_urgency(id);
         self.connections.touch(id);
     }
 

@@ -6,7 +6,7 @@
 //! wake-up, or for 2 s if we were late ourselves, since the peer may have waited for an answer of ours.
 
 use super::connection::Connection;
-use super::{Action, ConnectionId, Server};
+use super::{ConnectionId, Server};
 use crate::Time;
 use core::time::Duration;
 
@@ -34,13 +34,6 @@ impl Server {
         self.note_silence(now, id);
         self.expire_half_closed(now, id);
         self.run(now, id, |protocol| protocol.handle_timeout(now));
-    }
-
-    /// Reads a socket, whether or not it has reported anything.
-    pub(super) fn look_into(&mut self, id: ConnectionId) {
-        if !self.read_now(id) {
-            self.actions.push_back(Action::Read(id));
-        }
     }
 }
 
