@@ -4,6 +4,7 @@ use crate::scenes::Scene;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
+use std::path::PathBuf;
 use std::process::Command;
 
 /// What one server costs to bring a stream to many players, beside a bare loop of writes and nginx-rtmp.
@@ -37,6 +38,9 @@ pub(crate) struct Options {
     /// Which server binaries
     #[arg(long, default_value = "tokio")]
     pub(crate) runtime: Runtimes,
+    /// A folder with other binaries of the same names, as those of an earlier version: each is measured beside ours
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) beside: Option<PathBuf>,
     /// How long to measure, in seconds; rounded up to whole periods of the stream, which are 2 s
     #[arg(long, value_name = "S", default_value_t = 10)]
     pub(crate) secs: u64,

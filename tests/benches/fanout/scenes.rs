@@ -156,10 +156,20 @@ fn rows(options: &Options, others: &[Subject], protos: &[Proto], merges: &[u64])
     let mut rows: Vec<_> = others.iter().map(other).collect();
     for runtime in options.runtime.names() {
         for &proto in asked.unwrap_or(protos) {
-            rows.extend(merges.iter().map(|&merge| Row {
-                subject: Subject::Headwater { runtime, merge },
-                proto,
-            }));
+            for &is_other in if options.beside.is_some() {
+                &[false, true][..]
+            } else {
+                &[false]
+            } {
+                rows.extend(merges.iter().map(|&merge| Row {
+                    subject: Subject::Headwater {
+                        runtime,
+                        merge,
+                        is_other,
+                    },
+                    proto,
+                }));
+            }
         }
     }
     rows

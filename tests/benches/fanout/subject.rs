@@ -18,6 +18,8 @@ pub(crate) enum Subject {
     Headwater {
         runtime: &'static str,
         merge: u64,
+        /// Whether it is the binary that ours is measured beside.
+        is_other: bool,
     },
 }
 
@@ -43,8 +45,12 @@ impl Subject {
     /// Builds it, where that is ours to do.
     pub(crate) fn build(self) -> Result<()> {
         match self {
-            Subject::Headwater { runtime, .. } => build(runtime),
-            Subject::Floor | Subject::Nginx => Ok(()),
+            Subject::Headwater {
+                runtime,
+                is_other: false,
+                ..
+            } => build(runtime),
+            Subject::Headwater { .. } | Subject::Floor | Subject::Nginx => Ok(()),
         }
     }
 
@@ -53,8 +59,19 @@ impl Subject {
         match self {
             Subject::Floor => "bare loop".to_owned(),
             Subject::Nginx => format!("nginx-rtmp {proto}"),
-            Subject::Headwater { runtime, merge: 0 } => format!("{runtime} {proto}"),
-            Subject::Headwater { runtime, merge } => format!("{runtime} {proto} {merge} ms"),
+            Subject::Headwater {
+                runtime,
+                merge,
+                is_other,
+            } => {
+                let which = if is_other { "other " } else { "" };
+                let merge = if merge == 0 {
+                    String::new()
+                } else {
+                    format!(" {merge} ms")
+                };
+                format!("{which}{runtime} {proto}{merge}")
+            }
         }
     }
 
@@ -88,8 +105,18 @@ impl Subject {
                     _nginx: Some(folder),
                 })
             }
-            Subject::Headwater { runtime, merge } => {
-                let mut command = Command::new(binary(runtime));
+            Subject::Headwater {
+                runtime,
+                merge,
+                is_other,
+            } => {
+                let ours = binary(runtime);
+                let other = options.beside.as_ref().filter(|_| is_other);
+                let binary = other.map_or_else(
+                    || ours.clone(),
+                    |folder| folder.join(ours.file_name().unwrap_or_default()),
+                );
+                let mut command = Command::new(binary);
                 command.args(["--address", "127.0.0.1:0", "--http-address", "127.0.0.1:0"]);
                 command.args(["--workers", &options.workers.to_string()]);
                 command.args(["--merge", &merge.to_string(), "--log-level", "info"]);
