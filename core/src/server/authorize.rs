@@ -9,8 +9,10 @@
 //!    ◀── Start ───── │   or the default, once the time is over
 //! ```
 
-use super::connection::{Connection, PlayRequest, PublishRequest, Refusal, Session};
+use super::connection::Connection;
 use super::question::{Answer, AuthorizeRequest, Denial, Intent, Otherwise, Question, Ticket};
+use super::refusal::Refusal;
+use super::session::{PlayRequest, PublishRequest, Session};
 use super::{Action, ConnectionId, Event, Server};
 use crate::http::HeaderFields;
 use crate::rtmp::MessageStreamId;

@@ -9,7 +9,8 @@
 //!      │◀──────── silence ──┼──────┼──────┼──────┼─────▶│─ LOOK ─│
 //! ```
 
-use super::connection::{Connection, Refusal};
+use super::connection::Connection;
+use super::refusal::Refusal;
 use super::shard::{Body, Epoch, Newcomer, ShardId};
 use super::stream::Publisher;
 use super::{ConnectionId, Event, Server, Takeover};

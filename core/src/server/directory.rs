@@ -2,8 +2,8 @@
 
 use super::address::Address;
 use super::buckets::{Buckets, Rate};
-use super::connection::Refusal;
 use super::grace::GraceTimes;
+use super::refusal::Refusal;
 use super::shard::{Body, Epoch, Newcomer, ShardId, Subscription, hash_of};
 use crate::{StreamKey, Time};
 use alloc::collections::{BTreeMap, VecDeque};

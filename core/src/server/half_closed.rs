@@ -4,7 +4,8 @@
 //! sent to it, and a stream may have nothing to send for as long as its publisher likes. So the kernel has to take
 //! bytes for such a connection now and then, whatever it is doing; else it ends.
 
-use super::connection::{Activity, Connection, Phase, Refusal, Role};
+use super::connection::{Activity, Connection, Phase, Role};
+use super::refusal::Refusal;
 use super::{ConnectionId, Server};
 use crate::{EndCause, Time};
 use alloc::boxed::Box;

@@ -1,7 +1,8 @@
 //! Kicks: an operator ends connections, and keeps them away for a while.
 
 use super::address::Address;
-use super::connection::{Activity, Connection, Phase, Refusal, Role};
+use super::connection::{Activity, Connection, Phase, Role};
+use super::refusal::Refusal;
 use super::shard::{Body, ShardId};
 use super::{ConnectionId, Server};
 use crate::hub::ChannelId;

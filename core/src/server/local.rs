@@ -10,7 +10,7 @@
 //! ```
 
 use super::authorize::Request;
-use super::connection::{PlayAsk, PlayRequest, ProtocolEvent, PublishRequest, Session};
+use super::session::{PlayAsk, PlayRequest, ProtocolEvent, PublishRequest, Session};
 use super::{ConnectionId, Refused, Server};
 use crate::http::HeaderFields;
 use crate::hub::Tracks;

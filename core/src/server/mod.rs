@@ -48,10 +48,12 @@ mod play;
 mod publish;
 mod question;
 mod reconfigure;
+mod refusal;
 mod refusals;
 mod replica;
 mod replication;
 mod routes;
+mod session;
 mod shard;
 mod stats;
 mod stream;
@@ -82,7 +84,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use authorize::Request;
 use bans::Bans;
-use connection::{Activity, Connection, Failure, Phase, ProtocolEvent, Refusal, Role, Shared};
+use connection::{Activity, Connection, Phase, Role};
 use connections::Connections;
 use contest::Contests;
 use core::mem;
@@ -90,6 +92,8 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use directory::Directory;
 use journal::Journal;
+use refusal::Refusal;
+use session::{Failure, ProtocolEvent, Shared};
 use shard::{Body, Subscription, home_of};
 use stream::Stream;
 use tracing::{debug, warn};
@@ -168,7 +172,7 @@ impl Server {
         // One address, whether or not the socket takes IPv6 as well.
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let id = self.insert(now, peer, |shared, seed| {
-            connection::Session::new(protocol, shared, now, seed)
+            session::Session::new(protocol, shared, now, seed)
         })?;
         self.connections.touch(id);
         self.work_off(now);
@@ -390,7 +394,7 @@ impl Server {
         &mut self,
         now: Time,
         peer: SocketAddr,
-        session: impl FnOnce(&Shared, u64) -> connection::Session,
+        session: impl FnOnce(&Shared, u64) -> session::Session,
     ) -> Result<ConnectionId, Refused> {
         if self.is_shutting_down {
             return Err(Refused::ShuttingDown);
@@ -529,7 +533,7 @@ impl Server {
         &mut self,
         now: Time,
         id: ConnectionId,
-        mut step: impl FnMut(&mut connection::Session) -> Result<Option<ProtocolEvent>, Failure>,
+        mut step: impl FnMut(&mut session::Session) -> Result<Option<ProtocolEvent>, Failure>,
     ) {
         loop {
             let Some(connection) = self.connections.get_mut(id) else {

@@ -1,8 +1,10 @@
 //! Playing: who gets in, who waits, and the frames on their way out.
 
-use super::connection::{Activity, PlayAsk, PlayRequest, Refusal, Role};
+use super::connection::{Activity, Role};
 use super::event::{Event, LAG_EPISODE, PlayTotals};
 use super::question::Intent;
+use super::refusal::Refusal;
+use super::session::{PlayAsk, PlayRequest};
 use super::shard::{Body, Epoch};
 use super::stream::{Presence, Waiter};
 use super::{ConnectionId, HttpAbsent, Server};

@@ -1,9 +1,11 @@
 //! Publishing: who may, and where the frames go.
 
-use super::connection::{Activity, PublishRequest, Refusal, Role, Session};
+use super::connection::{Activity, Role};
 use super::event::{Event, StreamInfo};
 use super::question::Intent;
+use super::refusal::Refusal;
 use super::replica::Replicas;
+use super::session::{PublishRequest, Session};
 use super::shard::{Body, ClaimId, Epoch, Newcomer, Subscription};
 use super::stream::{Presence, Publisher};
 use super::{ConnectionId, Server};

@@ -1,6 +1,6 @@
 //! Another configuration for a server that runs.
 
-use super::connection::Shared;
+use super::session::Shared;
 use super::{Config, Server};
 use crate::Time;
 use crate::http::HttpConfig;

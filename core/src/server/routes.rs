@@ -7,7 +7,7 @@
 //! | `POST`, `PUT` | publishes the stream |
 //! | `OPTIONS`, whatever the path | a preflight: pages from anywhere may play, those of our own host or an allowed origin publish |
 
-use super::connection::{PlayAsk, PlayRequest, ProtocolEvent, PublishRequest, debug_assert_expected};
+use super::session::{PlayAsk, PlayRequest, ProtocolEvent, PublishRequest, debug_assert_expected};
 use crate::http::{ForeignOrigin, HttpEvent, HttpSession, Method, RequestHead, Response, StatusCode};
 use crate::rtmp::MessageStreamId;
 use crate::{RequestId, StreamKey, StreamKeyError, Target, Time};

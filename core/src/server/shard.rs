@@ -37,7 +37,7 @@
 //! no frames until it has caught up, then a `Snapshot` to start again.
 
 use super::address::Address;
-use super::connection::Refusal;
+use super::refusal::Refusal;
 use crate::hub::Position;
 use crate::{Frame, StreamKey};
 use alloc::boxed::Box;

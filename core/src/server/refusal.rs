@@ -1,0 +1,83 @@
+//! Why the server refuses or ends something, in the words of each protocol.
+
+use super::question::Intent;
+use crate::http::StatusCode as HttpStatus;
+use crate::rtmp::{Status, StatusCode};
+use core::time::Duration;
+
+/// Why a request is refused, or a publish ended by us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The name has a publisher.
+    Taken,
+    /// Others contend for the name, as many as may.
+    Contested,
+    /// The name has had too many publishers of late, or the address too many names.
+    TooOften,
+    /// The name has another publisher now.
+    Replaced,
+    /// There is no such stream.
+    Absent,
+    /// Too many wait for it.
+    Crowded,
+    /// The publisher changes its sequence headers all the time.
+    Flapping,
+    /// It was allowed for a time that is over.
+    Expired,
+    /// An operator has ended it.
+    Kicked,
+    /// An operator keeps the peer, or everybody, from the stream for so long.
+    Banned {
+        left: Duration,
+    },
+    ShuttingDown,
+}
+
+impl Refusal {
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Refusal::Taken => "the stream has a publisher",
+            Refusal::Contested => "too many publishers wait for the stream",
+            Refusal::TooOften => "too many publishes began there of late",
+            Refusal::Replaced => "another publisher has taken over",
+            Refusal::Absent => "no such stream",
+            Refusal::Crowded => "too many players wait for the stream",
+            Refusal::Flapping => "the sequence headers change all the time",
+            Refusal::Expired => "the permission has ended",
+            Refusal::Kicked => "an operator has ended it",
+            Refusal::Banned { .. } => "an operator has closed the stream for a while",
+            Refusal::ShuttingDown => "the server is shutting down",
+        }
+    }
+}
+
+pub(super) fn rtmp_status(refusal: Refusal, intent: Intent) -> Status {
+    let code = match refusal {
+        Refusal::Taken | Refusal::Contested | Refusal::Replaced => StatusCode::PublishBadName,
+        Refusal::Absent => StatusCode::PlayStreamNotFound,
+        Refusal::Crowded => StatusCode::PlayFailed,
+        Refusal::TooOften | Refusal::Flapping => StatusCode::PublishFailed,
+        Refusal::Expired | Refusal::Kicked | Refusal::Banned { .. } => denied(intent),
+        Refusal::ShuttingDown => StatusCode::ConnectAppShutdown,
+    };
+    Status::new(code, refusal.reason())
+}
+
+/// What RTMP says to a peer that may not.
+pub(super) const fn denied(intent: Intent) -> StatusCode {
+    match intent {
+        Intent::Publish => StatusCode::PublishDenied,
+        Intent::Play => StatusCode::PlayFailed,
+    }
+}
+
+pub(super) fn http_status(refusal: Refusal) -> HttpStatus {
+    match refusal {
+        Refusal::Taken | Refusal::Contested | Refusal::Replaced => HttpStatus::Conflict,
+        Refusal::Absent => HttpStatus::NotFound,
+        Refusal::TooOften => HttpStatus::TooManyRequests,
+        Refusal::Flapping => HttpStatus::BadRequest,
+        Refusal::Expired | Refusal::Kicked | Refusal::Banned { .. } => HttpStatus::Forbidden,
+        Refusal::Crowded | Refusal::ShuttingDown => HttpStatus::ServiceUnavailable,
+    }
+}
