@@ -5,8 +5,11 @@
 
 use super::address::Address;
 use super::buckets::{Bucket, Buckets, Rate};
+use super::event::{Event, Peer};
 use super::refusals::Refusals;
-use crate::Time;
+use super::{ConnectionId, Server};
+use crate::hub::ChannelId;
+use crate::{StreamKey, Time};
 use alloc::collections::BTreeMap;
 use core::mem;
 use core::net::SocketAddr;
@@ -137,6 +140,37 @@ impl LeftOut {
             *self.by_address.entry(address).or_default() += 1;
         }
         self.report_at.get_or_insert(now + REPORT_AFTER);
+    }
+}
+
+impl Server {
+    /// Tells an event that its peer has caused.
+    pub(super) fn report(&mut self, now: Time, event: Event) {
+        if let Some(peer) = event.peer() {
+            self.report_about(now, peer.address.into(), event);
+        }
+    }
+
+    /// Logs an event, if the address that it is about has not used up its share of the log, and keeps it for observers.
+    pub(super) fn report_about(&mut self, now: Time, address: Address, event: Event) {
+        let stream = event.stream().map_or("", StreamKey::as_str);
+        let is_logged = match &event {
+            _ if event.is_detail() => true,
+            Event::PublishRefused { peer, .. } => self.journal.admits_refusal(now, peer.address, stream),
+            _ => self.journal.admits(now, address, stream),
+        };
+        if is_logged {
+            event.log();
+        }
+        if self.config.keeps_events {
+            self.events.push_back(event);
+        }
+    }
+
+    /// What an event about a connection and a stream is about.
+    pub(super) fn subject(&self, id: ConnectionId, channel: ChannelId) -> Option<(Peer, StreamKey)> {
+        let peer = self.connections.get(id)?.peer(id);
+        Some((peer, self.streams.get(channel)?.key.clone()))
     }
 }
 

@@ -72,12 +72,11 @@ pub use stats::ServerStats;
 pub use urgency::MAX_DEFERRED;
 pub use view::{ConnectionView, PublisherView, RoleKind, RoleView, StreamView, TrackView, Transport};
 
-use crate::hub::{ChannelId, Hub};
+use crate::hub::Hub;
 use crate::output::BufferPool;
 use crate::rtmp::Connect;
 use crate::time::PerSecond;
-use crate::{EndCause, Output, StreamKey, Time};
-use address::Address;
+use crate::{EndCause, Output, Time};
 use alloc::collections::VecDeque;
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -94,7 +93,6 @@ use directory::Directory;
 use journal::Journal;
 use refusal::Refusal;
 use session::{Failure, ProtocolEvent, Shared};
-use shard::{Body, Subscription, home_of};
 use stream::Stream;
 use tracing::{debug, warn};
 use work::{WorkMeter, WorkOfAll};
@@ -480,35 +478,6 @@ impl Server {
         }
     }
 
-    /// Tells an event that its peer has caused.
-    fn report(&mut self, now: Time, event: Event) {
-        if let Some(peer) = event.peer() {
-            self.report_about(now, peer.address.into(), event);
-        }
-    }
-
-    /// Logs an event, if the address that it is about has not used up its share of the log, and keeps it for observers.
-    fn report_about(&mut self, now: Time, address: Address, event: Event) {
-        let stream = event.stream().map_or("", StreamKey::as_str);
-        let is_logged = match &event {
-            _ if event.is_detail() => true,
-            Event::PublishRefused { peer, .. } => self.journal.admits_refusal(now, peer.address, stream),
-            _ => self.journal.admits(now, address, stream),
-        };
-        if is_logged {
-            event.log();
-        }
-        if self.config.keeps_events {
-            self.events.push_back(event);
-        }
-    }
-
-    /// What an event about a connection and a stream is about.
-    fn subject(&self, id: ConnectionId, channel: ChannelId) -> Option<(Peer, StreamKey)> {
-        let peer = self.connections.get(id)?.peer(id);
-        Some((peer, self.streams.get(channel)?.key.clone()))
-    }
-
     /// Says that a publisher has sent nothing for a while.
     fn note_silence(&mut self, now: Time, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id) else {
@@ -733,68 +702,6 @@ impl Server {
         if let Some(connection) = self.connections.get_mut(id) {
             self.buffer_pool.release(connection.protocol.output());
             self.connections.remove(id);
-        }
-    }
-
-    /// Sends `body` about `key` to `to`, which may be ourselves.
-    fn send(&mut self, to: ShardId, key: &crate::StreamKey, body: Body) {
-        let message = ShardMessage { key: key.clone(), body };
-        if to == self.shard {
-            self.inbox.push_back(message);
-        } else {
-            self.actions.push_back(Action::ToShard(to, message));
-        }
-    }
-
-    fn send_home(&mut self, key: &crate::StreamKey, body: Body) {
-        self.send(home_of(key, self.shards), key, body);
-    }
-
-    /// Handles what we have to tell ourselves, until there is nothing more.
-    fn deliver(&mut self, now: Time) {
-        loop {
-            while let Some((key, address)) = self.directory.poll_ended() {
-                self.report_about(now, address, Event::StreamEnded { stream: key });
-            }
-            while let Some((to, key, body)) = self.directory.poll() {
-                self.send(to, &key, body);
-            }
-            let Some(message) = self.inbox.pop_front() else { return };
-            self.handle_message(now, self.shard, message);
-        }
-    }
-
-    fn handle_message(&mut self, now: Time, from: ShardId, ShardMessage { key, body }: ShardMessage) {
-        match body {
-            Body::Claim { .. }
-            | Body::Contested { .. }
-            | Body::Release { .. }
-            | Body::Subscribe { .. }
-            | Body::Unsubscribe => self.directory.handle(now, from, &key, &body),
-            Body::Granted {
-                claim,
-                epoch,
-                subscribers,
-            } => self.begin_publish(now, &key, claim, epoch, &subscribers),
-            Body::Denied { claim, refusal } => self.refuse_publish(now, &key, claim, refusal),
-            Body::Admitted { claim } => self.admit_publish(now, &key, claim),
-            Body::Contest { epoch, newcomer } => self.open_contest(now, from, &key, epoch, newcomer),
-            Body::AddSubscriber { epoch, subscription } => self.add_subscriber(&key, epoch, subscription),
-            Body::RemoveSubscriber { epoch, shard } => self.remove_subscriber(&key, epoch, shard),
-            Body::Located { ticket, is_present } => self.locate(now, &key, ticket, is_present),
-            Body::Ended { epoch } => self.end_stream(now, &key, epoch),
-            Body::Snapshot { start, frames } => {
-                if self.follow(now, &key, &start) {
-                    self.relay(now, from, &key, start.epoch, true, frames);
-                }
-            }
-            Body::Frames { epoch, frames } => self.relay(now, from, &key, epoch, false, frames),
-            Body::Taken { epoch, ticket, taken } => {
-                let subscription = Subscription { shard: from, ticket };
-                self.note_taken(&key, epoch, subscription, taken);
-            }
-            Body::Ban { address, span } => self.bans.add(now, key, address, span),
-            Body::ClearMetadata { epoch } => self.relay_clear_metadata(&key, epoch),
         }
     }
 }

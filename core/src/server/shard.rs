@@ -38,8 +38,9 @@
 
 use super::address::Address;
 use super::refusal::Refusal;
+use super::{Action, Event, Server};
 use crate::hub::Position;
-use crate::{Frame, StreamKey};
+use crate::{Frame, StreamKey, Time};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -163,4 +164,69 @@ pub(super) fn hash_of(key: &StreamKey) -> u64 {
     key.as_str().bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
     })
+}
+
+/// What shards tell each other, on its way and on arrival.
+impl Server {
+    /// Sends `body` about `key` to `to`, which may be ourselves.
+    pub(super) fn send(&mut self, to: ShardId, key: &StreamKey, body: Body) {
+        let message = ShardMessage { key: key.clone(), body };
+        if to == self.shard {
+            self.inbox.push_back(message);
+        } else {
+            self.actions.push_back(Action::ToShard(to, message));
+        }
+    }
+
+    pub(super) fn send_home(&mut self, key: &StreamKey, body: Body) {
+        self.send(home_of(key, self.shards), key, body);
+    }
+
+    /// Handles what we have to tell ourselves, until there is nothing more.
+    pub(super) fn deliver(&mut self, now: Time) {
+        loop {
+            while let Some((key, address)) = self.directory.poll_ended() {
+                self.report_about(now, address, Event::StreamEnded { stream: key });
+            }
+            while let Some((to, key, body)) = self.directory.poll() {
+                self.send(to, &key, body);
+            }
+            let Some(message) = self.inbox.pop_front() else { return };
+            self.handle_message(now, self.shard, message);
+        }
+    }
+
+    pub(super) fn handle_message(&mut self, now: Time, from: ShardId, ShardMessage { key, body }: ShardMessage) {
+        match body {
+            Body::Claim { .. }
+            | Body::Contested { .. }
+            | Body::Release { .. }
+            | Body::Subscribe { .. }
+            | Body::Unsubscribe => self.directory.handle(now, from, &key, &body),
+            Body::Granted {
+                claim,
+                epoch,
+                subscribers,
+            } => self.begin_publish(now, &key, claim, epoch, &subscribers),
+            Body::Denied { claim, refusal } => self.refuse_publish(now, &key, claim, refusal),
+            Body::Admitted { claim } => self.admit_publish(now, &key, claim),
+            Body::Contest { epoch, newcomer } => self.open_contest(now, from, &key, epoch, newcomer),
+            Body::AddSubscriber { epoch, subscription } => self.add_subscriber(&key, epoch, subscription),
+            Body::RemoveSubscriber { epoch, shard } => self.remove_subscriber(&key, epoch, shard),
+            Body::Located { ticket, is_present } => self.locate(now, &key, ticket, is_present),
+            Body::Ended { epoch } => self.end_stream(now, &key, epoch),
+            Body::Snapshot { start, frames } => {
+                if self.follow(now, &key, &start) {
+                    self.relay(now, from, &key, start.epoch, true, frames);
+                }
+            }
+            Body::Frames { epoch, frames } => self.relay(now, from, &key, epoch, false, frames),
+            Body::Taken { epoch, ticket, taken } => {
+                let subscription = Subscription { shard: from, ticket };
+                self.note_taken(&key, epoch, subscription, taken);
+            }
+            Body::Ban { address, span } => self.bans.add(now, key, address, span),
+            Body::ClearMetadata { epoch } => self.relay_clear_metadata(&key, epoch),
+        }
+    }
 }
