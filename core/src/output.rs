@@ -112,6 +112,7 @@ impl Output {
     }
 
     /// Counts bytes as sent that went another way.
+    #[cfg(feature = "server")]
     pub(crate) const fn note_sent(&mut self, len: usize) {
         self.sent += len as u64;
     }
