@@ -1,6 +1,6 @@
 //! What the workers of one server tell each other.
 //!
-//! Each worker is a *shard*: a [`Server`](super::Server) of its own with its own connections. A stream lives where its
+//! Each worker is a *shard*: a [`Server`] of its own with its own connections. A stream lives where its
 //! publisher's connection is. Which streams there are is known to their *home*: the shard that a hash of the name picks,
 //! the same for everybody. So nothing is locked and nothing is shared; the same messages are exchanged within one shard,
 //! where they are handled on the spot.
@@ -50,7 +50,7 @@ use core::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShardId(pub u16);
 
-/// A message from one worker's [`Server`](super::Server) to another's. Drivers carry it and do not look inside.
+/// A message from one worker's [`Server`] to another's. Drivers carry it and do not look inside.
 #[derive(Debug)]
 pub struct ShardMessage {
     pub(super) key: StreamKey,
