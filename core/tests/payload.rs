@@ -195,6 +195,7 @@ fn hevc_goes_out_as_codec_id_12_as_if_it_were_copied() {
 
 quickcheck! {
     fn two_parts_are_written_as_one(head: Vec<u8>, shared: Vec<u8>, cuts: (usize, usize), chunk_size: u16) -> bool {
+        let _turn = turn();
         let shared = Bytes::from(shared.repeat(20));
         let start = cuts.0 % (shared.len() + 1);
         let end = start + cuts.1 % (shared.len() - start + 1);
@@ -211,6 +212,7 @@ quickcheck! {
 
 #[test]
 fn a_tag_of_two_parts_is_read_as_one() {
+    let _turn = turn();
     let (message, track, head, body) = enhanced_hevc().swap_remove(1);
     let rewrite = rewritten(&message, track);
     let payload = rewrite.of(&message);
