@@ -69,7 +69,8 @@ struct Wire {
     max_read: usize,
     max_write: usize,
     reads: usize,
-    bytes_read: u64,
+    writes: usize,
+    bytes_read: usize,
     interest: Interest,
     low_water: usize,
     is_shut_down: bool,
@@ -100,6 +101,7 @@ impl Default for Wire {
             max_read: usize::MAX,
             max_write: usize::MAX,
             reads: 0,
+            writes: 0,
             bytes_read: 0,
             interest: Interest::READ,
             low_water: 1,
@@ -140,7 +142,7 @@ impl Socket for MemorySocket {
                 *place = byte;
             }
             wire.reads += 1;
-            wire.bytes_read += len as u64;
+            wire.bytes_read += len;
             Ok(len)
         } else if wire.is_reset {
             Err(ErrorKind::ConnectionReset.into())
@@ -169,6 +171,7 @@ impl Socket for MemorySocket {
         if wire.window != usize::MAX {
             wire.window -= room - left;
         }
+        wire.writes += 1;
         Ok(room - left)
     }
 
@@ -256,9 +259,15 @@ impl Peer {
         self.wire.borrow().reads
     }
 
+    /// Writes that the socket took something of.
+    #[must_use]
+    pub fn writes(&self) -> usize {
+        self.wire.borrow().writes
+    }
+
     /// Bytes that were read.
     #[must_use]
-    pub fn bytes_read(&self) -> u64 {
+    pub fn bytes_read(&self) -> usize {
         self.wire.borrow().bytes_read
     }
 
@@ -390,5 +399,82 @@ impl Links {
     pub fn len(&self, to: ShardId) -> usize {
         let links = self.queues.iter().filter(|((_, receiver), _)| *receiver == to.0);
         links.map(|(_, queue)| queue.len()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use headwater_core::server::Config;
+    use std::sync::Arc;
+
+    fn connect() -> (MemoryWorker, Peer) {
+        let mut worker = MemoryWorker::new(Server::new(Arc::new(Config::default()), ShardId(0), 1, 7));
+        let address = ([192, 0, 2, 1], 40_000).into();
+        let peer = worker.connect(Time::ZERO, Protocol::Http, address).unwrap();
+        (worker, peer)
+    }
+
+    fn settle(worker: &mut MemoryWorker) {
+        for _ in 0..10_000 {
+            if !worker.serve(Time::ZERO, |_, _| ()) {
+                return;
+            }
+        }
+        panic!("it never comes to rest");
+    }
+
+    const REQUEST: &[u8] = b"GET /live/x HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+    #[test]
+    fn pieces_of_one_byte_give_the_same_answer() {
+        let (mut worker, peer) = connect();
+        peer.send(REQUEST);
+        settle(&mut worker);
+        let (mut other_worker, other) = connect();
+        other.set_max_read(1);
+        other.set_max_write(1);
+        other.send(REQUEST);
+        settle(&mut other_worker);
+        let answer = peer.take();
+        assert_eq!((peer.reads(), other.reads()), (1, REQUEST.len()));
+        assert_eq!((peer.writes(), other.writes()), (1, answer.len()));
+        assert_eq!(other.take(), answer);
+    }
+
+    #[test]
+    fn a_stalled_socket_goes_on_where_it_was() {
+        let (mut worker, peer) = connect();
+        peer.set_window(20);
+        peer.send(REQUEST);
+        settle(&mut worker);
+        assert_eq!(peer.take(), b"HTTP/1.1 404 Not Fou");
+        peer.set_window(usize::MAX);
+        settle(&mut worker);
+        assert!(peer.take().starts_with(b"nd\r\n"));
+    }
+
+    #[test]
+    fn what_is_not_reported_is_not_read() {
+        let (mut worker, peer) = connect();
+        peer.set_reported(false);
+        peer.send(REQUEST);
+        settle(&mut worker);
+        assert_eq!(peer.unread(), REQUEST.len());
+        peer.set_reported(true);
+        settle(&mut worker);
+        assert_eq!(peer.unread(), 0);
+    }
+
+    #[test]
+    fn a_reset_closes_a_connection_that_is_not_read() {
+        let (mut worker, peer) = connect();
+        peer.send(b"GET /live/x?wait=60 HTTP/1.0\r\n\r\n");
+        peer.finish();
+        settle(&mut worker);
+        assert!(!peer.interest().read && !peer.is_closed());
+        peer.reset();
+        settle(&mut worker);
+        assert!(peer.is_closed());
     }
 }
