@@ -478,6 +478,7 @@ impl Channel {
             }
             Stored::Changed if frame.class == FrameClass::SequenceHeader => {
                 self.view.ring.end_gop();
+                self.view.headers_since = self.view.ring.end();
                 self.is_flapping |= self.header_changes.count(now) > self.view.config.max_header_changes;
             }
             Stored::Changed | Stored::First => {}

@@ -31,6 +31,8 @@ pub(super) struct View {
     pub(super) config: Arc<ChannelConfig>,
     pub(super) timeline: Timeline,
     pub(super) headers: Headers,
+    /// Where the sequence headers changed last: what lies before needs others.
+    pub(super) headers_since: Sequence,
     pub(super) ring: Ring,
     /// Which kinds of media the present publisher has sent.
     pub(super) watch: Watch,
@@ -56,6 +58,7 @@ impl View {
             config,
             timeline: Timeline::new(),
             headers: Headers::default(),
+            headers_since: 0,
             ring: Ring::default(),
             watch: Watch::default(),
             last_keyframe: None,
@@ -220,6 +223,7 @@ impl View {
         let mut index = subscriber.headers_due?;
         if index == 0 {
             subscriber.headers_until = self.ring.end();
+            self.skip_to_headers(subscriber);
         }
         let header = loop {
             let header = self.headers(subscriber.generation).get(usize::from(index));
@@ -242,6 +246,25 @@ impl View {
         };
         let header = self.as_promised(subscriber, header).unwrap_or(header);
         Some(at(header, subscriber.own_time(time)))
+    }
+
+    /// Leaves out what lies before the headers that the player is about to get: it needs others. That is little, since a
+    /// keyframe follows a change.
+    fn skip_to_headers(&self, subscriber: &mut Subscriber) {
+        let is_over = subscriber.generation != self.generation;
+        let since = self.headers_since;
+        if subscriber.cursor >= since || (is_over && since >= self.last_end(subscriber.generation)) {
+            return;
+        }
+        if subscriber.base.is_some() {
+            subscriber.stats.missed_by_skip += since - subscriber.cursor;
+        }
+        subscriber.cursor = since;
+        subscriber.awaits.get_or_insert(AwaitsKeyframe {
+            since: self.ring.now(),
+            audio_too: false,
+            is_slow: false,
+        });
     }
 
     /// `frame` for a player that may have been told which kinds of media there are: metadata must not say anything else.

@@ -93,3 +93,20 @@ fn when_no_sound_comes_a_joiner_starts_at_the_last_keyframe() {
     assert_eq!(stage.take(player), "V0 K0 P40");
     assert!(stage.take(by_rtmp).starts_with("A0 V0 K0 P40 "), "it need not wait");
 }
+
+#[test]
+fn a_joiner_that_waits_for_tracks_starts_at_the_new_headers() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("M V K0 P40");
+    let now = stage.now;
+    let join = Join {
+        token: 1,
+        needs_tracks: true,
+        merge: None,
+    };
+    let player = stage.channel().subscribe(now, join);
+    stage.push("P80 V80' K120");
+    assert_eq!(stage.take(player), "");
+    stage.push("P160 A a160 P200");
+    assert_eq!(stage.take(player), "M0 A0 V0 K0 P40 a40 P80");
+}

@@ -164,6 +164,18 @@ fn without_a_keyframe_a_slow_player_waits_at_the_live_edge() {
 }
 
 #[test]
+fn a_slow_player_gets_new_headers_and_no_older_picture() {
+    let mut stage = Stage::new(|config| config.lag_max_age = Duration::from_millis(400));
+    stage.push("V A K0");
+    let player = stage.join();
+    stage.take(player);
+    stage.push("P40 K500 P540 V540' a560");
+    assert_eq!(stage.take(player), "(ToKeyframe Age) A540 V540 a560");
+    stage.push("P580 K600 P640");
+    assert_eq!(stage.take(player), "K600 P640");
+}
+
+#[test]
 fn a_player_that_reads_nothing_does_not_grow_the_ring() {
     let mut stage = Stage::new(|config| {
         config.lag_max_age = Duration::from_secs(1);
