@@ -254,3 +254,36 @@ fn a_server_that_shuts_down_ends_its_program_too() {
         Err(Refused::ShuttingDown)
     );
 }
+
+#[test]
+fn a_program_that_leaves_need_not_hear_of_its_end() {
+    let mut world = World::new(1, |_| {});
+    world.takes_locally = false;
+    let publisher = world.local_publish(0, "live/x");
+    world.local_send(0, publisher, "A a0");
+    world.shards[0]
+        .server_mut()
+        .kick(world.now, &Kick::stream(key("live/x")));
+    world.settle();
+    assert!(world.has_local(0), "it has not been told yet");
+    world.shards[0].server_mut().handle_eof(world.now, publisher);
+    world.settle();
+    assert!(!world.has_local(0));
+}
+
+#[test]
+fn a_program_that_leaves_need_not_hear_that_it_is_refused() {
+    let mut world = World::new(1, |config| config.takeover = Takeover::Auto);
+    let first = world.local_publish(0, "live/x");
+    world.local_send(0, first, "A a0");
+    let second = world.local_publish(0, "live/x");
+    world.local_send(0, second, "A a0");
+    world.takes_locally = false;
+    world.shards[0].server_mut().handle_eof(world.now, second);
+    world.local_send(0, first, "a200");
+    world.pass(Duration::from_millis(150));
+    world.local_send(0, first, "a400");
+    world.pass(SECOND);
+    let connections = world.shards[0].server().connections(world.now);
+    assert_eq!(connections.len(), 1, "{connections:?}");
+}
