@@ -1,0 +1,281 @@
+//! What publishers send: frames that say of themselves which they are.
+
+use crate::rng::Rng;
+use headwater_core::amf::amf0::Writer;
+use headwater_core::{Frame, FrameClass, FrameKind, Time, Timestamp};
+use std::time::Duration;
+
+/// What a frame of sound or pictures says in its payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    pub source: u32,
+    /// Which of the source's frames it is.
+    pub number: u32,
+    /// The sequence header that it needs.
+    pub header: Header,
+    pub gop: u16,
+    /// How many pictures of its GOP others refer to before it.
+    pub place: u16,
+}
+
+/// What a sequence header says. Publishers of one stream may send the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    stream: u8,
+    variant: u8,
+}
+
+impl Stamp {
+    const LEN: usize = 14;
+
+    fn to_bytes(self) -> [u8; Stamp::LEN] {
+        let mut bytes = [0; Stamp::LEN];
+        bytes[..4].copy_from_slice(&self.source.to_be_bytes());
+        bytes[4..8].copy_from_slice(&self.number.to_be_bytes());
+        bytes[8..10].copy_from_slice(&[self.header.stream, self.header.variant]);
+        bytes[10..12].copy_from_slice(&self.gop.to_be_bytes());
+        bytes[12..].copy_from_slice(&self.place.to_be_bytes());
+        bytes
+    }
+
+    /// The stamp of a coded frame.
+    pub fn of(frame: &Frame) -> Stamp {
+        let start = match frame.kind {
+            FrameKind::Video => PICTURE_HEAD,
+            _ => SOUND_HEAD,
+        };
+        let bytes = &frame.payload[start..start + Stamp::LEN];
+        let short = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
+        let long = |at: usize| u32::from(short(at)) << 16 | u32::from(short(at + 2));
+        Stamp {
+            source: long(0),
+            number: long(4),
+            header: Header {
+                stream: bytes[8],
+                variant: bytes[9],
+            },
+            gop: short(10),
+            place: short(12),
+        }
+    }
+}
+
+impl Header {
+    /// What a sequence header says.
+    pub fn of(frame: &Frame) -> Header {
+        let rest = &frame.payload[frame.payload.len() - 2..];
+        Header {
+            stream: rest[0],
+            variant: rest[1],
+        }
+    }
+
+    fn frame(self, kind: FrameKind) -> Frame {
+        let head: &[u8] = match kind {
+            FrameKind::Video => &[0x17, 0, 0, 0, 0, 1],
+            _ => &[0xAF, 0, 0x12, 0x10],
+        };
+        let payload = [head, &[self.stream, self.variant]].concat();
+        Frame::new(kind, Timestamp::ZERO, payload.into())
+    }
+}
+
+const PICTURE_HEAD: usize = 10;
+const SOUND_HEAD: usize = 3;
+
+/// How a stream is made: the same for all its publishers, as long as its name is the same.
+#[derive(Debug, Clone, Copy)]
+pub struct Style {
+    pub has_audio: bool,
+    pub has_video: bool,
+    pub has_metadata: bool,
+    pub video_every: Duration,
+    pub audio_every: Duration,
+    pub gop_len: u16,
+    /// Whether every other picture may be left out.
+    pub has_disposable: bool,
+    pub max_len: usize,
+    /// The GOP with which a publisher makes new sequence headers, if any.
+    pub new_headers: Option<u16>,
+}
+
+impl Style {
+    pub fn draw(rng: &mut Rng) -> Style {
+        let has_video = !rng.once_in(8);
+        Style {
+            has_audio: !has_video || !rng.once_in(8),
+            has_video,
+            has_metadata: rng.once_in(2),
+            video_every: rng.millis(40, 100),
+            audio_every: rng.millis(50, 110),
+            gop_len: u16::try_from(rng.between(2, 15)).unwrap(),
+            has_disposable: rng.once_in(2),
+            max_len: rng.pick(&[40, 200, 600, 3_000]),
+            new_headers: rng.pick(&[None, None, Some(1), Some(4)]),
+        }
+    }
+}
+
+/// One publisher's frames, from its connection to its end.
+#[derive(Debug)]
+pub struct Source {
+    pub stream: usize,
+    pub id: u32,
+    style: Style,
+    header: Header,
+    /// Headers and frames that were sent, with the time when.
+    pub sent: Vec<(Frame, Time)>,
+    started: Option<Time>,
+    /// Its own time at the start.
+    origin: u32,
+    pictures: u32,
+    sounds: u32,
+    gop: u16,
+    place: u16,
+}
+
+impl Source {
+    pub fn new(id: usize, stream: usize, style: Style, rng: &mut Rng) -> Source {
+        Source {
+            stream,
+            id: u32::try_from(id).unwrap(),
+            style,
+            header: Header {
+                stream: u8::try_from(stream).unwrap(),
+                variant: u8::try_from(rng.below(2)).unwrap(),
+            },
+            sent: Vec::new(),
+            started: None,
+            origin: match rng.below(3) {
+                0 => 0,
+                1 => u32::MAX - u32::try_from(rng.below(4_000)).unwrap(),
+                _ => u32::try_from(rng.below(1 << 31)).unwrap(),
+            },
+            pictures: 0,
+            sounds: 0,
+            gop: 0,
+            place: 0,
+        }
+    }
+
+    /// What is to be sent until `now`.
+    pub fn due(&mut self, now: Time, rng: &mut Rng) -> Vec<Frame> {
+        let is_first = self.started.is_none();
+        let started = *self.started.get_or_insert(now);
+        let from = self.sent.len();
+        if is_first {
+            if self.style.has_metadata {
+                self.push(now, self.metadata());
+            }
+            self.push_headers(now);
+        }
+        loop {
+            let picture = started + self.style.video_every * self.pictures;
+            let sound = started + self.style.audio_every * self.sounds;
+            let is_picture = self.style.has_video && (!self.style.has_audio || picture <= sound);
+            let due = if is_picture { picture } else { sound };
+            if due > now {
+                break;
+            }
+            let elapsed = u32::try_from(due.since(started).as_millis()).unwrap();
+            let timestamp = Timestamp::from_millis(self.origin.wrapping_add(elapsed));
+            if is_picture {
+                self.push_picture(now, timestamp, rng);
+            } else {
+                let stamp = self.stamp().to_bytes();
+                let mut payload = [&[0xAF, 1, 0x21], &stamp[..]].concat();
+                payload.resize(payload.len() + rng.size(0, 60), 0x5A);
+                self.sounds += 1;
+                self.push(now, Frame::audio(timestamp, payload.into()));
+            }
+        }
+        self.sent[from..].iter().map(|(frame, _)| frame.clone()).collect()
+    }
+
+    /// It says nothing for a while, which its clock knows.
+    pub fn skip(&mut self, span: Duration) {
+        let steps = |every: Duration| u32::try_from(span.as_millis() / every.as_millis()).unwrap();
+        self.pictures += steps(self.style.video_every);
+        self.sounds += steps(self.style.audio_every);
+        // What follows refers to what was not sent.
+        self.place = self.style.gop_len;
+    }
+
+    fn push_picture(&mut self, now: Time, timestamp: Timestamp, rng: &mut Rng) {
+        let is_key = self.pictures == 0 || self.place >= self.style.gop_len;
+        if is_key && self.pictures > 0 {
+            self.gop += 1;
+            self.place = 0;
+            if self.style.new_headers == Some(self.gop) {
+                self.header.variant = self.header.variant.wrapping_add(1) % 4;
+                self.push_headers(now);
+            }
+        }
+        let is_disposable = !is_key && self.style.has_disposable && rng.once_in(2);
+        self.place += u16::from(!is_key && !is_disposable);
+        let (first, unit) = match (is_key, is_disposable) {
+            (true, _) => (0x17, 0x65),
+            (_, true) => (0x27, 0x01),
+            _ => (0x27, 0x41),
+        };
+        let filler = rng.size(
+            0,
+            if is_key {
+                self.style.max_len
+            } else {
+                self.style.max_len / 4
+            },
+        );
+        let len = u32::try_from(1 + Stamp::LEN + filler).unwrap();
+        let mut payload = vec![first, 1, 0, 0, 0];
+        payload.extend(len.to_be_bytes());
+        payload.push(unit);
+        payload.extend(self.stamp().to_bytes());
+        payload.resize(payload.len() + filler, 0xA5);
+        self.pictures += 1;
+        self.push(now, Frame::video(timestamp, payload.into()));
+    }
+
+    fn push_headers(&mut self, now: Time) {
+        for (kind, is_there) in [
+            (FrameKind::Video, self.style.has_video),
+            (FrameKind::Audio, self.style.has_audio),
+        ] {
+            if is_there {
+                self.push(now, self.header.frame(kind));
+            }
+        }
+    }
+
+    fn push(&mut self, now: Time, frame: Frame) {
+        self.sent.push((frame, now));
+    }
+
+    fn stamp(&self) -> Stamp {
+        Stamp {
+            source: self.id,
+            number: u32::try_from(self.sent.len()).unwrap(),
+            header: self.header,
+            gop: self.gop,
+            place: self.place,
+        }
+    }
+
+    fn metadata(&self) -> Frame {
+        let mut body = Vec::new();
+        let mut writer = Writer::new(&mut body);
+        writer.string("onMetaData").ecma_array_start(2);
+        writer.key("hasAudio").boolean(self.style.has_audio);
+        writer.key("hasVideo").boolean(self.style.has_video);
+        writer.object_end();
+        Frame::data(Timestamp::ZERO, body.into())
+    }
+}
+
+/// Whether it is sound or a picture, and no header.
+pub fn is_coded(frame: &Frame) -> bool {
+    matches!(
+        frame.class,
+        FrameClass::Keyframe | FrameClass::Inter | FrameClass::Disposable
+    )
+}

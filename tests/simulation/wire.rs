@@ -1,0 +1,85 @@
+//! The network between an actor and the server.
+
+use headwater_core::Time;
+use headwater_driver::memory::Peer;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// One connection, seen from the actor's end.
+#[derive(Debug)]
+pub struct Wire {
+    pub peer: Peer,
+    up: VecDeque<(Time, Vec<u8>)>,
+    down: VecDeque<(Time, Vec<u8>)>,
+    pub delay: Duration,
+    /// What the actor sends does not arrive until then.
+    pub up_stalled: Time,
+    /// The server's socket is full until then.
+    pub down_stalled: Time,
+    /// Bytes that the server can write in a tick; no limit if `None`.
+    pub rate: Option<usize>,
+    /// Whether the actor's side closes when all has arrived.
+    pub is_finishing: bool,
+}
+
+impl Wire {
+    pub fn new(peer: Peer) -> Wire {
+        Wire {
+            peer,
+            up: VecDeque::new(),
+            down: VecDeque::new(),
+            delay: Duration::ZERO,
+            up_stalled: Time::ZERO,
+            down_stalled: Time::ZERO,
+            rate: None,
+            is_finishing: false,
+        }
+    }
+
+    pub fn say(&mut self, now: Time, bytes: Vec<u8>) {
+        if !bytes.is_empty() {
+            self.up.push_back((now + self.delay, bytes));
+        }
+    }
+
+    /// Carries what is due in both directions, and returns what the actor receives.
+    pub fn carry(&mut self, now: Time) -> Vec<u8> {
+        if self.up_stalled <= now {
+            while let Some((_, bytes)) = self.up.pop_front_if(|(at, _)| *at <= now) {
+                self.peer.send(&bytes);
+            }
+            if self.is_finishing && self.up.is_empty() {
+                self.peer.finish();
+            }
+        }
+        self.peer.set_window(match self.rate {
+            _ if self.down_stalled > now => 0,
+            Some(rate) => rate,
+            None => usize::MAX,
+        });
+        let bytes = self.peer.take();
+        if !bytes.is_empty() {
+            self.down.push_back((now + self.delay, bytes));
+        }
+        let mut received = Vec::new();
+        while let Some((_, bytes)) = self.down.pop_front_if(|(at, _)| *at <= now) {
+            received.extend(bytes);
+        }
+        received
+    }
+
+    /// Whether the server has said all, and it has come.
+    pub fn is_over(&self) -> bool {
+        self.peer.is_shut_down() && self.down.is_empty()
+    }
+
+    /// The network is good from now on.
+    pub fn heal(&mut self) {
+        self.delay = Duration::ZERO;
+        self.up_stalled = Time::ZERO;
+        self.down_stalled = Time::ZERO;
+        self.rate = None;
+        self.peer.set_max_read(usize::MAX);
+        self.peer.set_max_write(usize::MAX);
+    }
+}
