@@ -366,6 +366,7 @@ impl Buf for Output {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec;
     use quickcheck::quickcheck;
 
     fn drain(output: &mut Output, step: usize) -> Vec<u8> {
