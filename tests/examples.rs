@@ -6,11 +6,11 @@
 use bytes::Buf;
 use headwater_core::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
 use headwater_core::{Frame, Limits, Output, Timestamp};
-use headwater_driver::{Config, Listen};
+use headwater_driver::{Config, Listen, Server};
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{env, fs, process, thread};
 
 #[allow(dead_code, reason = "its main function")]
@@ -58,22 +58,9 @@ fn read(path: &Path) -> Vec<Frame> {
     frames.collect()
 }
 
-/// A port that nobody has.
-fn free_port() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap()
-}
-
-/// What is answered to a player, once the server is there.
+/// What is answered to a player.
 fn ask(server: SocketAddr, path: &str) -> String {
-    let deadline = Instant::now() + DEADLINE;
-    let mut socket = loop {
-        match TcpStream::connect(server) {
-            Ok(socket) => break socket,
-            Err(error) => assert!(Instant::now() < deadline, "{error}"),
-        }
-        thread::yield_now();
-    };
+    let mut socket = TcpStream::connect(server).unwrap();
     socket.set_read_timeout(Some(DEADLINE)).unwrap();
     write!(socket, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
     let mut answer = Vec::new();
@@ -81,23 +68,31 @@ fn ask(server: SocketAddr, path: &str) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-fn try_out(name: &str, run: impl FnOnce(Config, PathBuf, PathBuf, Duration) -> io::Result<()> + Send + 'static) {
+/// How long the stream lasts: five times the file, for slow machines.
+const KICK_AFTER: Duration = Duration::from_secs(5);
+
+fn try_out(
+    name: &str,
+    configure: fn(Config) -> Config,
+    run: impl FnOnce(Server, PathBuf, PathBuf) -> io::Result<()> + Send + 'static,
+) {
     let directory = env::temp_dir().join(format!("headwater-{name}-{}", process::id()));
     fs::create_dir_all(&directory).unwrap();
     let [input, output] = ["in.flv", "out.flv"].map(|file| directory.join(file));
     write(&input, &frames());
     let mut config = Config::default();
-    let server = free_port();
-    config.listen = vec![Listen::http(server)];
+    config.listen = vec![Listen::http((Ipv4Addr::LOCALHOST, 0))];
+    let server = Server::bind(configure(config)).unwrap();
+    let address = server.addresses().http().unwrap();
 
     let recorded = output.clone();
-    let program = thread::spawn(move || run(config, input, output, Duration::from_secs(3)));
-    let refused = ask(server, "/live/file?key=wrong");
+    let program = thread::spawn(move || run(server, input, output));
+    let refused = ask(address, "/live/file?key=wrong");
     assert!(
         refused.starts_with("HTTP/1.1 403") && refused.contains("the key is wrong"),
         "{refused}"
     );
-    let played = ask(server, "/live/file?key=secret");
+    let played = ask(address, "/live/file?wait=10&key=secret");
     assert!(played.starts_with("HTTP/1.1 200") && played.contains("FLV"), "{played}");
     program.join().unwrap().unwrap();
 
@@ -112,13 +107,15 @@ fn try_out(name: &str, run: impl FnOnce(Config, PathBuf, PathBuf, Duration) -> i
 
 #[test]
 fn a_program_on_tokio_publishes_and_records() {
-    try_out("tokio", |config, input, output, kick_after| {
+    try_out("tokio", on_tokio::configure, |server, input, output| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-        runtime.block_on(on_tokio::run(config, input, output, kick_after))
+        runtime.block_on(on_tokio::run(server, input, output, KICK_AFTER))
     });
 }
 
 #[test]
 fn a_program_on_mio_publishes_and_records() {
-    try_out("mio", on_mio::run);
+    try_out("mio", on_mio::configure, |server, input, output| {
+        on_mio::run(server, input, output, KICK_AFTER)
+    });
 }

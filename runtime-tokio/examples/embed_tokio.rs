@@ -2,46 +2,46 @@
 //!
 //! `cargo run -p headwater-tokio --example embed_tokio -- in.flv out.flv`, then push to `rtmp://localhost/live/x?key=secret`.
 
-use bytes::Buf;
 use headwater_core::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
 use headwater_core::server::{Kick, LocalEvent};
 use headwater_core::{Limits, Output, StreamKey};
 use headwater_driver::{Authorizer, Config, LocalEvents, Observer, Publisher, Server};
-use std::fs::File;
-use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use std::{env, fs, thread};
+use std::{env, fs, io, thread};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     let files = env::args_os().skip(1).map(PathBuf::from).collect::<Vec<_>>();
     let [input, output] = files.try_into().expect("two files: one to publish, one to record");
-    run(Config::default(), input, output, Duration::from_secs(5)).await
+    let server = Server::bind(configure(Config::default()))?;
+    run(server, input, output, Duration::from_secs(5)).await
 }
 
-/// Serves, publishes `input` and records it, until the stream is kicked.
-pub(crate) async fn run(mut config: Config, input: PathBuf, output: PathBuf, kick_after: Duration) -> io::Result<()> {
+/// Adds who decides and who listens.
+pub(crate) fn configure(mut config: Config) -> Config {
     config.authorize = Some(Authorizer::new(|request, responder| {
         // What knows takes a while, elsewhere than in the worker that asks. The peer waits.
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(200)).await;
-            match &*request.query {
-                "key=secret" => responder.allow(),
-                _ => responder.deny("the key is wrong"),
+            match request.query.contains("key=secret") {
+                true => responder.allow(),
+                false => responder.deny("the key is wrong"),
             }
         });
     }));
     config.observe = Some(Observer::new(|event| println!("{event:?}")));
-    let server = Server::bind(config)?;
+    config
+}
+
+/// Serves, publishes `input` and records it, until the stream is kicked.
+pub(crate) async fn run(server: Server, input: PathBuf, output: PathBuf, kick_after: Duration) -> io::Result<()> {
     let (handle, key) = (server.handle(), StreamKey::new("live/file").map_err(io::Error::other)?);
     let running = headwater_tokio::start(server);
-
     let recording = handle.play(key.clone());
     let recorder = thread::spawn(move || record(recording, &output));
     let publisher = handle.publish(key.clone());
     thread::spawn(move || publish(&publisher, &input));
-
     tokio::time::sleep(kick_after).await;
     let kicked = handle.kick(Kick::stream(key).with_ban(Duration::from_secs(60))).await;
     println!("kicked {} connections", kicked.value);
@@ -66,14 +66,14 @@ fn publish(publisher: &Publisher, path: &Path) -> io::Result<()> {
 
 /// Writes what is played into a file, until it ends.
 fn record(events: LocalEvents, path: &Path) -> io::Result<()> {
-    let (mut file, mut output) = (BufWriter::new(File::create(path)?), Output::new());
+    let (mut file, mut output) = (io::BufWriter::new(fs::File::create(path)?), Output::new());
     for event in events {
         match event {
             LocalEvent::Tracks(tracks) => FlvWriter::header(TagFlags::from(tracks), &mut output),
             LocalEvent::Frame(frame) => FlvWriter::frame(&frame, &mut output),
             other => println!("recorder: {other:?}"),
         }
-        io::copy(&mut (&mut output).reader(), &mut file)?;
+        output.write_to(&mut file)?;
     }
     Ok(())
 }

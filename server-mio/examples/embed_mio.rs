@@ -2,49 +2,48 @@
 //!
 //! `cargo run -p headwater-mio --example embed_mio -- in.flv out.flv`, then push to `rtmp://localhost/live/x?key=secret`.
 
-use bytes::Buf;
 use headwater_core::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
 use headwater_core::server::{Kick, LocalEvent};
 use headwater_core::{Limits, Output, StreamKey};
 use headwater_driver::{Authorizer, Config, LocalEvents, Observer, Publisher, Server};
-use std::fs::File;
-use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use std::{env, fs, thread};
+use std::{env, fs, io, thread};
 
 fn main() -> io::Result<()> {
     let files = env::args_os().skip(1).map(PathBuf::from).collect::<Vec<_>>();
     let [input, output] = files.try_into().expect("two files: one to publish, one to record");
-    run(Config::default(), input, output, Duration::from_secs(5))
+    let server = Server::bind(configure(Config::default()))?;
+    run(server, input, output, Duration::from_secs(5))
 }
 
-/// Serves, publishes `input` and records it, until the stream is kicked.
-pub(crate) fn run(mut config: Config, input: PathBuf, output: PathBuf, kick_after: Duration) -> io::Result<()> {
+/// Adds who decides and who listens.
+pub(crate) fn configure(mut config: Config) -> Config {
     config.authorize = Some(Authorizer::new(|request, responder| {
         // What knows takes a while, elsewhere than in the worker that asks. The peer waits.
         thread::spawn(move || {
             thread::sleep(Duration::from_millis(200));
-            match &*request.query {
-                "key=secret" => responder.allow(),
-                _ => responder.deny("the key is wrong"),
+            match request.query.contains("key=secret") {
+                true => responder.allow(),
+                false => responder.deny("the key is wrong"),
             }
         });
     }));
     config.observe = Some(Observer::new(|event| println!("{event:?}")));
-    let server = Server::bind(config)?;
+    config
+}
+
+/// Serves, publishes `input` and records it, until the stream is kicked.
+pub(crate) fn run(server: Server, input: PathBuf, output: PathBuf, kick_after: Duration) -> io::Result<()> {
     let (handle, key) = (server.handle(), StreamKey::new("live/file").map_err(io::Error::other)?);
     let running = headwater_mio::start(server);
-
     let recording = handle.play(key.clone());
     let recorder = thread::spawn(move || record(recording, &output));
     let publisher = handle.publish(key.clone());
     thread::spawn(move || publish(&publisher, &input));
-
     thread::sleep(kick_after);
-    let kicked = handle
-        .kick(Kick::stream(key).with_ban(Duration::from_secs(60)))
-        .wait(Duration::from_secs(1));
+    let kicked = handle.kick(Kick::stream(key).with_ban(Duration::from_secs(60)));
+    let kicked = kicked.wait(Duration::from_secs(1));
     println!("kicked {} connections", kicked.value);
     recorder.join().expect("no panic")?;
     handle.stop();
@@ -67,14 +66,14 @@ fn publish(publisher: &Publisher, path: &Path) -> io::Result<()> {
 
 /// Writes what is played into a file, until it ends.
 fn record(events: LocalEvents, path: &Path) -> io::Result<()> {
-    let (mut file, mut output) = (BufWriter::new(File::create(path)?), Output::new());
+    let (mut file, mut output) = (io::BufWriter::new(fs::File::create(path)?), Output::new());
     for event in events {
         match event {
             LocalEvent::Tracks(tracks) => FlvWriter::header(TagFlags::from(tracks), &mut output),
             LocalEvent::Frame(frame) => FlvWriter::frame(&frame, &mut output),
             other => println!("recorder: {other:?}"),
         }
-        io::copy(&mut (&mut output).reader(), &mut file)?;
+        output.write_to(&mut file)?;
     }
     Ok(())
 }
