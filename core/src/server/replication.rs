@@ -108,7 +108,7 @@ impl Server {
     }
 
     /// A publisher on another shard begins, or sends us its stream from here on. Returns whether that concerns us still.
-    pub(super) fn follow(&mut self, now: Time, key: &StreamKey, start: &Start) -> bool {
+    pub(super) fn begin_replica(&mut self, now: Time, key: &StreamKey, start: &Start) -> bool {
         let &Start {
             epoch,
             ticket,

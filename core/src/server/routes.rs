@@ -136,7 +136,7 @@ fn preflight(head: &RequestHead) -> Response {
 pub(super) fn from_http(session: &mut HttpSession, now: Time, event: HttpEvent) -> ProtocolEvent {
     let stream = HTTP_STREAM;
     match event {
-        HttpEvent::Requested { id, head } => follow(session, now, id, *head),
+        HttpEvent::Requested { id, head } => route_request(session, now, id, *head),
         HttpEvent::Frame(frame) => ProtocolEvent::Frame { stream, frame },
         HttpEvent::PublishEnded { cause } => ProtocolEvent::PublishEnded { stream, cause },
         HttpEvent::PlayEnded { cause } | HttpEvent::RequestEnded { cause, .. } => {
@@ -150,7 +150,7 @@ pub(super) fn from_http(session: &mut HttpSession, now: Time, event: HttpEvent) 
     }
 }
 
-fn follow(session: &mut HttpSession, now: Time, request: RequestId, head: RequestHead) -> ProtocolEvent {
+fn route_request(session: &mut HttpSession, now: Time, request: RequestId, head: RequestHead) -> ProtocolEvent {
     let stream = HTTP_STREAM;
     match route(&head) {
         Route::Play {

@@ -216,7 +216,7 @@ impl Server {
             Body::Located { ticket, is_present } => self.locate(now, &key, ticket, is_present),
             Body::Ended { epoch } => self.end_stream(now, &key, epoch),
             Body::Snapshot { start, frames } => {
-                if self.follow(now, &key, &start) {
+                if self.begin_replica(now, &key, &start) {
                     self.relay(now, from, &key, start.epoch, true, frames);
                 }
             }

@@ -37,9 +37,10 @@ impl HttpSession {
     /// Content of more than `max` bytes is answered 413, and what has not come after
     /// [`command_timeout`](crate::Limits::command_timeout) 408. The request ends with both
     /// ([`HttpEvent::RequestEnded`]), and if the peer leaves. A request without content has an empty one. A peer that waits
-    /// for `100 Continue` gets it.
+    /// for `100 Continue` gets it. After this call [`handle_input`](Self::handle_input), with nothing if there is nothing: the
+    /// content may be there already.
     ///
-    /// Cost: up to twice as much memory as has come; each byte is copied once, and as the buffer grows.
+    /// Cost: up to three times as much memory as has come, while the buffer grows; each byte is copied once, and then again.
     ///
     /// # Errors
     /// [`StateError::StaleRequest`] if no such request waits, or its content was read before.
