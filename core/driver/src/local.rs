@@ -18,8 +18,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tracing::debug;
 
-/// Payload bytes that may be under way between the program and a worker, in each direction; one frame may be larger. 1 MiB:
-/// a few keyframes, or seconds of sound. Beyond that a player's frames wait in their stream, where what is too old is skipped.
+/// Bytes of frames ([`Frame::memory`]) that may be under way between the program and a worker, in each direction; one frame
+/// may be larger. 1 MiB: a few keyframes, or minutes of sound. Beyond that a player's frames wait in their stream, where what is
+/// too old is skipped.
 pub const MAX_UNDER_WAY: usize = 1 << 20;
 
 /// A stream that the program publishes: by [`Handle::publish`]. It ends when this is dropped.
@@ -30,7 +31,8 @@ pub struct Publisher {
 
 /// What a publish or play of the program's own hears, in order: see [`LocalEvent`]. Dropped, it ends the publish or play.
 ///
-/// After the last event, and once the server has stopped, there is nothing more. As an iterator it blocks.
+/// After the last event, and once the server has stopped, there is nothing more. As an iterator it blocks; in an authorizer or
+/// observer, which a worker calls, it would block that worker.
 #[derive(Debug)]
 pub struct LocalEvents {
     link: Arc<Link>,
@@ -48,12 +50,15 @@ impl Publisher {
     ///
     /// The server gives each frame on at once: the program keeps the pace that the timestamps say. What it sends before the
     /// publish is [accepted](LocalEvent::Accepted) waits in the server, up to
-    /// [`Limits::max_buffered_bytes`](headwater_core::Limits::max_buffered_bytes); what does not fit is left out.
+    /// [`Limits::max_buffered_bytes`](headwater_core::Limits::max_buffered_bytes). What does not fit there is left out, and so is a
+    /// frame above [`Limits::max_message_len`](headwater_core::Limits::max_message_len); the log says so at `debug`.
+    ///
+    /// A worker that calls an authorizer or an observer must not be waited for: there only [`try_send`](Self::try_send) is right.
     ///
     /// # Errors
     /// The frame, if the publish is over.
     pub fn send(&self, frame: Frame) -> Result<(), SendError<Frame>> {
-        let len = frame.payload.len();
+        let len = frame.memory();
         let state = self.events.link.state();
         let is_full = |state: &mut State| !state.is_over && !state.has_room_for(len);
         let waited = self.events.link.changed.wait_while(state, is_full);
@@ -72,7 +77,7 @@ impl Publisher {
     /// # Errors
     /// The frame, if too much is on its way, or the publish is over.
     pub fn try_send(&self, frame: Frame) -> Result<(), TrySendError<Frame>> {
-        let len = frame.payload.len();
+        let len = frame.memory();
         let mut state = self.events.link.state();
         if state.is_over {
             return Err(TrySendError::Disconnected(frame));
@@ -84,6 +89,25 @@ impl Publisher {
         drop(state);
         self.events.tell(LocalMail::Frame(frame));
         Ok(())
+    }
+
+    /// As [`send`](Self::send), on whatever runtime: waits instead of blocking.
+    ///
+    /// # Errors
+    /// The frame, if the publish is over.
+    pub async fn send_async(&mut self, frame: Frame) -> Result<(), SendError<Frame>> {
+        let len = frame.memory();
+        poll_fn(|context| {
+            let mut state = self.events.link.state();
+            if state.is_over || state.has_room_for(len) {
+                return Poll::Ready(());
+            }
+            state.sender = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+        // Nobody else has sent meanwhile, so there is room.
+        self.send(frame)
     }
 
     /// Whether it was accepted or refused, and how it ended.
@@ -199,16 +223,18 @@ pub(crate) struct Link {
 struct State {
     /// For the program.
     events: VecDeque<LocalEvent>,
-    /// Payload bytes of the frames among them.
+    /// Bytes of the frames among them.
     outgoing: usize,
     /// Whether the worker has stopped to add some, and waits to be told of room.
     is_full: bool,
-    /// Payload bytes of frames that the worker has not taken yet.
+    /// Bytes of frames that the worker has not taken yet.
     incoming: usize,
     /// Whether no event will follow.
     is_over: bool,
     /// A task that waits for an event.
     task: Option<Waker>,
+    /// A task that waits for room to send.
+    sender: Option<Waker>,
 }
 
 /// The streams that the program publishes and plays by one worker.
@@ -240,8 +266,13 @@ impl Locals {
 
     /// Gives the program what there is for it.
     pub(crate) fn fill(&mut self, now: Time, server: &mut Server, id: ConnectionId) {
+        // What is left of one that ends goes whatever the room: a few frames, which keep the connection.
+        let max = match server.is_closing(id) {
+            true => usize::MAX,
+            false => MAX_UNDER_WAY,
+        };
         if let Some(end) = self.0.get(&id)
-            && end.fill(|| server.poll_local(now, id))
+            && end.fill(max, || server.poll_local(now, id))
         {
             self.0.remove(&id);
         }
@@ -256,7 +287,7 @@ impl Locals {
             }
             Err(refused) => {
                 let mut event = Some(LocalEvent::Refused(refused.to_string().into()));
-                end.fill(|| event.take());
+                end.fill(MAX_UNDER_WAY, || event.take());
             }
         }
     }
@@ -269,24 +300,21 @@ pub(crate) struct WorkerEnd(Arc<Link>);
 impl Link {
     /// The worker has taken a frame from its mail.
     fn note_taken(&self, frame: &Frame) {
-        self.state().incoming -= frame.payload.len();
-        self.changed.notify_all();
+        self.change(|state| state.incoming -= frame.memory());
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics with the lock held.
+        // What a panic has left is still true: the worker that had it ends, and closes its links.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state();
         change(&mut state);
-        let task = state.task.take();
+        let tasks = [state.task.take(), state.sender.take()];
         drop(state);
         self.changed.notify_all();
-        if let Some(task) = task {
-            task.wake();
-        }
+        tasks.into_iter().flatten().for_each(Waker::wake);
     }
 }
 
@@ -302,12 +330,12 @@ impl State {
 }
 
 impl WorkerEnd {
-    /// Moves events to the program while there is room, and returns whether the last was among them.
-    fn fill(&self, mut poll: impl FnMut() -> Option<LocalEvent>) -> bool {
+    /// Moves events to the program, up to `max` bytes of frames that wait, and returns whether the last was among them.
+    fn fill(&self, max: usize, mut poll: impl FnMut() -> Option<LocalEvent>) -> bool {
         let mut is_last = false;
         self.0.change(|state| {
             while !is_last {
-                state.is_full = state.outgoing >= MAX_UNDER_WAY;
+                state.is_full = state.outgoing >= max;
                 if state.is_full {
                     break;
                 }
@@ -329,7 +357,7 @@ impl Drop for WorkerEnd {
 
 fn len_of(event: &LocalEvent) -> usize {
     match event {
-        LocalEvent::Frame(frame) => frame.payload.len(),
+        LocalEvent::Frame(frame) => frame.memory(),
         _ => 0,
     }
 }
@@ -341,6 +369,9 @@ mod tests {
     use crate::mail;
     use crate::terms::Terms;
     use headwater_core::{StreamKey, Timestamp};
+    use std::future::Future;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
 
     fn frame(len: usize) -> Frame {
         Frame::audio(Timestamp::ZERO, vec![0xAF; len].into())
@@ -355,7 +386,7 @@ mod tests {
     #[test]
     fn no_more_than_the_bound_is_under_way() {
         let (publisher, mut inbox) = publish();
-        let half = frame(MAX_UNDER_WAY / 2);
+        let half = frame(MAX_UNDER_WAY / 2 - Frame::OVERHEAD);
         publisher.try_send(half.clone()).unwrap();
         publisher.try_send(half.clone()).unwrap();
         assert_eq!(publisher.try_send(frame(1)), Err(TrySendError::Full(frame(1))));
@@ -388,9 +419,9 @@ mod tests {
         };
         let mut polled = 0;
         let mut fill = || {
-            end.fill(|| {
+            end.fill(MAX_UNDER_WAY, || {
                 polled += 1;
-                Some(LocalEvent::Frame(frame(MAX_UNDER_WAY / 4)))
+                Some(LocalEvent::Frame(frame(MAX_UNDER_WAY / 4 - Frame::OVERHEAD)))
             });
             polled
         };
@@ -406,5 +437,61 @@ mod tests {
             assert_eq!(asks(&mut inbox), asked, "after {taken}");
         }
         assert_eq!(fill(), 8);
+    }
+
+    /// Counts how often a task is woken.
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_task_is_woken_for_an_event_and_for_room() {
+        let (mut publisher, mut inbox) = publish();
+        let woken = Arc::<Woken>::default();
+        let waker = woken.clone().into();
+        let mut context = Context::from_waker(&waker);
+        publisher.try_send(frame(2 * MAX_UNDER_WAY)).unwrap();
+        let mut sending = Box::pin(publisher.send_async(frame(1)));
+        assert!(sending.as_mut().poll(&mut context).is_pending());
+        let mails: Vec<_> = inbox.take().collect();
+        let [
+            Mail::Local(link, LocalMail::Publish(_, end)),
+            Mail::Local(_, LocalMail::Frame(sent)),
+        ] = &mails[..]
+        else {
+            panic!("it begins, with a frame");
+        };
+        link.note_taken(sent);
+        assert_eq!(woken.0.load(Ordering::SeqCst), 1);
+        assert!(sending.as_mut().poll(&mut context).is_ready());
+        drop(sending);
+
+        let mut receiving = Box::pin(publisher.events().recv_async());
+        assert!(receiving.as_mut().poll(&mut context).is_pending());
+        let mut event = Some(LocalEvent::Accepted);
+        end.fill(MAX_UNDER_WAY, || event.take());
+        assert_eq!(woken.0.load(Ordering::SeqCst), 2);
+        assert_eq!(
+            receiving.as_mut().poll(&mut context),
+            Poll::Ready(Some(LocalEvent::Accepted))
+        );
+    }
+
+    #[test]
+    fn a_thread_that_sends_waits_for_room() {
+        let (publisher, mut inbox) = publish();
+        publisher.try_send(frame(2 * MAX_UNDER_WAY)).unwrap();
+        let sending = std::thread::spawn(move || publisher.send(frame(1)));
+        let mails: Vec<_> = inbox.take().collect();
+        let Some(Mail::Local(link, LocalMail::Frame(sent))) = mails.last() else {
+            panic!("a frame has come");
+        };
+        link.note_taken(sent);
+        assert_eq!(sending.join().unwrap(), Ok(()));
     }
 }

@@ -10,7 +10,8 @@ use std::time::Duration;
 /// An answer that all workers have a part in.
 ///
 /// As a future, on whatever runtime, it completes once each of them has given its part or has ended;
-/// [`wait`](Self::wait) blocks until then, up to a limit. What was asked is done even if this is dropped.
+/// [`wait`](Self::wait) blocks until then, up to a limit; in an authorizer or observer, which a worker calls, it would wait for
+/// that worker in vain. What was asked is done even if this is dropped. Asked again once it has completed, a future is empty.
 #[derive(Debug)]
 pub struct Reply<T>(Arc<Shared<T>>);
 
@@ -137,6 +138,8 @@ impl<T: Default> State<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
     use std::thread;
 
     /// Only a failing test waits so long.
@@ -172,6 +175,29 @@ mod tests {
         let Merged { missing, .. } = reply.wait(Duration::from_millis(1));
         assert_eq!(missing, vec![ShardId(0)]);
         drop(parts);
+    }
+
+    #[test]
+    fn a_task_is_woken_by_the_last_part() {
+        struct Woken(AtomicUsize);
+        impl Wake for Woken {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        let woken = Arc::new(Woken(AtomicUsize::new(0)));
+        let waker = woken.clone().into();
+        let mut context = Context::from_waker(&waker);
+        let (parts, mut reply) = new(0, 2);
+        for (part, is_last) in parts.into_iter().zip([0, 1]) {
+            assert!(Pin::new(&mut reply).poll(&mut context).is_pending());
+            part.give(|sum| *sum += 2);
+            assert_eq!(woken.0.load(Ordering::SeqCst), is_last);
+        }
+        assert!(matches!(
+            Pin::new(&mut reply).poll(&mut context),
+            Poll::Ready(Merged { value: 4, .. })
+        ));
     }
 
     #[test]

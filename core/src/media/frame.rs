@@ -25,6 +25,15 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// Bytes that a frame takes beside its payload, in a queue or a ring: its entry, and the allocation that it refers to.
+    pub const OVERHEAD: usize = 128;
+
+    /// Bytes of memory that it takes, payload and all, where nobody else refers to that.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.payload.len() + Self::OVERHEAD
+    }
+
     /// The frame of a message or tag body, classed by [`classify`]. Costs what that costs.
     #[must_use]
     pub fn new(kind: FrameKind, timestamp: Timestamp, payload: Bytes) -> Frame {

@@ -7,6 +7,10 @@ use core::fmt;
 /// Something that only the driver can do. Take them with [`Server::poll_action`](super::Server::poll_action).
 ///
 /// A driver that leaves one out loses connections, so the list is exhaustive: a new one shows when the driver is compiled.
+///
+/// Connections that the program itself has opened ([`Server::publish`](super::Server::publish),
+/// [`Server::play`](super::Server::play)) have no socket: for them `Wake` asks for
+/// [`Server::poll_local`](super::Server::poll_local), and the others for nothing.
 #[derive(Debug)]
 pub enum Action {
     /// The connection has output, or may be read again: write [`Server::output`](super::Server::output) until it is

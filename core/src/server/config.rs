@@ -15,7 +15,8 @@ pub struct Config {
     /// What one peer may make us hold or wait for.
     ///
     /// A change applies to new connections. Four apply to all at once: `max_requests_per_second`, `max_work_per_second`,
-    /// `max_pipelined` and, from a peer's next progress on, `half_closed_timeout`.
+    /// `max_pipelined` and, from a peer's next progress on, `half_closed_timeout`; for what the program itself publishes also
+    /// `max_message_len` and `max_buffered_bytes`.
     pub limits: Limits,
     /// What a stream keeps, how far a player may lag, and write merging.
     ///

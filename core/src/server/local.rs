@@ -1,7 +1,8 @@
 //! Publishing and playing in process: connections of the program's own, which have frames instead of bytes.
 //!
 //! They obey the same rules as the others: one publisher for a name, takeover, grace time, bans, bounds of a slow player. Only
-//! the world is not asked about them, and they are not ended for their silence: the program is trusted.
+//! the world is not asked about them, and they are not ended for their silence: the program is trusted. All of them have one
+//! address, `0.0.0.0:0`: bounds and bans for an address are for all of them together.
 //!
 //! ```text
 //!   send_frame ──▶ ┌───────┐ ──▶ the stream
@@ -31,9 +32,9 @@ pub enum LocalEvent {
     Tracks(Tracks),
     /// A frame of what is played, on a timeline that begins with 0: headers first, then the GOP cache, as for any player.
     Frame(Frame),
-    /// The publish or play is refused, for this reason. It is the last event.
+    /// The publish or play is refused, or a publish under way ended by the server, for this reason. It is the last event.
     Refused(Box<str>),
-    /// The publish or play is over. It is the last event.
+    /// The play is over, or the server has closed a publish. It is the last event.
     Ended(EndCause),
 }
 
@@ -91,8 +92,8 @@ impl Server {
     /// Cost: that of a frame from a socket, without its copy.
     ///
     /// # Errors
-    /// The frame is not taken if the publish is over, if as many bytes wait as
-    /// [`Limits::max_buffered_bytes`] allows, or if the frame is larger than [`Limits::max_message_len`].
+    /// The frame is not taken if the publish is over, if as many bytes wait ([`Frame::memory`]) as
+    /// [`Limits::max_buffered_bytes`] allows, or if its payload is larger than [`Limits::max_message_len`].
     pub fn send_frame(&mut self, now: Time, id: ConnectionId, frame: Frame) -> Result<(), StateError> {
         let now = self.advance(now);
         let limits = &self.config.limits;
@@ -107,9 +108,8 @@ impl Server {
         connection.last_input = now;
         connection.bytes_in += len as u64;
         connection.is_silent = false;
-        if connection.is_claiming() {
-            self.connections.touch(id);
-        } else {
+        // What comes behind a first frame that claims the name waits with it.
+        if !connection.is_claiming() {
             self.feed(now, id, &[]);
         }
         self.work_off(now);
@@ -126,6 +126,7 @@ impl Server {
             return None;
         };
         let event = local.pop();
+        // Its last event was taken: nothing is left of it.
         if local.is_closing() {
             self.connections.touch(id);
             self.work_off(self.now);
@@ -149,13 +150,15 @@ impl Server {
 #[derive(Debug)]
 pub(super) struct Local {
     phase: Phase,
+    /// Whether the program is done with it: nobody takes its events any more.
+    is_abandoned: bool,
     /// Frames that a publish has sent, and that are not published yet.
     input: VecDeque<Frame>,
-    /// Their payload bytes.
+    /// Bytes of memory that they take.
     input_bytes: usize,
     /// What the program has not taken yet.
     events: VecDeque<LocalEvent>,
-    /// Payload bytes of the frames among them.
+    /// Bytes of memory that the frames among them take.
     event_bytes: usize,
     /// How many of these are enough.
     high_water: usize,
@@ -176,6 +179,7 @@ impl Local {
     fn new(high_water: usize) -> Self {
         Local {
             phase: Phase::Requested,
+            is_abandoned: false,
             input: VecDeque::new(),
             input_bytes: 0,
             events: VecDeque::new(),
@@ -193,7 +197,7 @@ impl Local {
         if len > limits.max_message_len as usize {
             return Err(StateError::FrameTooLarge { len });
         }
-        let (waiting, max) = (self.input_bytes + len, limits.max_buffered_bytes);
+        let (waiting, max) = (self.input_bytes + frame.memory(), limits.max_buffered_bytes);
         if waiting > max {
             return Err(StateError::OutputFull { waiting, max });
         }
@@ -205,9 +209,8 @@ impl Local {
     fn pop(&mut self) -> Option<LocalEvent> {
         let event = self.events.pop_front()?;
         if let LocalEvent::Frame(frame) = &event {
-            let len = frame.payload.len();
-            self.event_bytes -= len;
-            self.output.note_sent(len);
+            self.event_bytes -= frame.memory();
+            self.output.note_sent(frame.payload.len());
         }
         Some(event)
     }
@@ -218,22 +221,22 @@ impl Local {
             return None;
         }
         let frame = self.input.pop_front()?;
-        self.input_bytes -= frame.payload.len();
+        self.input_bytes -= frame.memory();
         Some(ProtocolEvent::Frame { stream: STREAM, frame })
     }
 
     /// The program is done with it. A publish first sends what waits.
     pub(super) fn handle_eof(&mut self) -> Option<ProtocolEvent> {
         let (stream, cause) = (STREAM, EndCause::Eof);
+        self.is_abandoned = true;
+        self.events.clear();
+        self.event_bytes = 0;
         let was = self.phase;
         let has_more = matches!(was, Phase::Requested | Phase::Publishing) && !self.input.is_empty();
-        if has_more || was == Phase::Closing {
+        if has_more {
             return None;
         }
         self.phase = Phase::Closing;
-        // Nobody listens any more.
-        self.events.clear();
-        self.event_bytes = 0;
         match was {
             Phase::Publishing => Some(ProtocolEvent::PublishEnded { stream, cause }),
             Phase::Playing => Some(ProtocolEvent::PlayEnded { stream, cause }),
@@ -272,18 +275,18 @@ impl Local {
 
     pub(super) fn accept_publish(&mut self) {
         self.phase = Phase::Publishing;
-        self.events.push_back(LocalEvent::Accepted);
+        self.tell(LocalEvent::Accepted);
     }
 
     pub(super) fn accept_play(&mut self) {
         self.phase = Phase::Playing;
         // As the replies of other sessions, it also has the first frames asked for.
-        self.events.push_back(LocalEvent::Accepted);
+        self.tell(LocalEvent::Accepted);
     }
 
     pub(super) fn send_frame(&mut self, frame: FrameAt<'_>, starts: Option<Tracks>) {
         self.events.extend(starts.map(LocalEvent::Tracks));
-        self.event_bytes += frame.frame.payload.len();
+        self.event_bytes += frame.frame.memory();
         self.events.push_back(LocalEvent::Frame(frame.to_frame()));
     }
 
@@ -299,7 +302,13 @@ impl Local {
         if mem::replace(&mut self.phase, Phase::Closing) != Phase::Closing {
             self.input = VecDeque::new();
             self.input_bytes = 0;
-            self.events.push_back(last);
+            self.tell(last);
+        }
+    }
+
+    fn tell(&mut self, event: LocalEvent) {
+        if !self.is_abandoned {
+            self.events.push_back(event);
         }
     }
 }

@@ -220,6 +220,13 @@ impl Server {
             .is_some_and(|connection| connection.work.present(now) > share)
     }
 
+    /// Whether the connection ends once what is left for its peer has left.
+    #[must_use]
+    pub fn is_closing(&self, id: ConnectionId) -> bool {
+        let connection = self.connections.get(id);
+        connection.is_some_and(|it| it.phase != Phase::Open || it.protocol.is_closing())
+    }
+
     /// The peer closed its side: there is nothing more to read.
     ///
     /// An HTTP player goes on: it may have closed only its sending side. It has to take something every
@@ -643,9 +650,7 @@ impl Server {
         if connection.phase != Phase::Open || !connection.protocol.is_closing() {
             return;
         }
-        // A program that has left takes nothing more.
-        let has_left = connection.protocol.is_local() && connection.half_closed.is_some();
-        if has_left || !connection.protocol.has_output() {
+        if !connection.protocol.has_output() {
             self.linger(now, id);
         } else if connection.protocol.is_closed() {
             self.end_roles(id, EndCause::Closed);

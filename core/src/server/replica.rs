@@ -194,13 +194,9 @@ impl Intake {
     }
 }
 
-/// Bytes that a frame takes beside its payload, in a mailbox or a ring: its entry, and the allocation that it refers to.
-const FRAME_OVERHEAD: usize = 128;
-
 /// Bytes of memory that `frames` hold.
 fn cost(frames: &[Frame]) -> u64 {
-    let bytes = |frame: &Frame| frame.payload.len() as u64 + FRAME_OVERHEAD as u64;
-    frames.iter().map(bytes).sum()
+    frames.iter().map(|frame| frame.memory() as u64).sum()
 }
 
 #[cfg(test)]
@@ -215,7 +211,7 @@ mod tests {
 
     /// A frame that costs 1,000 bytes.
     fn stage() -> (Vec<Frame>, Replica) {
-        let frame = Frame::video(Timestamp::ZERO, vec![0; 1_000 - FRAME_OVERHEAD].into());
+        let frame = Frame::video(Timestamp::ZERO, vec![0; 1_000 - Frame::OVERHEAD].into());
         let (shard, ticket) = (ShardId(1), 1);
         (vec![frame], Replica::new(Subscription { shard, ticket }))
     }
@@ -247,7 +243,7 @@ mod tests {
         let reports: Vec<_> = (0..8).map(|_| intake.take(&frame)).collect();
         let expected: Vec<_> = (1..=8).map(|count| Some((7, count * 1_000))).collect();
         assert_eq!(reports, expected);
-        let half = [Frame::video(Timestamp::ZERO, vec![0; 500 - FRAME_OVERHEAD].into())];
+        let half = [Frame::video(Timestamp::ZERO, vec![0; 500 - Frame::OVERHEAD].into())];
         assert_eq!(intake.take(&half), None);
         assert_eq!(intake.take(&half), Some((7, 9_000)));
     }

@@ -101,7 +101,7 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[non_exhaustive]
 pub enum WhenTakeover {
-    /// One that comes back from the same address, or any when the one before is silent
+    /// Anyone, once the one before has sent nothing for 5 s, or for 1 s if both have the same address
     Auto,
     /// Anyone
     Always,

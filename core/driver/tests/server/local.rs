@@ -3,7 +3,7 @@
 use crate::world::{World, frames, name};
 use headwater_core::rtmp::Purpose::{Play, Publish};
 use headwater_core::server::{ConnectionId, Kick, LocalEvent, Refused, RoleKind, Takeover, Transport};
-use headwater_core::{EndCause, Frame, StateError, StreamKey, Timestamp};
+use headwater_core::{EndCause, Frame, Limits, StateError, StreamKey, Timestamp};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -201,7 +201,7 @@ fn a_program_that_takes_nothing_misses_frames() {
 
 #[test]
 fn what_waits_for_an_answer_is_bounded() {
-    let mut world = World::new(2, |config| config.limits.max_buffered_bytes = 100);
+    let mut world = World::new(2, |config| config.limits.max_buffered_bytes = 300);
     world.delivers = false;
     // One of the two has its home on the other worker.
     let ids = [0, 1].map(|shard| world.local_publish(shard, "live/x"));
@@ -212,7 +212,7 @@ fn what_waits_for_an_answer_is_bounded() {
             .send_frame(world.now, ids[shard], frame.clone())
     };
     let results: Vec<_> = [0, 1].map(|shard| (send(shard), send(shard))).into();
-    let full = StateError::OutputFull { waiting: 120, max: 100 };
+    let full = StateError::OutputFull { waiting: 376, max: 300 };
     assert!(results.contains(&(Ok(()), Err(full))), "{results:?}");
 }
 
@@ -286,4 +286,63 @@ fn a_program_that_leaves_need_not_hear_that_it_is_refused() {
     world.pass(SECOND);
     let connections = world.shards[0].server().connections(world.now);
     assert_eq!(connections.len(), 1, "{connections:?}");
+}
+
+#[test]
+fn nothing_is_left_of_what_a_program_is_done_with() {
+    // It is kicked, and gives it up before it has heard of that.
+    let mut world = World::new(1, |_| {});
+    let publisher = world.local_publish(0, "live/x");
+    world.local_send(0, publisher, "A a0");
+    let player = world.local_play(0, "live/x");
+    world.takes_locally = false;
+    let server = world.shards[0].server_mut();
+    server.kick(world.now, &Kick::stream(key("live/x")));
+    server.handle_eof(world.now, publisher);
+    server.handle_eof(world.now, player);
+    world.settle();
+    assert!(!world.has_local(0));
+
+    // It is given up with a frame that waits for the answer, which is no.
+    let mut world = World::new(2, |config| config.takeover = Takeover::Never);
+    let first = world.rtmp(0, Publish, "live", "x", 1);
+    world.publish(first, "V K0");
+    let home = (0..2)
+        .find(|&shard| world.shards[shard].server().stats().names == 1)
+        .unwrap();
+    world.takes_locally = false;
+    world.delivers = false;
+    for shard in [0, 1] {
+        let second = world.local_publish(shard, "live/x");
+        let server = world.shards[shard].server_mut();
+        // On the worker that knows of the first it is refused at once.
+        let results = frames("V K0").map(|frame| server.send_frame(world.now, second, frame));
+        assert!(results.last() == Some(Ok(())) || shard == home);
+        server.handle_eof(world.now, second);
+    }
+    world.delivers = true;
+    world.settle();
+    world.pass(SECOND);
+    assert!(!world.has_local(0) && !world.has_local(1));
+    world.shutdown();
+    world.pass(SECOND * 2);
+    assert!(world.shards.iter().all(|shard| shard.is_drained()));
+}
+
+#[test]
+fn a_frame_without_payload_takes_place_as_well() {
+    let mut world = World::new(2, |config| config.limits.max_buffered_bytes = 1_000);
+    world.delivers = false;
+    let ids = [0, 1].map(|shard| world.local_publish(shard, "live/x"));
+    let empty = Frame::audio(Timestamp::ZERO, vec![].into());
+    let mut send = |shard: usize| {
+        let server = world.shards[shard].server_mut();
+        server.send_frame(world.now, ids[shard], empty.clone())
+    };
+    let results = [0, 1].map(|shard| (0..100).filter(|_| send(shard).is_ok()).count());
+    assert!(results.contains(&7), "{results:?}");
+    let max = Limits::default().max_message_len as usize;
+    let large = Frame::audio(Timestamp::ZERO, vec![0; max + 1].into());
+    let result = world.shards[0].server_mut().send_frame(world.now, ids[0], large);
+    assert_eq!(result, Err(StateError::FrameTooLarge { len: max + 1 }));
 }
