@@ -5,7 +5,7 @@
 
 use headwater_core::server::{self, Event, HttpAbsent, Intent, Kick, LocalEvent, RoleKind};
 use headwater_core::{EndCause, Frame, FrameClass, StreamKey, Timestamp};
-use headwater_driver::{Authorizer, Config, Listen, LocalEvents, Observer, Responder, Running, Server};
+use headwater_driver::{Authorizer, Config, DRAIN_TIMEOUT, Listen, LocalEvents, Observer, Responder, Running, Server};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::mpsc;
@@ -313,11 +313,38 @@ fn what_a_program_waits_for_ends_with_the_server() {
         let running = start(server);
         let mut waiting = handle.play(key("live/x"));
         assert_eq!(waiting.recv(), Some(LocalEvent::Accepted));
+        let stopped = Instant::now();
         handle.stop();
         assert!(matches!(waiting.recv(), Some(LocalEvent::Ended(_))));
         assert_eq!(waiting.recv(), None);
         running.wait().unwrap();
+        assert!(stopped.elapsed() < DRAIN_TIMEOUT, "nothing is left to wait for");
         assert_eq!(handle.play(key("live/x")).recv(), None, "nobody is there");
         assert!(handle.publish(key("live/x")).send(frame(0)).is_err());
+    }
+}
+
+#[test]
+fn a_program_that_reads_nothing_does_not_hold_the_end_up() {
+    for start in RUNTIMES {
+        let server = Server::bind(config()).unwrap();
+        let handle = server.handle();
+        let running = start(server);
+        let mut publisher = handle.publish(key("live/x"));
+        (0..4).for_each(|index| publisher.send(frame(index)).unwrap());
+        let unread = handle.play(key("live/x"));
+        assert_eq!(publisher.events().recv(), Some(LocalEvent::Accepted));
+        let mut large = frame(4);
+        large.payload = [&large.payload, &vec![1; 600_000][..]].concat().into();
+        for _ in 0..8 {
+            publisher.send(large.clone()).unwrap();
+        }
+        wait_for(|| (handle.streams().wait(DEADLINE).value[0].frames == 12).then_some(()));
+        let stopped = Instant::now();
+        drop(publisher);
+        handle.stop();
+        running.wait().unwrap();
+        assert!(stopped.elapsed() < DRAIN_TIMEOUT);
+        drop(unread);
     }
 }
