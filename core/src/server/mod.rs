@@ -650,7 +650,9 @@ impl Server {
         if connection.phase != Phase::Open || !connection.protocol.is_closing() {
             return;
         }
-        if !connection.protocol.has_output() {
+        // A program that has left takes nothing more, also if it did while a first frame waited for its name.
+        let has_left = connection.protocol.is_local() && connection.half_closed.is_some();
+        if has_left || !connection.protocol.has_output() {
             self.linger(now, id);
         } else if connection.protocol.is_closed() {
             self.end_roles(id, EndCause::Closed);
