@@ -201,6 +201,13 @@ impl Source {
         self.place = self.style.gop_len;
     }
 
+    /// Some of the last frames: enough to have a picture among them. Nothing yet is no frame that anybody has.
+    pub fn latest(&self) -> impl Iterator<Item = Stamp> {
+        let coded = self.sent.iter().rev().filter(|(frame, _)| is_coded(frame));
+        let none = self.sent.is_empty().then(|| self.stamp());
+        coded.skip(1).take(6).map(|(frame, _)| Stamp::of(frame)).chain(none)
+    }
+
     fn push_picture(&mut self, now: Time, timestamp: Timestamp, rng: &mut Rng) {
         let is_key = self.pictures == 0 || self.place >= self.style.gop_len;
         if is_key && self.pictures > 0 {

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 pub struct Screen {
     headers: [Option<Header>; 2],
     /// The newest frame of all.
-    pub newest: Option<Stamp>,
+    newest: Option<Stamp>,
     /// The newest picture that others refer to.
     reference: Option<Stamp>,
     times: [Option<u32>; 2],
@@ -52,6 +52,12 @@ impl Screen {
             self.check_picture(stamp, frame.class);
         }
         self.seen.push((stamp.source, stamp.number));
+    }
+
+    /// Whether it has got a frame, among the last ones.
+    pub fn has_lately(&self, stamp: Stamp) -> bool {
+        let mut lately = self.seen.iter().rev().take(20);
+        lately.any(|seen| *seen == (stamp.source, stamp.number))
     }
 
     /// Frames of a source come in order, and sources one after the other.
