@@ -7,7 +7,7 @@ use crate::wire::Wire;
 use crate::world::World;
 use bytes::Buf;
 use headwater_core::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
-use headwater_core::rtmp::{ClientEvent, ClientRequest, ClientSession, Purpose};
+use headwater_core::rtmp::{ClientEvent, ClientRequest, ClientSession, ProtocolError, Purpose};
 use headwater_core::server::{ConnectionId, LocalEvent, Protocol};
 use headwater_core::{Frame, FrameKind, Limits, Output, StreamKey, Time};
 use std::sync::Arc;
@@ -116,7 +116,7 @@ impl Actor {
         }
     }
 
-    /// The network does what is due.
+    /// Its connection, if it has one over the network.
     pub fn wire(&mut self) -> Option<&mut Wire> {
         match &mut self.link {
             Some(Link::Rtmp(wire, _) | Link::Http(wire, ..)) => Some(wire),
@@ -124,10 +124,10 @@ impl Actor {
         }
     }
 
-    pub fn id(&self) -> Option<(usize, ConnectionId)> {
+    pub fn id(&self) -> Option<ConnectionId> {
         match self.link.as_ref()? {
-            Link::Rtmp(wire, _) | Link::Http(wire, ..) => Some((usize::MAX, wire.peer.id())),
-            Link::Local(shard, id) => Some((*shard, *id)),
+            Link::Rtmp(wire, _) | Link::Http(wire, ..) => Some(wire.peer.id()),
+            Link::Local(_, id) => Some(*id),
         }
     }
 
@@ -160,7 +160,7 @@ impl Actor {
             }
         };
         let peer = world.accept(shard, protocol, self.host);
-        let mut wire = Wire::new(peer);
+        let mut wire = Wire::new(peer, shard);
         self.link = Some(match (self.part.how, self.part.role) {
             (_, Role::Garbage) | (How::Local, _) => Link::Http(wire, Box::default()),
             (How::Rtmp, role) => {
@@ -234,11 +234,8 @@ impl Actor {
                         Ok(Some(_)) => {}
                         Ok(None) => break,
                         Err(error) => {
-                            assert!(
-                                error.to_string().contains("tim"),
-                                "{}: the server broke the protocol: {error}",
-                                self.name
-                            );
+                            let is_late = matches!(error, ProtocolError::Timeout(_));
+                            assert!(is_late, "{}: the server broke the protocol: {error}", self.name);
                             all.push(Heard::Over(error.to_string()));
                             break;
                         }
@@ -316,7 +313,7 @@ impl Actor {
                     wire.say(world.now, drain(&mut output));
                 }
                 Some(Link::Local(shard, id)) => {
-                    // A worker that is paused has a full mailbox.
+                    // It is in the mailbox while the worker pauses.
                     let sent = world.shards[*shard]
                         .worker
                         .server_mut()
@@ -362,6 +359,7 @@ impl Actor {
                 // What breaks is told.
                 wire.peer.set_reported(true);
                 wire.peer.reset();
+                world.note_break(wire.shard, wire.peer);
             }
             Some(Link::Local(shard, id)) => {
                 let now = world.now;

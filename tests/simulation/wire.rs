@@ -9,6 +9,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Wire {
     pub peer: Peer,
+    /// The worker at the other end.
+    pub shard: usize,
     up: VecDeque<(Time, Vec<u8>)>,
     down: VecDeque<(Time, Vec<u8>)>,
     pub delay: Duration,
@@ -23,9 +25,10 @@ pub struct Wire {
 }
 
 impl Wire {
-    pub fn new(peer: Peer) -> Wire {
+    pub fn new(peer: Peer, shard: usize) -> Wire {
         Wire {
             peer,
+            shard,
             up: VecDeque::new(),
             down: VecDeque::new(),
             delay: Duration::ZERO,

@@ -24,6 +24,8 @@ const RECOVERY: Duration = Duration::from_secs(4);
 const SETTLING: Duration = Duration::from_secs(1);
 /// After that a player gets everything.
 const CLEAN: Duration = Duration::from_millis(800);
+/// How long a worker may keep a connection that broke. It reads what came before, if it has to know about it.
+const MAX_BROKEN: Duration = Duration::from_secs(1);
 /// How late it may be.
 const MAX_DELAY: Duration = Duration::from_secs(1);
 /// How long after all have left nothing of them may be there.
@@ -46,6 +48,8 @@ pub struct World {
     actors: Vec<Actor>,
     /// Everybody who ever connected.
     peers: Vec<Peer>,
+    /// Connections that broke, with their workers, and ticks for which these have known.
+    broken: Vec<(usize, Peer, u32)>,
     /// What has begun and not ended.
     open: HashSet<(ConnectionId, Began)>,
 }
@@ -90,6 +94,7 @@ impl World {
             max_link_delay: 0,
             actors: Vec::new(),
             peers: Vec::new(),
+            broken: Vec::new(),
             open: HashSet::new(),
         };
         for (index, part) in plan.parts.iter().enumerate() {
@@ -141,6 +146,11 @@ impl World {
         peer
     }
 
+    /// A connection is gone without a word.
+    pub fn note_break(&mut self, shard: usize, peer: Peer) {
+        self.broken.push((shard, peer, 0));
+    }
+
     fn pass(&mut self, span: Duration) {
         let end = self.now + span;
         while self.now < end {
@@ -161,6 +171,7 @@ impl World {
         self.let_pass(TICK);
         self.for_actors(|actor, world| actor.act(world));
         self.settle();
+        self.check_broken();
     }
 
     fn for_actors(&mut self, mut what: impl FnMut(&mut Actor, &mut World)) {
@@ -310,7 +321,7 @@ impl World {
             Fault::Leave => actor.leave(self),
             Fault::Silence => actor.fall_silent(self, span),
             Fault::KickOne => {
-                if let Some((_, id)) = actor.id() {
+                if let Some(id) = actor.id() {
                     self.kick(&Kick::connection(id));
                 }
             }
@@ -393,6 +404,16 @@ impl World {
 
 /// What must be true.
 impl World {
+    /// A worker closes what broke, soon.
+    fn check_broken(&mut self) {
+        let (now, shards) = (self.now, &self.shards);
+        self.broken.retain_mut(|(shard, peer, ticks)| {
+            *ticks += u32::from(shards[*shard].paused_until <= now);
+            assert!(TICK * *ticks <= MAX_BROKEN, "{} broke and is not closed", peer.id());
+            !peer.is_closed()
+        });
+    }
+
     /// Whether all players are at the live edge of the streams that they want.
     fn has_recovered(&self) -> bool {
         self.players().all(|(player, source)| {
