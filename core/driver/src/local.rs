@@ -62,13 +62,11 @@ impl Publisher {
         let state = self.events.link.state();
         let is_full = |state: &mut State| !state.is_over && !state.has_room_for(len);
         let waited = self.events.link.changed.wait_while(state, is_full);
-        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        let state = waited.unwrap_or_else(PoisonError::into_inner);
         if state.is_over {
             return Err(SendError(frame));
         }
-        state.incoming += len;
-        drop(state);
-        self.events.tell(LocalMail::Frame(frame));
+        self.dispatch(state, frame);
         Ok(())
     }
 
@@ -77,17 +75,14 @@ impl Publisher {
     /// # Errors
     /// The frame, if too much is on its way, or the publish is over.
     pub fn try_send(&self, frame: Frame) -> Result<(), TrySendError<Frame>> {
-        let len = frame.memory();
-        let mut state = self.events.link.state();
+        let state = self.events.link.state();
         if state.is_over {
             return Err(TrySendError::Disconnected(frame));
         }
-        if !state.has_room_for(len) {
+        if !state.has_room_for(frame.memory()) {
             return Err(TrySendError::Full(frame));
         }
-        state.incoming += len;
-        drop(state);
-        self.events.tell(LocalMail::Frame(frame));
+        self.dispatch(state, frame);
         Ok(())
     }
 
@@ -108,6 +103,13 @@ impl Publisher {
         .await;
         // Nobody else has sent meanwhile, so there is room.
         self.send(frame)
+    }
+
+    /// Sends a frame on its way, for which there is room.
+    fn dispatch(&self, mut state: MutexGuard<'_, State>, frame: Frame) {
+        state.incoming += frame.memory();
+        drop(state);
+        self.events.tell(LocalMail::Frame(frame));
     }
 
     /// Whether it was accepted or refused, and how it ended.
