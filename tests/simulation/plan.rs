@@ -60,7 +60,7 @@ const FAULTS: [Fault; 15] = [
     Fault::Unreported,
 ];
 
-/// Who takes part.
+/// Those that take part.
 #[derive(Debug, Clone, Copy)]
 pub struct Part {
     pub role: Role,

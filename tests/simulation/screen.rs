@@ -15,7 +15,7 @@ pub struct Screen {
     times: [Option<u32>; 2],
     /// The player's time less the source's, for the present source.
     offsets: [Option<u32>; 2],
-    past_sources: BTreeSet<u32>,
+    earlier_sources: BTreeSet<u32>,
     /// Every frame, as source and number.
     pub seen: Vec<(u32, u32)>,
 }
@@ -66,13 +66,13 @@ impl Screen {
             if newest.source == stamp.source {
                 assert!(newest.number < stamp.number, "{stamp:?} comes after {newest:?}");
             } else {
-                self.past_sources.insert(newest.source);
+                self.earlier_sources.insert(newest.source);
                 self.offsets = [None; 2];
                 self.reference = None;
             }
         }
         assert!(
-            !self.past_sources.contains(&stamp.source),
+            !self.earlier_sources.contains(&stamp.source),
             "{stamp:?} comes after those of another publisher"
         );
         self.newest = Some(stamp);

@@ -221,7 +221,7 @@ impl World {
                     let due = shard.worker.poll_timeout();
                     assert!(
                         self.is_paused(index) || due.is_none_or(|due| due > self.now),
-                        "worker {index} wants to be woken in the past, at {due:?}"
+                        "worker {index} wants to be woken too late, at {due:?}"
                     );
                 }
                 return;

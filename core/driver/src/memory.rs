@@ -239,7 +239,7 @@ impl Peer {
     }
 
     /// Whether the worker is told that there is something to read, as it is at first. If not, it finds it only by looking:
-    /// its thread has other things to do.
+    /// its worker has other things to do.
     pub fn set_reported(&self, is_reported: bool) {
         self.wire.borrow_mut().is_reported = is_reported;
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 /// What a session reports.
 ///
-/// An event owns what it carries, so the session is free while one is held. Every [`Requested`] is answered, which says what
+/// An event owns what it carries, so the session is free while one is kept. Every [`Requested`] is answered, which says what
 /// comes of it, or followed by [`RequestEnded`]:
 ///
 /// | the answer | what follows |
