@@ -135,11 +135,11 @@ impl Server {
             return;
         };
         let question = connection.describe(id, &mut request);
-        connection.said.get_or_insert_default().asking = Some(Asking {
+        connection.said.get_or_insert_default().asking = Some(Box::new(Asking {
             number,
             request,
             until: now + config.timeout,
-        });
+        }));
         let ticket = Ticket { connection: id, number };
         let question = Question::Authorize(Box::new(question));
         self.actions.push_back(Action::Ask(ticket, question));
@@ -259,12 +259,13 @@ impl Server {
 impl Connection {
     /// The request about which the world has been asked.
     pub(super) fn asking(&self) -> Option<&Asking> {
-        self.said.as_ref()?.asking.as_ref()
+        self.said.as_ref()?.asking.as_deref()
     }
 
     /// Takes that request back if it `is_meant`: an answer means nothing any more.
     pub(super) fn withdraw(&mut self, is_meant: impl FnOnce(&Asking) -> bool) -> Option<Asking> {
-        self.said.as_mut()?.asking.take_if(|asking| is_meant(asking))
+        let asking = self.said.as_mut()?.asking.take_if(|asking| is_meant(asking));
+        asking.map(|asking| *asking)
     }
 
     /// What the world is told about a request of this connection.
@@ -275,14 +276,15 @@ impl Connection {
         let (stream, query) = (target.key.clone(), target.query.clone());
         let intent = request.intent();
         let protocol = self.protocol.kind();
-        let said = match (&self.protocol, &self.said) {
+        let (tc_url, page_url, agent) = match (&self.protocol, &self.said) {
             (Session::Rtmp(_), Some(said)) => {
-                let connect = said.connect.clone();
-                (connect.tc_url, connect.page_url, connect.flash_ver)
+                let connect = said.connect.as_deref();
+                let urls = connect.map(|connect| (connect.tc_url.clone(), connect.page_url.clone()));
+                let (tc_url, page_url) = urls.unwrap_or_default();
+                (tc_url, page_url, said.agent.clone())
             }
             _ => (Box::default(), field("referer"), field("user-agent")),
         };
-        let (tc_url, page_url, agent) = said;
         AuthorizeRequest {
             intent,
             connection: id,

@@ -63,10 +63,12 @@ pub(super) struct Connection {
 /// What a peer has said.
 #[derive(Debug, Default)]
 pub(super) struct Said {
-    /// What it says of itself: only its name, unless the world is asked about peers.
-    pub(super) connect: Connect,
+    /// What it calls itself.
+    pub(super) agent: Box<str>,
+    /// All that it said when it connected by RTMP, if the world is asked about peers.
+    pub(super) connect: Option<Box<Connect>>,
     /// The request that waits until the world has answered.
-    pub(super) asking: Option<Asking>,
+    pub(super) asking: Option<Box<Asking>>,
 }
 
 /// How far a connection has come towards its end.
@@ -144,14 +146,20 @@ impl Connection {
     /// Keeps what an HTTP peer calls itself.
     pub(super) fn note_agent(&mut self, agent: Option<&str>) {
         if let Some(agent) = agent {
-            self.said.get_or_insert_default().connect.flash_ver = agent.into();
+            self.said.get_or_insert_default().agent = agent.into();
         }
     }
 
     /// What the peer calls itself, cut short.
     pub(super) fn agent(&self) -> Box<str> {
-        let agent = self.said.as_ref().map_or("", |said| &said.connect.flash_ver);
+        let agent = self.said.as_ref().map_or("", |said| &said.agent);
         agent.chars().take(MAX_AGENT).collect()
+    }
+
+    /// Whether its peer has something to take. A program that is done with its connection takes nothing more.
+    pub(super) fn has_output(&self) -> bool {
+        let has_left = self.protocol.is_local() && self.half_closed.is_some();
+        !has_left && self.protocol.has_output()
     }
 
     pub(super) fn role(&mut self, stream: MessageStreamId) -> Option<&mut Role> {

@@ -150,8 +150,6 @@ impl Server {
 #[derive(Debug)]
 pub(super) struct Local {
     phase: Phase,
-    /// Whether the program is done with it: nobody takes its events any more.
-    is_abandoned: bool,
     /// Frames that a publish has sent, and that are not published yet.
     input: VecDeque<Frame>,
     /// Bytes of memory that they take.
@@ -179,7 +177,6 @@ impl Local {
     fn new(high_water: usize) -> Self {
         Local {
             phase: Phase::Requested,
-            is_abandoned: false,
             input: VecDeque::new(),
             input_bytes: 0,
             events: VecDeque::new(),
@@ -228,9 +225,6 @@ impl Local {
     /// The program is done with it. A publish first sends what waits.
     pub(super) fn handle_eof(&mut self) -> Option<ProtocolEvent> {
         let (stream, cause) = (STREAM, EndCause::Eof);
-        self.is_abandoned = true;
-        self.events.clear();
-        self.event_bytes = 0;
         let was = self.phase;
         let has_more = matches!(was, Phase::Requested | Phase::Publishing) && !self.input.is_empty();
         if has_more {
@@ -275,13 +269,13 @@ impl Local {
 
     pub(super) fn accept_publish(&mut self) {
         self.phase = Phase::Publishing;
-        self.tell(LocalEvent::Accepted);
+        self.events.push_back(LocalEvent::Accepted);
     }
 
     pub(super) fn accept_play(&mut self) {
         self.phase = Phase::Playing;
         // As the replies of other sessions, it also has the first frames asked for.
-        self.tell(LocalEvent::Accepted);
+        self.events.push_back(LocalEvent::Accepted);
     }
 
     pub(super) fn send_frame(&mut self, frame: FrameAt<'_>, starts: Option<Tracks>) {
@@ -302,13 +296,7 @@ impl Local {
         if mem::replace(&mut self.phase, Phase::Closing) != Phase::Closing {
             self.input = VecDeque::new();
             self.input_bytes = 0;
-            self.tell(last);
-        }
-    }
-
-    fn tell(&mut self, event: LocalEvent) {
-        if !self.is_abandoned {
-            self.events.push_back(event);
+            self.events.push_back(last);
         }
     }
 }

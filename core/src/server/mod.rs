@@ -74,7 +74,6 @@ pub use view::{ConnectionView, PublisherView, RoleKind, RoleView, StreamView, Tr
 
 use crate::hub::Hub;
 use crate::output::BufferPool;
-use crate::rtmp::Connect;
 use crate::time::PerSecond;
 use crate::{EndCause, Output, Time};
 use alloc::collections::VecDeque;
@@ -548,13 +547,9 @@ impl Server {
             ProtocolEvent::Connected(connect) => {
                 let is_asked_for = self.config.authorize.publish || self.config.authorize.play;
                 if let Some(connection) = self.connections.get_mut(id) {
-                    connection.said.get_or_insert_default().connect = match is_asked_for {
-                        true => *connect,
-                        false => Connect {
-                            flash_ver: connect.flash_ver,
-                            ..Connect::default()
-                        },
-                    };
+                    let said = connection.said.get_or_insert_default();
+                    said.agent.clone_from(&connect.flash_ver);
+                    said.connect = is_asked_for.then_some(connect);
                 }
             }
             ProtocolEvent::PublishRequested(publish) => self.authorize(now, id, Request::Publish(publish)),
@@ -627,7 +622,7 @@ impl Server {
             return;
         };
         let resumes = !connection.is_paused() && mem::take(&mut connection.is_input_paused);
-        let has_output = connection.protocol.has_output();
+        let has_output = connection.has_output();
         // A connection whose socket takes nothing has been woken long since, but is to be read again.
         if resumes || (has_output && !connection.is_waking) {
             connection.is_waking = true;
@@ -650,9 +645,7 @@ impl Server {
         if connection.phase != Phase::Open || !connection.protocol.is_closing() {
             return;
         }
-        // A program that has left takes nothing more, also if it did while a first frame waited for its name.
-        let has_left = connection.protocol.is_local() && connection.half_closed.is_some();
-        if has_left || !connection.protocol.has_output() {
+        if !connection.has_output() {
             self.linger(now, id);
         } else if connection.protocol.is_closed() {
             self.end_roles(id, EndCause::Closed);

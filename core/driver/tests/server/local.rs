@@ -346,3 +346,29 @@ fn a_frame_without_payload_takes_place_as_well() {
     let result = world.shards[0].server_mut().send_frame(world.now, ids[0], large);
     assert_eq!(result, Err(StateError::FrameTooLarge { len: max + 1 }));
 }
+
+#[test]
+fn nothing_is_left_of_a_claim_that_is_given_up_and_denied() {
+    let mut world = World::new(2, |_| {});
+    let first = world.rtmp(0, Publish, "live", "x", 1);
+    let home = (0..2)
+        .find(|&shard| world.shards[shard].server().stats().names == 1)
+        .unwrap();
+    let shard = 1 - home;
+    // It is accepted as long as the first has sent nothing.
+    let second = world.local_publish(shard, "live/x");
+    assert_eq!(world.local_heard(shard, second), "[accepted]");
+    world.publish(first, "A a0");
+    world.delivers = false;
+    let only = frames("a0").next().unwrap();
+    let server = world.shards[shard].server_mut();
+    server.send_frame(world.now, second, only).unwrap();
+    server.handle_eof(world.now, second);
+    world.takes_locally = false;
+    world.delivers = true;
+    for time in 1..10 {
+        world.publish(first, &format!("a{}", time * 200));
+        world.pass(SECOND / 5);
+    }
+    assert!(world.is_publishing(first) && !world.has_local(shard));
+}
