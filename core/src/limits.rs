@@ -48,13 +48,16 @@ pub struct Limits {
     pub max_pipelined: usize,
     /// From accept to the end of the handshake, absolute. 10 s.
     pub handshake_timeout: Duration,
-    /// From the end of the handshake to the first `publish` or `play`; for HTTP, from accept to the end of the head, the
-    /// whole content of a request that is no push, and the silence of a push before its first frame. 10 s.
+    /// From the end of the handshake to `connect`, and from there to the first `publish` or `play`, whatever else is said; for
+    /// HTTP, from accept or the last answer to the end of the head, the whole content of a request that is no push, and a push
+    /// before its first frame. 10 s, as most servers give.
     pub command_timeout: Duration,
-    /// Silence of a publisher. 30 s: mobile encoders pause their camera for seconds. A publisher between two
-    /// streams has to answer a ping in this time.
+    /// A publisher that sends no media: no whole frame of sound or pictures, whatever else it sends, nor 4 KiB of one that is
+    /// slow to come. 30 s: mobile encoders pause their camera for seconds. A publisher between two streams has to answer a
+    /// ping in this time. What the program itself publishes may be silent for as long as it likes.
     pub idle_timeout: Duration,
-    /// A connection with output waiting whose socket takes nothing. 15 s: shorter than what users call broken.
+    /// A connection with output waiting whose socket takes nothing: neither what waited half of this time ago nor 8 KiB of
+    /// it, twice in a row, so that it may take half as long again. 15 s: shorter than what users call broken.
     pub stall_timeout: Duration,
     /// A connection whose peer has closed its sending side, and whose socket takes nothing: it listens on, or has left.
     /// 10 s: long enough for a player that waits for a keyframe, too short to keep a thousand sockets that nobody holds.

@@ -12,7 +12,7 @@ pub enum Timer {
     Handshake,
     /// A request to publish or play.
     Command,
-    /// Bytes from a publisher.
+    /// Media from a publisher; anything from a peer between two streams.
     Idle,
     /// The next ping to a player.
     Ping,
@@ -146,10 +146,93 @@ impl StallWatch {
     }
 }
 
+/// Notices a peer that says nothing: nothing at all or, if it publishes, no media.
+///
+/// What counts for a publisher is a whole coded frame, as pings, acknowledgements, headers and empty messages are none. Where a
+/// large one is slow to come, its bytes count too, if there are enough of them. They are looked at when the time is over,
+/// never when they come.
+#[derive(Debug)]
+pub(crate) struct SilenceWatch {
+    /// When it was last heard.
+    heard: Time,
+    /// Bytes of unfinished media at the last look since.
+    under_way: usize,
+}
+
+impl SilenceWatch {
+    /// Bytes of unfinished media that break a silence, if so many have come since it began. 4 KiB: 1.1 kbit/s over the 30 s of
+    /// [`Limits::idle_timeout`], slower than any link that a picture is sent by, and more than a byte now and then.
+    const MIN_PROGRESS: usize = 4 << 10;
+
+    pub(crate) const fn new(now: Time) -> Self {
+        SilenceWatch {
+            heard: now,
+            under_way: 0,
+        }
+    }
+
+    /// It said something that counts.
+    pub(crate) const fn hear(&mut self, now: Time) {
+        *self = SilenceWatch::new(now);
+    }
+
+    /// So long it could not be heard, because we did not listen.
+    pub(crate) fn excuse(&mut self, span: Duration) {
+        self.heard = self.heard + span;
+    }
+
+    /// When a silence of `span` is over.
+    pub(crate) fn due(&self, span: Duration) -> Time {
+        self.heard + span
+    }
+
+    /// Whether a look at `now` would find that it has been silent for `span`. `under_way`: bytes of unfinished media.
+    pub(crate) fn is_over(&self, now: Time, span: Duration, under_way: usize) -> bool {
+        let has_progress = under_way >= self.under_way.saturating_add(Self::MIN_PROGRESS);
+        self.due(span) <= now && !has_progress
+    }
+
+    /// Takes a look: when to take the next one, or `None` if it [is over](Self::is_over).
+    pub(crate) fn look(&mut self, now: Time, span: Duration, under_way: usize) -> Option<Time> {
+        if self.is_over(now, span, under_way) {
+            return None;
+        }
+        if self.due(span) <= now {
+            *self = SilenceWatch { heard: now, under_way };
+        }
+        Some(self.due(span))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use bytes::Buf;
+
+    #[test]
+    fn bytes_of_a_frame_break_a_silence_if_they_are_many() {
+        const SPAN: Duration = Duration::from_secs(30);
+        let seconds = |seconds: u64| Time::from_millis(seconds * 1_000);
+        let mut watch = SilenceWatch::new(Time::ZERO);
+        watch.hear(seconds(1));
+        assert_eq!(watch.look(seconds(30), SPAN, 5_000), Some(seconds(31)), "too early");
+        assert_eq!(watch.look(seconds(31), SPAN, 5_000), Some(seconds(61)));
+        assert_eq!(
+            watch.look(seconds(61), SPAN, 9_095),
+            None,
+            "one byte less than 4 KiB more"
+        );
+        assert_eq!(watch.look(seconds(61), SPAN, 9_096), Some(seconds(91)));
+        assert_eq!(watch.look(seconds(91), SPAN, 4_096), None, "another frame, no larger");
+        watch.excuse(Duration::from_secs(5));
+        assert_eq!(watch.look(seconds(91), SPAN, 0), Some(seconds(96)));
+        watch.hear(seconds(92));
+        assert_eq!(
+            watch.look(seconds(122), SPAN, 4_096),
+            Some(seconds(152)),
+            "it begins anew"
+        );
+    }
 
     #[test]
     fn fires_in_deadline_order_and_once() {

@@ -79,6 +79,14 @@ impl FlvReader {
         }
     }
 
+    /// Bytes of unfinished sound or pictures.
+    pub(crate) fn media_under_way(&self) -> usize {
+        match &self.state {
+            State::Data(tag) if matches!(tag.header.tag_type, AUDIO | VIDEO) => tag.data.len(),
+            _ => 0,
+        }
+    }
+
     fn step(&mut self, input: &mut &[u8]) -> Result<Option<FlvItem>, FlvError> {
         loop {
             match &mut self.state {

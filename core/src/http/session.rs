@@ -13,7 +13,7 @@ use super::head::{Framing, HeadReader};
 use super::origin::Access;
 use super::response::{Answer, Envelope, StatusCode};
 use super::websocket::{self, Opcode};
-use crate::timers::{StallWatch, Timers};
+use crate::timers::{SilenceWatch, StallWatch, Timers};
 use crate::{EndCause, Output, RequestId, StateError, Time, Timer};
 use alloc::boxed::Box;
 use alloc::string::ToString;
@@ -50,8 +50,8 @@ use publish::Publisher;
 pub struct HttpSession {
     config: Arc<HttpConfig>,
     now: Time,
-    /// When a publisher last sent a byte.
-    heard: Time,
+    /// Of a publisher.
+    silence: SilenceWatch,
     timers: Timers,
     stall: StallWatch,
     state: State,
@@ -92,7 +92,7 @@ impl HttpSession {
         let mut session = HttpSession {
             config,
             now,
-            heard: now,
+            silence: SilenceWatch::new(now),
             timers: Timers::new(),
             stall: StallWatch::default(),
             state: State::Closed,
@@ -205,7 +205,7 @@ impl HttpSession {
         self.timers.due(now).any(|timer| match timer {
             Timer::Command if self.is_idle() => self.has_room(),
             Timer::Handshake | Timer::Command => true,
-            Timer::Idle => self.heard + self.idle_span() <= now,
+            Timer::Idle => self.silence.is_over(now, self.idle_span(), self.media_under_way()),
             Timer::Stall => self.stall.would_fail(&self.output),
             Timer::Ping | Timer::Close => false,
         })
@@ -349,11 +349,15 @@ impl HttpSession {
             Timer::Command if self.is_idle() => {
                 self.start_closing();
             }
-            // It is not moved for each byte that comes in, so that the deadline holds still while media flows.
-            Timer::Idle if self.heard + self.idle_span() > self.now => {
-                self.timers.set(timer, self.heard + self.idle_span());
+            // It is not moved for each frame that comes in, so that the deadline holds still while media flows.
+            Timer::Idle => {
+                let (span, under_way) = (self.idle_span(), self.media_under_way());
+                match self.silence.look(self.now, span, under_way) {
+                    Some(due) => self.timers.set(timer, due),
+                    None => return self.refuse(HttpError::Timeout(timer)),
+                }
             }
-            Timer::Command | Timer::Idle => return self.refuse(HttpError::Timeout(timer)),
+            Timer::Command => return self.refuse(HttpError::Timeout(timer)),
             Timer::Ping => {
                 if self.has_room() {
                     websocket::write_control(Opcode::Ping, &[], &mut self.output);
@@ -390,6 +394,14 @@ impl HttpSession {
         match &self.state {
             State::Publishing(publisher) if !publisher.has_frames => self.config.limits.command_timeout,
             _ => self.config.limits.idle_timeout,
+        }
+    }
+
+    /// Bytes of a publisher's unfinished frame.
+    fn media_under_way(&self) -> usize {
+        match &self.state {
+            State::Publishing(publisher) => publisher.flv.media_under_way(),
+            _ => 0,
         }
     }
 

@@ -107,7 +107,7 @@ impl View {
         {
             match self.verdict(subscriber, slot) {
                 Verdict::Send => {
-                    if subscriber.base.is_none() && is_coded(&slot.frame) {
+                    if subscriber.base.is_none() && slot.frame.class.is_coded() {
                         subscriber.base = Some(self.base_at(subscriber.cursor, slot));
                     }
                     subscriber.cursor += 1;
@@ -280,7 +280,7 @@ impl View {
 
     fn verdict(&self, subscriber: &mut Subscriber, slot: &Slot) -> Verdict {
         let frame = &slot.frame;
-        let is_coded = is_coded(frame);
+        let is_coded = frame.class.is_coded();
         if !subscriber.wants(frame.kind) || (frame.class.is_header() && subscriber.cursor < subscriber.headers_until) {
             return Verdict::PassOver;
         }
@@ -375,11 +375,4 @@ fn at(frame: &Frame, millis: u32) -> FrameAt<'_> {
         frame,
         timestamp: Timestamp::from_millis(millis),
     }
-}
-
-pub(super) fn is_coded(frame: &Frame) -> bool {
-    matches!(
-        frame.class,
-        FrameClass::Keyframe | FrameClass::Inter | FrameClass::Disposable
-    )
 }

@@ -166,6 +166,12 @@ impl FrameClass {
             FrameClass::SequenceHeader | FrameClass::Supplement | FrameClass::Metadata
         )
     }
+
+    /// Whether it is sound or pictures, and not about them.
+    #[must_use]
+    pub const fn is_coded(self) -> bool {
+        matches!(self, FrameClass::Keyframe | FrameClass::Inter | FrameClass::Disposable)
+    }
 }
 
 /// The number of a track within its kind. Track 0 is the default one. E-RTMP v2, "Multitrack Streaming".

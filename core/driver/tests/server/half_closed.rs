@@ -116,8 +116,8 @@ fn a_publisher_without_frames_holds_no_players_that_left() {
     let mut world = World::new(1, |_| {});
     let publisher = world.http_push(0, "/live/x", 1);
     world.push(publisher, "V A");
-    // A tag that is never whole. It comes byte by byte, just often enough.
-    world.send(publisher, &[8, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0]);
+    // A tag that is never whole. It comes just fast enough.
+    world.send(publisher, &[9, 0x7f, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0]);
     let requests = http_requests();
     for _ in 0..100 {
         for request in &requests {
@@ -128,7 +128,7 @@ fn a_publisher_without_frames_holds_no_players_that_left() {
         assert_eq!(world.shards[0].server().stats().connections, 1 + requests.len());
         world.clients.truncate(publisher + 1);
         world.pass(Duration::from_secs(29));
-        world.send(publisher, &[0]);
+        world.send(publisher, &[0; 4_500]);
     }
     assert!(world.is_publishing(publisher));
     assert_eq!(world.shards[0].server().stats().connections, 1);

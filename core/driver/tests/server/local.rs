@@ -13,19 +13,19 @@ fn key(name: &str) -> StreamKey {
 }
 
 impl World {
-    fn local_publish(&mut self, shard: usize, stream: &str) -> ConnectionId {
+    pub(super) fn local_publish(&mut self, shard: usize, stream: &str) -> ConnectionId {
         let id = self.shards[shard].server_mut().publish(self.now, key(stream)).unwrap();
         self.settle();
         id
     }
 
-    fn local_play(&mut self, shard: usize, stream: &str) -> ConnectionId {
+    pub(super) fn local_play(&mut self, shard: usize, stream: &str) -> ConnectionId {
         let id = self.shards[shard].server_mut().play(self.now, key(stream)).unwrap();
         self.settle();
         id
     }
 
-    fn local_send(&mut self, shard: usize, id: ConnectionId, script: &str) {
+    pub(super) fn local_send(&mut self, shard: usize, id: ConnectionId, script: &str) {
         for frame in frames(script) {
             self.shards[shard].server_mut().send_frame(self.now, id, frame).unwrap();
         }
@@ -33,7 +33,7 @@ impl World {
     }
 
     /// What a connection of the program's own hears, in the notation of the other clients.
-    fn local_heard(&mut self, shard: usize, id: ConnectionId) -> String {
+    pub(super) fn local_heard(&mut self, shard: usize, id: ConnectionId) -> String {
         let is_its = |heard: &mut (usize, ConnectionId, LocalEvent)| (heard.0, heard.1) == (shard, id);
         let heard: Vec<_> = self
             .heard_locally
@@ -51,7 +51,7 @@ impl World {
     }
 
     /// Whether any connection of the program's own is left.
-    fn has_local(&self, shard: usize) -> bool {
+    pub(super) fn has_local(&self, shard: usize) -> bool {
         let connections = self.shards[shard].server().connections(self.now);
         connections.iter().any(|it| it.protocol == Transport::Local)
     }

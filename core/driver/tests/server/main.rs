@@ -26,6 +26,7 @@ mod shards;
 mod shares;
 mod streams;
 mod takeover;
+mod timeouts;
 mod tracks;
 mod views;
 mod work;

@@ -146,15 +146,15 @@ fn hop(world: &mut World, publisher: usize, time: u64, span: u64) {
 }
 
 /// A client that sends one command after the other, on any message stream.
-struct Caller {
-    client: usize,
+pub(super) struct Caller {
+    pub(super) client: usize,
     encoder: ChunkEncoder,
     decoder: ChunkDecoder,
 }
 
 impl Caller {
     /// A client that is connected to `live` and has created so many streams.
-    fn new(world: &mut World, host: u8, streams: u32) -> Caller {
+    pub(super) fn new(world: &mut World, host: u8, streams: u32) -> Caller {
         let mut caller = Caller {
             client: world.connect(0, Protocol::Rtmp, host),
             encoder: ChunkEncoder::new(),
@@ -174,14 +174,14 @@ impl Caller {
     }
 
     /// Calls a command with a name for its argument.
-    fn call(&mut self, world: &mut World, stream: u32, command: &str, name: &str) {
+    pub(super) fn call(&mut self, world: &mut World, stream: u32, command: &str, name: &str) {
         let payload = command::encode(command, 2.0, |writer| {
             writer.null().string(name);
         });
         self.send(world, stream, MessageTypeId::COMMAND_AMF0, 0, payload);
     }
 
-    fn publish(&mut self, world: &mut World, stream: u32, script: &str) {
+    pub(super) fn publish(&mut self, world: &mut World, stream: u32, script: &str) {
         for Frame {
             kind,
             timestamp,
@@ -199,7 +199,14 @@ impl Caller {
         }
     }
 
-    fn send(&mut self, world: &mut World, stream: u32, type_id: MessageTypeId, millis: u32, payload: bytes::Bytes) {
+    pub(super) fn send(
+        &mut self,
+        world: &mut World,
+        stream: u32,
+        type_id: MessageTypeId,
+        millis: u32,
+        payload: bytes::Bytes,
+    ) {
         let message = Message {
             csid: ChunkStreamId::COMMAND,
             msid: MessageStreamId(stream),
@@ -213,7 +220,7 @@ impl Caller {
     }
 
     /// What has been said since: commands by their name or code, frames as `frame`, each with its stream.
-    fn hear(&mut self, world: &mut World) -> Vec<String> {
+    pub(super) fn hear(&mut self, world: &mut World) -> Vec<String> {
         let received = std::mem::take(&mut world.clients[self.client].received);
         let (mut input, mut heard) = (&received[..], vec![]);
         while let Some(message) = self.decoder.decode(&mut input).unwrap() {

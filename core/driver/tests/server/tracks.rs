@@ -33,7 +33,7 @@ impl World {
     }
 
     /// A player by WebSocket.
-    fn ws_play(&mut self, shard: usize, path: &str) -> usize {
+    pub(super) fn ws_play(&mut self, shard: usize, path: &str) -> usize {
         let client = self.connect(shard, Protocol::Http, 9);
         let head = format!(
             "GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

@@ -40,7 +40,7 @@ impl HttpSession {
             response::write_continue(&mut self.output);
             self.watch_output();
         }
-        self.heard = self.now;
+        self.silence.hear(self.now);
         self.state = State::Publishing(Box::new(Publisher {
             body: framing.body,
             flv: FlvReader::new(&self.config.limits),
@@ -73,9 +73,6 @@ impl HttpSession {
     }
 
     pub(super) fn read_content(&mut self, input: &mut &[u8]) -> Result<Step, HttpError> {
-        if !input.is_empty() {
-            self.heard = self.now;
-        }
         let State::Publishing(publisher) = &mut self.state else {
             return Ok(Step::Again);
         };
@@ -92,6 +89,9 @@ impl HttpSession {
                 Ok(match item {
                     Some(FlvItem::Frame(frame)) => {
                         publisher.has_frames = true;
+                        if frame.class.is_coded() {
+                            self.silence.hear(self.now);
+                        }
                         Step::Event(HttpEvent::Frame(frame))
                     }
                     Some(FlvItem::MetadataCleared) => Step::Event(HttpEvent::MetadataCleared),

@@ -197,10 +197,14 @@ fn a_silent_publisher_is_timed_out() {
     let id = server.request(FFMPEG);
     server.session.accept_publish(server.now, id).unwrap();
     let ([first, second], content) = stream();
-    server.expect(&chunk(&content), &[first, second]);
+    let tags = &content[flv(&[]).len()..];
+    server.expect(&chunk(&content), &[first.clone(), second.clone()]);
     assert_eq!(server.run_out(Timer::Idle), Ok(None));
     server.now = Time::from_millis(20_000);
-    server.expect(b"5\r\n", &[]);
+    server.expect(&chunk(tags), &[first, second]);
+    server.now = Time::from_millis(25_000);
+    // A byte of the next is not worth a wait, and a header is no media.
+    server.expect(&chunk(&tags[..1]), &[]);
     let deadline = server.session.poll_timeout();
     assert_eq!(
         deadline,

@@ -174,6 +174,12 @@ impl ChunkDecoder {
         self.streams.iter().map(|stream| stream.payload.len()).sum()
     }
 
+    /// Those among them that are media.
+    pub(crate) fn media_under_way(&self) -> usize {
+        let media = self.streams.iter().filter(|stream| stream.type_id.is_media());
+        media.map(|stream| stream.payload.len()).sum()
+    }
+
     /// Bytes of memory held: unfinished messages and the state of chunk streams.
     #[must_use]
     pub const fn held_memory(&self) -> usize {

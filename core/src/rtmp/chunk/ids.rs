@@ -137,6 +137,14 @@ impl MessageTypeId {
     pub const COMMAND_AMF0: MessageTypeId = MessageTypeId(20);
     /// Aggregate.
     pub const AGGREGATE: MessageTypeId = MessageTypeId(22);
+
+    /// Whether it is sound, pictures, or several messages of both.
+    pub(crate) const fn is_media(self) -> bool {
+        matches!(
+            self,
+            MessageTypeId::AUDIO | MessageTypeId::VIDEO | MessageTypeId::AGGREGATE
+        )
+    }
 }
 
 impl fmt::Display for MessageTypeId {

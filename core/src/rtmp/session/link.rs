@@ -5,7 +5,7 @@ use crate::rtmp::chunk::{ChunkDecoder, ChunkEncoder, ChunkStreamId, Message, Mes
 use crate::rtmp::message::aggregate::Parts;
 use crate::rtmp::message::{Control, UserControl};
 use crate::time::PerSecond;
-use crate::timers::{StallWatch, Timers};
+use crate::timers::{SilenceWatch, StallWatch, Timers};
 use crate::{FrameAt, FrameKind, Output, StateError, Time, Timer, Timestamp, work};
 use alloc::boxed::Box;
 use bytes::Bytes;
@@ -19,10 +19,9 @@ pub(super) struct Link {
     pub(super) timers: Timers,
     /// The latest moment that anyone told us. It never goes back.
     pub(super) now: Time,
-    /// When the peer last sent a byte, or a frame while it owes us one.
-    pub(super) heard: Time,
-    /// Whether only a frame breaks the silence: a publisher that has sent none has what others want.
-    pub(super) owes_frame: bool,
+    pub(super) silence: SilenceWatch,
+    /// Whether only media breaks the silence: a publisher has what others want.
+    pub(super) hears_media: bool,
     /// Bytes taken from the peer, those of the handshake included.
     pub(super) bytes_received: u64,
     output_high_water: usize,
@@ -97,8 +96,8 @@ impl Link {
             output: Output::new(),
             timers: Timers::new(),
             now,
-            heard: now,
-            owes_frame: false,
+            silence: SilenceWatch::new(now),
+            hears_media: false,
             bytes_received: 0,
             output_high_water: config.limits.output_high_water,
             max_output: config.limits.max_output,
@@ -127,8 +126,8 @@ impl Link {
     /// As [`tick`](Self::tick), when the peer may have sent something.
     pub(super) fn hear(&mut self, now: Time, has_sent: bool) {
         self.tick(now);
-        if has_sent && !self.owes_frame {
-            self.heard = self.now;
+        if has_sent && !self.hears_media {
+            self.silence.hear(self.now);
         }
     }
 
@@ -375,7 +374,7 @@ impl Link {
     pub(super) fn is_overdue(&self, now: Time, idle_span: Duration) -> bool {
         self.timers.due(now).any(|timer| match timer {
             Timer::Handshake | Timer::Command => true,
-            Timer::Idle => self.heard + idle_span <= now,
+            Timer::Idle => self.silence.is_over(now, idle_span, self.decoder.media_under_way()),
             Timer::Stall => !self.only_courtesies_wait() && self.stall.would_fail(&self.output),
             Timer::Ping | Timer::Close => false,
         })
@@ -388,10 +387,8 @@ impl Link {
     /// # Errors
     /// If the peer has been silent for all of that time.
     pub(super) fn check_idle(&mut self, span: Duration) -> Result<(), ProtocolError> {
-        let deadline = self.heard + span;
-        if deadline <= self.now {
-            return Err(ProtocolError::Timeout(Timer::Idle));
-        }
+        let look = self.silence.look(self.now, span, self.decoder.media_under_way());
+        let deadline = look.ok_or(ProtocolError::Timeout(Timer::Idle))?;
         self.timers.set(Timer::Idle, deadline);
         Ok(())
     }
@@ -422,9 +419,10 @@ impl Link {
 
 /// Bytes of a message that are read one by one: all, but for media.
 const fn parsed_len(message: &Message) -> u64 {
-    match message.type_id {
-        MessageTypeId::AUDIO | MessageTypeId::VIDEO | MessageTypeId::AGGREGATE => 0,
-        _ => message.payload.len() as u64,
+    if message.type_id.is_media() {
+        0
+    } else {
+        message.payload.len() as u64
     }
 }
 

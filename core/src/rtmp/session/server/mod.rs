@@ -73,6 +73,8 @@ struct Base {
 struct Request {
     id: RequestId,
     kind: RequestKind,
+    /// When it came.
+    asked: Time,
 }
 
 #[derive(Debug)]
@@ -205,6 +207,7 @@ impl ServerSession {
             }
             RequestKind::Publish(stream) => {
                 self.streams.step(stream, StreamStep::Accept, None);
+                self.link.silence.hear(self.link.now);
                 self.link.user_control(UserControl::StreamBegin(stream));
                 self.status(stream, Status::new(StatusCode::PublishStart, "Started publishing."));
                 let early = self.early.release();
@@ -392,8 +395,8 @@ impl ServerSession {
         let content = message::content(message, &self.config.limits);
         Ok(Some(match (content, publishing) {
             (Content::Frame(frame), Some(stream)) => {
-                if core::mem::take(&mut self.link.owes_frame) {
-                    self.link.heard = self.link.now;
+                if frame.class.is_coded() {
+                    self.link.silence.hear(self.link.now);
                 }
                 Event::Frame { stream, frame }
             }
@@ -441,17 +444,21 @@ impl ServerSession {
         if self.request.is_some() || (is_playing && !is_publishing) {
             return; // the peer waits for us, or for the stream
         }
-        self.link.owes_frame = is_publishing;
+        // What else it does is no news of a publisher.
+        if !(self.link.hears_media && is_publishing) {
+            self.link.silence.hear(self.link.now);
+        }
+        self.link.hears_media = is_publishing;
         if self.was_admitted {
-            self.link.heard = self.link.now;
-            self.link.start(Timer::Idle, self.idle_span());
+            self.link
+                .timers
+                .set(Timer::Idle, self.link.silence.due(self.idle_span()));
         } else {
             self.link.start(Timer::Command, limits.command_timeout);
         }
     }
 
-    /// How long the peer may be silent: a publisher has something to say all the time, others only when pinged. Before its
-    /// first frame nothing else that a publisher sends counts.
+    /// How long the peer may be silent: a publisher has media to send all the time, others only speak when pinged.
     fn idle_span(&self) -> Duration {
         let limits = &self.config.limits;
         if self.streams.any(StreamState::Publishing) {
@@ -463,16 +470,19 @@ impl ServerSession {
 
     fn take_request(&mut self, now: Time, id: RequestId) -> Result<Request, StateError> {
         self.link.tick(now);
-        self.request
-            .take_if(|request| request.id == id)
-            .ok_or(StateError::StaleRequest)
+        let request = self.request.take_if(|request| request.id == id);
+        let request = request.ok_or(StateError::StaleRequest)?;
+        // Nothing was read meanwhile.
+        self.link.silence.excuse(self.link.now.since(request.asked));
+        Ok(request)
     }
 
     /// Asks the application, and reads nothing until it answers.
     fn request(&mut self, kind: RequestKind) -> RequestId {
         let id = self.last_request.next();
         self.last_request = id;
-        self.request = Some(Request { id, kind });
+        let asked = self.link.now;
+        self.request = Some(Request { id, kind, asked });
         self.restart_timers();
         id
     }
