@@ -246,6 +246,7 @@ impl Channel {
             anchor: self.view.ring.end(),
             base: None,
             headers_due: Some(0),
+            headers_version: 0,
             headers_until: 0,
             awaits: awaits.then_some(AwaitsKeyframe {
                 since: now,

@@ -20,6 +20,8 @@ pub(super) struct Headers {
     named: Named,
     /// The metadata for players that were promised sound, pictures or both, where it says something else itself.
     corrected: [Option<Frame>; 3],
+    /// Counts what makes a player that has got some of them begin again: other parameters, or one less.
+    version: u32,
 }
 
 /// What a player can be promised.
@@ -73,7 +75,10 @@ impl Headers {
                     }
                     header.frame = frame.clone();
                     match frame.class {
-                        FrameClass::SequenceHeader => self.drop_supplement(frame.kind, frame.track),
+                        FrameClass::SequenceHeader => {
+                            self.version = self.version.wrapping_add(1);
+                            self.drop_supplement(frame.kind, frame.track);
+                        }
                         FrameClass::Metadata => self.read(frame),
                         _ => {}
                     }
@@ -128,14 +133,12 @@ impl Headers {
 
     fn drop_supplement(&mut self, kind: FrameKind, track: TrackId) {
         let supplement = (kind, track, FrameClass::Supplement);
-        self.stored
-            .retain(|Header { frame, .. }| (frame.kind, frame.track, frame.class) != supplement);
+        self.retain(|Header { frame, .. }| (frame.kind, frame.track, frame.class) != supplement);
     }
 
     /// Forgets the headers of a track, which has another codec from now on.
     pub(super) fn drop_track(&mut self, kind: FrameKind, track: TrackId) {
-        self.stored
-            .retain(|Header { frame, .. }| (frame.kind, frame.track) != (kind, track));
+        self.retain(|Header { frame, .. }| (frame.kind, frame.track) != (kind, track));
     }
 
     /// Another publisher begins. What it repeats unchanged is not news to anybody, so the old ones stay until it is
@@ -146,7 +149,21 @@ impl Headers {
 
     /// Forgets what the present publisher has not sent.
     pub(super) fn drop_stale(&mut self) {
-        self.stored.retain(|header| !header.is_stale);
+        self.retain(|header| !header.is_stale);
+    }
+
+    /// Forgets those that are not `wanted`, and returns whether there were any.
+    fn retain(&mut self, wanted: impl Fn(&Header) -> bool) -> bool {
+        let stored = self.stored.len();
+        self.stored.retain(wanted);
+        let is_less = self.stored.len() < stored;
+        self.version = self.version.wrapping_add(u32::from(is_less));
+        is_less
+    }
+
+    /// A number that is another if the number of a header may mean another one now, or its parameters have changed.
+    pub(super) fn version(&self) -> u32 {
+        self.version
     }
 
     /// Header number `index`, if there are that many.
@@ -181,9 +198,7 @@ impl Headers {
 
     /// Returns whether there was any.
     pub(super) fn clear_metadata(&mut self) -> bool {
-        let stored = self.stored.len();
-        self.stored.retain(|header| header.frame.class != FrameClass::Metadata);
-        self.stored.len() < stored
+        self.retain(|header| header.frame.class != FrameClass::Metadata)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Frame> {

@@ -23,6 +23,8 @@ pub(super) struct Subscriber {
     pub(super) base: Option<u64>,
     /// The next header to send, while headers are due.
     pub(super) headers_due: Option<u8>,
+    /// The [version](super::headers::Headers::version) of those that it has begun to get.
+    pub(super) headers_version: u32,
     /// Headers in the ring before this one were covered by those that were due.
     pub(super) headers_until: Sequence,
     /// While the player needs a keyframe: since when, and whether audio waits as well.

@@ -221,12 +221,16 @@ impl View {
 
     fn next_header(&self, subscriber: &mut Subscriber) -> Option<FrameAt<'_>> {
         let mut index = subscriber.headers_due?;
-        if index == 0 {
+        let headers = self.headers(subscriber.generation);
+        // If they have changed since the player got the first ones, it gets all of them anew.
+        if index == 0 || subscriber.headers_version != headers.version() {
+            index = 0;
+            subscriber.headers_version = headers.version();
             subscriber.headers_until = self.ring.end();
             self.skip_to_headers(subscriber);
         }
         let header = loop {
-            let header = self.headers(subscriber.generation).get(usize::from(index));
+            let header = headers.get(usize::from(index));
             index += 1;
             match header {
                 Some(header) if subscriber.wants(header.kind) && subscriber.knows(header.kind) => break header,

@@ -176,6 +176,26 @@ fn a_slow_player_gets_new_headers_and_no_older_picture() {
 }
 
 #[test]
+fn headers_that_change_amid_a_players_headers_come_anew() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("M V A K0");
+    let player = stage.join();
+    assert_eq!(stage.take_up_to(player, 1), "M0", "its socket is full");
+    stage.push("P40 V50' A50' P60 K80");
+    assert_eq!(stage.take(player), "M0 A0 V0 K0");
+}
+
+#[test]
+fn headers_that_go_amid_a_players_headers_hide_no_other() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("M V A K0");
+    let player = stage.join();
+    assert_eq!(stage.take_up_to(player, 1), "M0", "its socket is full");
+    stage.channel().clear_metadata();
+    assert_eq!(stage.take(player), "A0 V0 K0");
+}
+
+#[test]
 fn a_player_that_reads_nothing_does_not_grow_the_ring() {
     let mut stage = Stage::new(|config| {
         config.lag_max_age = Duration::from_secs(1);
