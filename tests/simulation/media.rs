@@ -201,11 +201,12 @@ impl Source {
         self.place = self.style.gop_len;
     }
 
-    /// Some of the last frames: enough to have a picture among them. Nothing yet is no frame that anybody has.
+    /// Some of the last frames: enough to have a picture among them. If there are too few, one that nobody can have.
     pub fn latest(&self) -> impl Iterator<Item = Stamp> {
         let coded = self.sent.iter().rev().filter(|(frame, _)| is_coded(frame));
-        let none = self.sent.is_empty().then(|| self.stamp());
-        coded.skip(1).take(6).map(|(frame, _)| Stamp::of(frame)).chain(none)
+        let mut coded = coded.skip(1).take(6).map(|(frame, _)| Stamp::of(frame)).peekable();
+        let none = coded.peek().is_none().then(|| self.stamp());
+        coded.chain(none)
     }
 
     fn push_picture(&mut self, now: Time, timestamp: Timestamp, rng: &mut Rng) {

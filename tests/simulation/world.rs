@@ -52,6 +52,8 @@ pub struct World {
     broken: Vec<(usize, Peer, u32)>,
     /// What has begun and not ended.
     open: HashSet<(ConnectionId, Began)>,
+    /// Turns that workers have taken.
+    steps: u64,
 }
 
 /// One worker.
@@ -96,6 +98,7 @@ impl World {
             peers: Vec::new(),
             broken: Vec::new(),
             open: HashSet::new(),
+            steps: 0,
         };
         for (index, part) in plan.parts.iter().enumerate() {
             let returns = world.now + world.rng.millis(0, 500);
@@ -105,8 +108,8 @@ impl World {
         world
     }
 
-    /// The whole story.
-    pub fn run(&mut self) {
+    /// The whole story. Returns the turns that workers took, and the time that passed.
+    pub fn run(&mut self) -> (u64, Duration) {
         let plan = self.plan.clone();
         let end = self.now + plan.trouble;
         while self.now < end {
@@ -129,6 +132,7 @@ impl World {
             self.wait_for_nothing();
         }
         self.shut_down();
+        (self.steps, self.now.since(plan.start))
     }
 
     pub fn note(&self, value: u64, text: impl FnOnce() -> String) {
@@ -213,6 +217,7 @@ impl World {
             for turn in 0..self.shards.len() {
                 let shard = (first + turn) % self.shards.len();
                 if !self.is_paused(shard) {
+                    self.steps += 1;
                     is_busy |= self.receive(shard) | self.expire(shard) | self.serve(shard);
                 }
             }

@@ -1,0 +1,66 @@
+//! Many seeds, on as many threads as there are cores. Each lives in one thread from its beginning to its end.
+
+use crate::journal::Journal;
+use crate::world::World;
+use std::cell::RefCell;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// What came of a seed that held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Life {
+    /// A hash of all that came to pass.
+    pub hash: u64,
+    /// Turns that workers took.
+    pub steps: u64,
+    /// The time that passed in the world.
+    pub span: Duration,
+}
+
+/// Lives through one seed, and returns what came of it, or what went wrong. With `story`, it prints how.
+pub fn live(seed: u64, story: bool) -> Result<Life, String> {
+    let journal = Rc::new(RefCell::new(Journal::new(story)));
+    let told = journal.clone();
+    let result = catch_unwind(AssertUnwindSafe(|| World::new(seed, told).run()));
+    let journal = journal.borrow();
+    print!("{}", journal.text());
+    match result {
+        Ok((steps, span)) => Ok(Life {
+            hash: journal.hash(),
+            steps,
+            span,
+        }),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            Err(text.unwrap_or_default())
+        }
+    }
+}
+
+/// Does `what` for each seed. The results are in the order of the seeds.
+pub fn for_each<T: Send>(seeds: Range<u64>, what: impl Fn(u64) -> T + Sync) -> Vec<(u64, T)> {
+    let next = AtomicU64::new(seeds.start);
+    let work = || {
+        let mut results = Vec::new();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return results;
+            }
+            results.push((seed, what(seed)));
+        }
+    };
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let mut all: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        let results = threads.into_iter().flat_map(|thread| thread.join().unwrap());
+        results.collect()
+    });
+    all.sort_by_key(|(seed, _)| *seed);
+    all
+}
