@@ -278,15 +278,15 @@ impl<'a> TrackParts<'a> {
             Form::End => return Ok(None),
         };
         let end = self.payload_len - self.rest.len();
-        if !self.rest.is_empty() {
-            self.form = form;
-        }
         let codec = Codec::from_four_cc(four_cc);
         let packet = packet_type(self.kind, self.packet);
         let (composition_time, body) = match (packet, codec) {
             (PacketType::CodedFrames, Codec::Avc | Codec::Hevc | Codec::Vvc) => split_composition_time(body)?,
             _ => (0, body),
         };
+        if !self.rest.is_empty() {
+            self.form = form;
+        }
         Ok(Some(TrackPart {
             track: TrackId(track),
             codec,

@@ -333,3 +333,10 @@ fn malformed_multitrack_ends_with_its_error() {
     };
     assert_eq!(first.body, b"\xAA");
 }
+
+#[test]
+fn nothing_comes_behind_a_track_without_room_for_its_time() {
+    // Two bytes, where the composition time takes three; then a track that would be whole.
+    let payload = b"\x96\x11hvc1\x00\x00\x00\x02\xAA\xAA\x01\x00\x00\x04\x00\x00\x00\xBB";
+    assert_eq!(parts(FrameKind::Video, payload), [Err(TrackError::CutShort)]);
+}
