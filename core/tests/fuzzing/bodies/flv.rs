@@ -1,0 +1,109 @@
+//! FLV: any cut gives the same items, and frames that came out go in and come out again.
+
+use super::choices::ways;
+use super::memory::Meter;
+use bytes::Buf;
+use headwater_core::flv::{FlvError, FlvItem, FlvReader, FlvWriter, TagFlags};
+use headwater_core::{Frame, Limits, Output, Timestamp};
+
+/// Items, the error, and whether the bytes end at a tag's border.
+type Outcome = (Vec<FlvItem>, Option<FlvError>, bool);
+
+pub(super) fn check(bytes: &[u8]) {
+    let (seed, body) = bytes.split_first().map_or((0, bytes), |(first, body)| (*first, body));
+    let [whole, single, pieces] = ways(body, seed);
+    let meter = Meter::new();
+    let outcome = read(whole);
+    assert_eq!(read(single), outcome, "byte by byte");
+    assert_eq!(read(pieces), outcome, "in pieces");
+
+    let frames: Vec<&Frame> = outcome.0.iter().filter_map(frame_of).collect();
+    let total: usize = frames.iter().map(|frame| frame.payload.len()).sum();
+    // Metadata may be written anew, with a true count and end.
+    assert!(total <= body.len() + 16 * frames.len());
+    meter.assert_at_most(4 * body.len() + 256 * outcome.0.len() + (4 << 10));
+
+    let mut output = Output::new();
+    let flags = TagFlags {
+        audio: true,
+        video: seed.is_multiple_of(2),
+    };
+    FlvWriter::header(flags, &mut output);
+    for frame in &frames {
+        let before = output.len();
+        FlvWriter::frame(*frame, &mut output);
+        assert_eq!(output.len() - before, FlvWriter::frame_len(frame));
+    }
+    let written = output.copy_to_bytes(output.len());
+    let (items, error, is_at_border) = read(vec![&*written]);
+    assert_eq!(error, None);
+    assert!(is_at_border);
+    assert_eq!(items.first(), Some(&FlvItem::Header(flags)));
+    assert!(items.iter().skip(1).map(frame_of).eq(frames.into_iter().map(Some)));
+}
+
+fn frame_of(item: &FlvItem) -> Option<&Frame> {
+    match item {
+        FlvItem::Frame(frame) => Some(frame),
+        _ => None,
+    }
+}
+
+fn read(pieces: Vec<&[u8]>) -> Outcome {
+    let mut limits = Limits::default();
+    limits.max_message_len = 100_000;
+    limits.max_command_len = 1_000;
+    let mut reader = FlvReader::new(&limits);
+    let mut items = Vec::new();
+    for mut piece in pieces {
+        loop {
+            let offered = piece.len();
+            match reader.handle_input(&mut piece) {
+                Ok(Some(item)) => {
+                    // A tag without data needs none of the next piece.
+                    assert!(piece.len() < offered || offered == 0);
+                    items.push(item);
+                }
+                Ok(None) => break assert!(piece.is_empty(), "all was taken"),
+                Err(error) => {
+                    assert_eq!(reader.handle_input(&mut piece), Err(error.clone()), "an error stays");
+                    return (items, Some(error), reader.is_at_tag_border());
+                }
+            }
+        }
+    }
+    (items, None, reader.is_at_tag_border())
+}
+
+pub(super) fn seeds() -> Vec<Vec<u8>> {
+    let file = |frames: &[Frame]| {
+        let mut output = Output::new();
+        FlvWriter::header(
+            TagFlags {
+                audio: true,
+                video: true,
+            },
+            &mut output,
+        );
+        frames.iter().for_each(|frame| FlvWriter::frame(frame, &mut output));
+        output.copy_to_bytes(output.len())
+    };
+    let frames: Vec<_> = super::snippets::frames("M V A K0 a5 P40 D80:300 a90 K120").collect();
+    let late = |frame: &Frame| Frame {
+        timestamp: Timestamp::from_millis(0xFFFF_FFF0),
+        ..frame.clone()
+    };
+    let late: Vec<_> = frames.iter().map(late).collect();
+    let (whole, late) = (file(&frames), file(&late));
+    let mut odd = whole.to_vec();
+    // Another data offset, a tag of AMF3 script data, one of a type that nobody knows, and a second file header.
+    odd[8] = 12;
+    odd.splice(13..13, [0; 3]);
+    odd.extend_from_slice(b"\x0F\0\0\x04\0\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\x01\0\0\x01\0\0\0\0\0\0\0\xAA\0\0\0\x0C");
+    odd.extend_from_slice(&whole);
+    [&whole[..], &late, &odd, b"FLV\x02", b"\x12\0\0"]
+        .into_iter()
+        .enumerate()
+        .map(|(index, bytes)| [&[index as u8], bytes].concat())
+        .collect()
+}
