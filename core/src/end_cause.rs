@@ -6,6 +6,7 @@ use core::fmt;
 /// Why a publish or a play ended, in the same words for every protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub enum EndCause {
     /// The peer said so: `deleteStream`, `closeStream`, `FCUnpublish`, the end of an HTTP body.
     Requested,

@@ -223,7 +223,7 @@
 //! | Feature | | What it adds |
 //! |--|--|--|
 //! | `std` | default | [`Output::write_to`] and vectored writes. Without it the crate needs `alloc` only |
-//! | `server` | default | [`server`], with log events by `tracing` |
+//! | `server` | default | [`server`], with log events by `tracing`; states of sessions by `serde` |
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -7,6 +7,7 @@ use core::time::Duration;
 /// Stream-wide bounds (GOP cache, lag of a slow player) are in `hub::ChannelConfig`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub struct Limits {
     /// Bytes of one media message or FLV tag. 8 MiB: a keyframe of a 100 Mb/s stream stays below 2 MiB.
     pub max_message_len: u32,

@@ -47,6 +47,39 @@ pub struct Output {
     sent: u64,
 }
 
+/// The state of an output, for that of a session: its length. No session depends on what it has written.
+#[cfg(feature = "server")]
+mod state {
+    use super::Output;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// More than any session lets wait. 64 MiB: a broken file cannot make its reader take more.
+    const MAX_RESTORED: u32 = 64 << 20;
+
+    #[derive(Serialize, Deserialize)]
+    struct Lengths {
+        waiting: u32,
+        sent: u64,
+    }
+
+    impl Serialize for Output {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let waiting = u32::try_from(self.len()).unwrap_or(u32::MAX);
+            let sent = self.sent;
+            Lengths { waiting, sent }.serialize(serializer)
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Output {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let Lengths { waiting, sent } = Lengths::deserialize(deserializer)?;
+            let mut output = Output { sent, ..Output::new() };
+            output.write(&alloc::vec![0; waiting.min(MAX_RESTORED) as usize]);
+            Ok(output)
+        }
+    }
+}
+
 /// The memory of an [`Output`].
 #[derive(Debug, Default)]
 struct Room {

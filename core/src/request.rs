@@ -2,6 +2,7 @@
 
 /// Names a request until it is answered. Never reused on one connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub struct RequestId(u32);
 
 impl RequestId {

@@ -10,6 +10,7 @@ use core::time::Duration;
 /// out of a property test and needs no `std`. Machines never let it run backwards: they take the maximum of what they
 /// were told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub struct Time(u64);
 
 impl Time {
@@ -68,7 +69,8 @@ impl fmt::Display for Time {
 }
 
 /// How often something was the case in the present second.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct PerSecond {
     /// The seconds until then wrap after a hundred years.
     second: u32,

@@ -7,6 +7,7 @@ use core::time::Duration;
 /// What a connection may be waiting for. RTMP, HTTP and WebSocket share the words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub enum Timer {
     /// The end of the handshake, counted from accept.
     Handshake,
@@ -48,6 +49,7 @@ impl fmt::Display for Timer {
 
 /// One deadline per [`Timer`], and which comes first.
 #[derive(Debug)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Timers {
     /// [`Time::NEVER`] where the timer is off.
     deadlines: [Time; Timer::ALL.len()],
@@ -116,6 +118,7 @@ impl Timers {
 /// hot path nothing. A look fails if most of what waited at the one before is still there; the second failure in a row
 /// is a stall. So a stall is seen after 1 to 1.5 times the limit.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct StallWatch {
     /// [`Output::sent`] that the next look wants to see.
     wanted: u64,
@@ -152,6 +155,7 @@ impl StallWatch {
 /// large one is slow to come, its bytes count too, if there are enough of them. They are looked at when the time is over,
 /// never when they come.
 #[derive(Debug)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct SilenceWatch {
     /// When it was last heard.
     heard: Time,

@@ -7,6 +7,7 @@ use core::fmt;
 /// It has no order of its own, because it wraps: ask [`since`](Self::since), which compares by serial-number
 /// arithmetic (RFC 1982), so a step of less than 24.8 days is read the right way round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub struct Timestamp(u32);
 
 impl Timestamp {

@@ -16,6 +16,7 @@ mod script;
 
 use bytes::Buf;
 use headwater_core::rtmp::chunk::{ChunkDecoder, ChunkEncoder, MessageStreamId};
+use headwater_core::rtmp::message::{Hex, Values};
 use headwater_core::rtmp::{Event, ProtocolError, ServerSession, SessionConfig, Status, StatusCode};
 use headwater_core::{EndCause, Frame, Limits, RequestId, Time};
 use std::fmt::Write;
@@ -209,8 +210,8 @@ impl<'a> Player<'a> {
             }
             Event::Frame { stream, frame } => {
                 let body = match frame.kind {
-                    headwater_core::FrameKind::Data => script::print_values(&script::decode(&frame.payload)),
-                    _ => script::print_body(&frame.payload),
+                    headwater_core::FrameKind::Data => Values(&frame.payload).to_string(),
+                    _ => Hex(&frame.payload).to_string(),
                 };
                 let (kind, class, time) = (frame.kind, frame.class, frame.timestamp);
                 format!("Frame {kind:?} {class:?} {time} {body} msid={stream}")
@@ -250,7 +251,7 @@ impl<'a> Player<'a> {
         self.handshake_left -= handshake;
         input = &input[handshake..];
         while let Some(message) = self.decoder.decode(&mut input).unwrap() {
-            self.print("S<", &script::print(&message));
+            self.print("S<", &message.to_string());
         }
     }
 

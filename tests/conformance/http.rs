@@ -200,7 +200,7 @@ impl HttpClient {
                     let kinds: String = kinds.filter_map(|(kind, is_there)| is_there.then_some(kind)).collect();
                     format!("FLV{kinds}")
                 }
-                FlvItem::Frame(frame) => script::print(&message(frame)),
+                FlvItem::Frame(frame) => message(frame).to_string(),
                 other => format!("{other:?}"),
             };
             lines.push_back(line);

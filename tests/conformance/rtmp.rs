@@ -55,7 +55,7 @@ impl RtmpClient {
         }
         let mut input = &bytes[handshake..];
         while let Some(message) = self.decoder.decode(&mut input).expect("the server sends chunks") {
-            lines.push_back(script::print(&message));
+            lines.push_back(message.to_string());
         }
     }
 }

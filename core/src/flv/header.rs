@@ -13,6 +13,7 @@ pub struct FileHeader {
 
 /// The kinds of tag that a file header announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub struct TagFlags {
     /// TypeFlagsAudio.
     pub audio: bool,

@@ -17,6 +17,7 @@ use core::mem;
 ///
 /// Errors are final: later calls repeat them.
 #[derive(Debug)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub struct FlvReader {
     state: State,
     header: Scratch,
@@ -84,6 +85,17 @@ impl FlvReader {
         match &self.state {
             State::Data(tag) if matches!(tag.header.tag_type, AUDIO | VIDEO) => tag.data.len(),
             _ => 0,
+        }
+    }
+
+    /// Whether the next byte is of sound or pictures, behind the [`MEDIA_HEAD`](crate::media::MEDIA_HEAD).
+    #[cfg(feature = "server")]
+    pub(crate) fn is_in_media(&self) -> bool {
+        match &self.state {
+            State::Data(tag) => {
+                matches!(tag.header.tag_type, AUDIO | VIDEO) && tag.data.len() >= crate::media::MEDIA_HEAD
+            }
+            _ => false,
         }
     }
 
@@ -172,12 +184,15 @@ impl FlvReader {
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 enum State {
     FileHeader,
     TagHeader,
+    #[cfg_attr(feature = "server", serde(skip))]
     Data(Tag),
     /// So many bytes to pass over.
     Skip(u64),
+    #[cfg_attr(feature = "server", serde(skip))]
     Failed(FlvError),
 }
 
@@ -190,6 +205,7 @@ impl State {
 
 /// The header under way.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 struct Scratch {
     bytes: [u8; TagHeader::LEN],
     len: usize,

@@ -9,6 +9,7 @@ const MAX_TRAILERS: u16 = 8 << 10;
 
 /// Reads the content of one request off the connection. It holds no content: pieces are borrowed from the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Body {
     /// So many bytes are left.
     Length(u64),
@@ -20,6 +21,7 @@ pub(super) enum Body {
 
 /// A place in a chunked body. Line ends are CRLF and nothing else, so that no two readers see different chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Chunked {
     /// In a size line, after so many digits.
     Size { size: u64, digits: u8 },
@@ -84,6 +86,16 @@ impl Body {
             Some(data @ [_, ..]) => Content::Data(data),
             _ => Content::NeedMore,
         })
+    }
+
+    /// Whether the next byte is content.
+    #[cfg(feature = "server")]
+    pub(super) const fn is_in_content(self) -> bool {
+        match self {
+            Body::Length(left) | Body::Chunked(Chunked::Data { left }) => left > 0,
+            Body::UntilClose => true,
+            Body::Chunked(_) => false,
+        }
     }
 
     /// Takes `count` bytes of content off `input`: at most as many as [`peek`](Self::peek) has returned.

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 /// What every session of a server has in common. Sessions share it behind an `Arc`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub struct HttpConfig {
     /// What a peer may make us hold or wait for.
     pub limits: Limits,

@@ -17,6 +17,7 @@ use httparse::{Header, Status};
 
 /// Collects a head from the pieces in which it arrives. Each byte is looked at once, however many pieces there are.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct HeadReader {
     buffer: Vec<u8>,
     line: Line,
@@ -24,6 +25,7 @@ pub(super) struct HeadReader {
 
 /// Where in its line the last byte is.
 #[derive(Debug, Clone, Copy, Default)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 enum Line {
     #[default]
     Inside,

@@ -14,6 +14,7 @@ use core::str::FromStr;
 
 /// Where web pages come from: scheme, host and port, written as a browser writes them (`https://tv.example`).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub struct Origin(Arc<str>);
 
 impl Origin {
@@ -54,6 +55,7 @@ impl FromStr for Origin {
 /// The web pages that an entry of a list of allowed origins is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub enum AllowedOrigin {
     /// All (`*`).
     Any,
@@ -126,6 +128,7 @@ pub(super) struct Sender<'a> {
 /// What a request may do, judged by the web page that sent it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub enum Access {
     /// Anything: no page sent it, or one of our own host, or every page may do anything.
     #[default]

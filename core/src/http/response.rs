@@ -397,6 +397,7 @@ fn write_pieces(pieces: &[&str], out: &mut Output) {
 
 /// What surrounds each tag of a stream on its way to a player.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Envelope {
     /// Nothing: the stream ends with the connection. For HTTP/1.0.
     Bare,

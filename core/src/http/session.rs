@@ -47,7 +47,9 @@ use publish::Publisher;
 /// while a head arrives, the tag under way while publishing, up to twice what [`read_body`](Self::read_body) allows while
 /// content comes in.
 #[derive(Debug)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub struct HttpSession {
+    #[cfg_attr(feature = "server", serde(skip))]
     config: Arc<HttpConfig>,
     now: Time,
     /// Of a publisher.
@@ -56,8 +58,10 @@ pub struct HttpSession {
     stall: StallWatch,
     state: State,
     /// How what was going on ended; told before anything else happens.
+    #[cfg_attr(feature = "server", serde(skip))]
     ended: Option<HttpEvent>,
     /// What ended the connection without an answer.
+    #[cfg_attr(feature = "server", serde(skip))]
     failure: Option<HttpError>,
     last_request: RequestId,
     /// What the request under way may do.
@@ -68,15 +72,18 @@ pub struct HttpSession {
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 enum State {
     /// Between requests, or inside a head.
     Reading(HeadReader),
     /// A request waits for its answer; the caller has its head.
+    #[cfg_attr(feature = "server", serde(skip))]
     Requested {
         id: RequestId,
         framing: Framing,
     },
     /// The content of a request comes in.
+    #[cfg_attr(feature = "server", serde(skip))]
     Collecting(Box<Collector>),
     Playing(Player),
     Publishing(Box<Publisher>),
@@ -188,6 +195,30 @@ impl HttpSession {
                 return Ok(Some(event));
             }
         }
+    }
+
+    /// Whether nothing is under way that [the state](crate::server::record) would leave out.
+    #[cfg(feature = "server")]
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let is_at_border = match &self.state {
+            State::Reading(head) => head.is_empty(),
+            State::Playing(player) => player.is_at_rest(),
+            State::Publishing(publisher) => publisher.flv.is_at_tag_border(),
+            State::Requested { .. } | State::Collecting(_) | State::Closing | State::Closed => false,
+        };
+        is_at_border && self.ended.is_none() && self.failure.is_none()
+    }
+
+    /// Whether the next byte is of sound or pictures, behind the head of their tag.
+    #[cfg(feature = "server")]
+    pub(crate) fn is_in_media(&self) -> bool {
+        matches!(&self.state, State::Publishing(publisher) if publisher.body.is_in_content() && publisher.flv.is_in_media())
+    }
+
+    /// Goes on with `config`, of which a restored session has none yet.
+    #[cfg(feature = "server")]
+    pub(crate) fn set_config(&mut self, config: Arc<HttpConfig>) {
+        self.config = config;
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next. O(1).

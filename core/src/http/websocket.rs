@@ -78,8 +78,10 @@ pub(super) enum Received<'a> {
 ///
 /// Since no message is put together, it does not matter whether continuation frames continue anything.
 #[derive(Debug)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Reader {
     /// The frame under way: its header, and its payload if it is a control frame.
+    #[cfg_attr(feature = "server", serde(skip, default = "empty"))]
     scratch: [u8; CONTROL_FRAME_LEN],
     filled: usize,
     /// Payload bytes of a data frame that are still to be skipped.
@@ -91,7 +93,19 @@ const CONTROL_FRAME_LEN: usize = 2 + 4 + 125;
 /// The longest frame that a client may send. 4 KiB: players send nothing, or a few words of JSON.
 const MAX_FRAME_LEN: u64 = 4 << 10;
 
+/// The bytes of a reader between two frames, for [the state of a session](crate::server::record).
+#[cfg(feature = "server")]
+const fn empty() -> [u8; CONTROL_FRAME_LEN] {
+    [0; CONTROL_FRAME_LEN]
+}
+
 impl Reader {
+    /// Whether no frame is under way.
+    #[cfg(feature = "server")]
+    pub(super) const fn is_at_border(&self) -> bool {
+        self.filled == 0 && self.skip == 0
+    }
+
     pub(super) const fn new() -> Self {
         Reader {
             scratch: [0; CONTROL_FRAME_LEN],

@@ -54,6 +54,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(2);
 
 /// Which kinds of media a stream has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub struct Tracks {
     /// There is sound.
     pub audio: bool,

@@ -33,6 +33,10 @@ pub(crate) use video::has_picture;
 
 pub use codec::{Codec, FourCc};
 pub use codec_string::codec_string;
+/// Bytes of the body of sound or pictures that say what the rest is: codec, kind of picture, composition time. 16.
+#[cfg(feature = "server")]
+pub(crate) const MEDIA_HEAD: usize = 16;
+
 pub use frame::{Frame, FrameAt, FrameClass, FrameKind, TrackId};
 pub use header::{FrameHeader, classify};
 pub use info::{AudioInfo, VideoInfo, audio_info, video_info};

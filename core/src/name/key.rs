@@ -12,6 +12,7 @@ const DEFAULT_APP: &str = "live";
 /// `rtmp://host/live/a/b`, whether an encoder calls that app `live` and name `a/b` or app `live/a` and name `b`, and
 /// `http://host/live/a/b.flv` are all the stream `live/a/b`. Case matters. Cloning bumps a reference count.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub struct StreamKey(Arc<str>);
 
 impl StreamKey {

@@ -80,6 +80,7 @@ impl fmt::Display for ConnectionId {
 /// Which protocol a listener takes connections of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub enum Protocol {
     /// RTMP.
     Rtmp,

@@ -276,7 +276,7 @@ impl Connection {
         let (stream, query) = (target.key.clone(), target.query.clone());
         let intent = request.intent();
         let protocol = self.protocol.kind();
-        let (tc_url, page_url, agent) = match (&self.protocol, &self.said) {
+        let (tc_url, page_url, agent) = match (&*self.protocol, &self.said) {
             (Session::Rtmp(_), Some(said)) => {
                 let connect = said.connect.as_deref();
                 let urls = connect.map(|connect| (connect.tc_url.clone(), connect.page_url.clone()));

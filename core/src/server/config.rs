@@ -1,6 +1,7 @@
 //! What an operator decides.
 
 use super::question::AuthorizeConfig;
+use super::record::RecordConfig;
 use crate::Limits;
 use crate::http::AllowedOrigin;
 use crate::hub::{ChannelConfig, MAX_HEADER_LEN, MAX_HEADERS};
@@ -31,6 +32,9 @@ pub struct Config {
     /// everything else. No: they are only logged. A change applies at once, and those that wait are forgotten if none are kept
     /// any more.
     pub keeps_events: bool,
+    /// Whether what peers say is kept in case that they fail, for [`Server::poll_recording`](super::Server::poll_recording). No.
+    /// A change applies to new connections.
+    pub record: Option<RecordConfig>,
     /// Whether the world is asked if a peer may publish or play. No: everybody may. A change applies to requests from then on.
     /// Of an RTMP peer that had connected before anything was asked, `tcUrl` and `pageUrl` are not known.
     pub authorize: AuthorizeConfig,
@@ -137,6 +141,7 @@ impl Default for Config {
             grace: Duration::from_secs(10),
             takeover: Takeover::default(),
             keeps_events: false,
+            record: None,
             authorize: AuthorizeConfig::default(),
             allowed_origins: Vec::new(),
             http_absent: HttpAbsent::default(),

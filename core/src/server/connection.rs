@@ -5,6 +5,7 @@ use super::authorize::Asking;
 use super::event::{PUBLISHER_SILENCE, Peer};
 use super::half_closed::HalfClosed;
 use super::question::Intent;
+use super::record::RecordedSession;
 use super::session::{PlayAsk, Session};
 use super::shard::Epoch;
 use super::work::WorkMeter;
@@ -22,7 +23,7 @@ use core::time::Duration;
 pub(super) struct Connection {
     pub(super) generation: u32,
     pub(super) peer: SocketAddr,
-    pub(super) protocol: Session,
+    pub(super) protocol: RecordedSession,
     /// One per publish or play; nearly always one.
     pub(super) roles: Vec<Role>,
     /// Whether input waits until a request is answered.
@@ -199,7 +200,7 @@ impl Connection {
     /// the next request waiting for as long as it goes on. An RTMP request is answered soon.
     pub(super) fn reads_on(&self) -> bool {
         let asks_to_publish = self.asking().is_some_and(|it| it.intent() == Intent::Publish);
-        matches!(self.protocol, Session::Http(_)) && !self.is_claiming() && !asks_to_publish
+        matches!(*self.protocol, Session::Http(_)) && !self.is_claiming() && !asks_to_publish
     }
 
     /// When it has sent nothing for so long that it is worth a word, if it publishes.

@@ -100,7 +100,7 @@ impl Server {
         let Some(connection) = self.connections.get_mut(id) else {
             return Err(StateError::NotPublishing);
         };
-        let Session::Local(local) = &mut connection.protocol else {
+        let Some(local) = connection.protocol.local_mut() else {
             return Err(StateError::NotPublishing);
         };
         let len = frame.payload.len();
@@ -122,9 +122,7 @@ impl Server {
     /// Cost per frame: one reference count, and a place in a queue.
     pub fn poll_local(&mut self, now: Time, id: ConnectionId) -> Option<LocalEvent> {
         self.output(now, id);
-        let Session::Local(local) = &mut self.connections.get_mut(id)?.protocol else {
-            return None;
-        };
+        let local = self.connections.get_mut(id)?.protocol.local_mut()?;
         let event = local.pop();
         // Its last event was taken: nothing is left of it.
         if local.is_closing() {

@@ -48,6 +48,7 @@ mod play;
 mod publish;
 mod question;
 mod reconfigure;
+pub mod record;
 mod refusal;
 mod refusals;
 mod replica;
@@ -90,6 +91,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use directory::Directory;
 use journal::Journal;
+use record::Recording;
 use refusal::Refusal;
 use session::{Failure, ProtocolEvent, Shared};
 use stream::Stream;
@@ -123,6 +125,8 @@ pub struct Server {
     actions: VecDeque<Action>,
     /// Events for [`poll_event`](Server::poll_event).
     events: VecDeque<Event>,
+    /// Recordings for [`poll_recording`](Server::poll_recording).
+    recordings: VecDeque<Recording>,
     is_shutting_down: bool,
     stats: ServerStats,
     /// What `output` returns for a connection that is gone.
@@ -152,6 +156,7 @@ impl Server {
             inbox: VecDeque::new(),
             actions: VecDeque::new(),
             events: VecDeque::new(),
+            recordings: VecDeque::new(),
             is_shutting_down: false,
             stats: ServerStats::default(),
             nothing: Output::new(),
@@ -417,10 +422,12 @@ impl Server {
             .seed
             .wrapping_mul(0x5851_F42D_4C95_7F2D)
             .wrapping_add(0x1405_7B7E_F767_814F);
+        let session = session(&self.shared, self.seed);
+        let session = self.shared.recorded(session, now, self.seed);
         let id = self.connections.insert(|generation| Connection {
             generation,
             peer,
-            protocol: session(&self.shared, self.seed),
+            protocol: session,
             roles: Vec::new(),
             is_input_paused: false,
             pending_input: Vec::new(),
@@ -477,7 +484,9 @@ impl Server {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
-        if connection.reads_on() && connection.pending_input.len() + input.len() > max {
+        let waiting = connection.pending_input.len() + input.len();
+        if connection.reads_on() && waiting > max {
+            connection.protocol.note_waiting(now, waiting);
             self.fail(now, id, &Failure::TooMuchPipelined { max });
         } else {
             connection.pending_input.extend_from_slice(input);
@@ -508,7 +517,7 @@ impl Server {
         &mut self,
         now: Time,
         id: ConnectionId,
-        mut step: impl FnMut(&mut session::Session) -> Result<Option<ProtocolEvent>, Failure>,
+        mut step: impl FnMut(&mut record::RecordedSession) -> Result<Option<ProtocolEvent>, Failure>,
     ) {
         loop {
             let Some(connection) = self.connections.get_mut(id) else {
@@ -540,6 +549,9 @@ impl Server {
     fn act_on(&mut self, now: Time, id: ConnectionId, event: ProtocolEvent) {
         if event.is_request() && !self.admit_request(now, id) {
             return;
+        }
+        if let Some(failure) = event.failure() {
+            self.keep_recording(id, failure);
         }
         match event {
             ProtocolEvent::Frame { stream, frame } => self.publish_frame(now, id, stream, frame),
@@ -597,7 +609,10 @@ impl Server {
             reason: failure.to_string().into(),
         };
         connection.pending_input = Vec::new();
-        connection.protocol.close(now);
+        self.keep_recording(id, failure);
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.protocol.close(now);
+        }
         self.stats.failed += 1;
         self.report(now, event);
         self.end_roles(id, failure.cause());

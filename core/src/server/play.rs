@@ -297,7 +297,7 @@ impl Server {
                 }) = connection.roles.iter_mut().find(|role| role.stream == stream)
                 && until.take().is_some()
             {
-                connection.protocol.publish_notify(stream);
+                connection.protocol.publish_notify(now, stream);
                 self.connections.touch(id);
             }
             self.answer_play(now, id, stream);
@@ -387,7 +387,7 @@ impl Server {
                 match channel.next(*subscriber) {
                     Next::Frame(frame) => {
                         *has_started = true;
-                        connection.protocol.send_frame(role.stream, frame, starts);
+                        connection.protocol.send_frame(now, role.stream, frame, starts);
                     }
                     Next::Pending => break,
                     Next::Skipped { step, limit, missed } => {

@@ -200,7 +200,7 @@ impl Server {
         let connection = self
             .connections
             .get(id)
-            .filter(|it| matches!(it.protocol, Session::Http(_)));
+            .filter(|it| matches!(*it.protocol, Session::Http(_)));
         let key = connection
             .and_then(|connection| connection.roles.first())
             .filter(|role| matches!(role.activity, Activity::Admitted))

@@ -82,6 +82,7 @@ impl Denial {
 /// What a peer wants to do with a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub enum Intent {
     /// Publish it.
     Publish,

@@ -1,5 +1,6 @@
 //! Another configuration for a server that runs.
 
+use super::record::Records;
 use super::session::Shared;
 use super::{Config, Server};
 use crate::Time;
@@ -12,7 +13,15 @@ impl Server {
     /// says what a change applies to.
     pub fn reconfigure(&mut self, now: Time, config: Arc<Config>) {
         self.advance(now);
+        let records = self
+            .shared
+            .records
+            .take()
+            .filter(|it| Some(&it.config) == config.record.as_ref());
         self.shared = Shared::new(&config);
+        if records.is_some() {
+            self.shared.records = records;
+        }
         self.directory.set_grace(config.grace);
         if !config.keeps_events {
             self.events.clear();
@@ -31,6 +40,7 @@ impl Shared {
                 allowed_origins: config.allowed_origins.clone(),
             }),
             channel: Arc::new(config.channel.clone()),
+            records: config.record.clone().map(|record| Arc::new(Records::new(record))),
         }
     }
 }

@@ -7,6 +7,7 @@ use core::time::Duration;
 
 /// Why a request is refused, or a publish ended by us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Refusal {
     /// The name has a publisher.
     Taken,

@@ -3,6 +3,7 @@
 use super::Protocol;
 use super::local::Local;
 use super::question::{Denial, Intent};
+use super::record::{RecordedSession, Recorder, Records, Sessions};
 use super::refusal::{Refusal, denied, http_status, rtmp_status};
 use super::routes::from_http;
 use crate::flv::TagFlags;
@@ -72,6 +73,23 @@ pub(super) struct Shared {
     pub(super) session: Arc<SessionConfig>,
     pub(super) http: Arc<HttpConfig>,
     pub(super) channel: Arc<ChannelConfig>,
+    /// Some if what sessions are told is recorded.
+    pub(super) records: Option<Arc<Records>>,
+}
+
+impl Shared {
+    /// The session with a recorder, if it is to have one.
+    pub(super) fn recorded(&self, session: Session, now: Time, seed: u64) -> RecordedSession {
+        let recorder = self.records.as_ref().and_then(|records| {
+            let config = match session {
+                Session::Rtmp(_) => Sessions::Rtmp(self.session.clone()),
+                Session::Http(_) => Sessions::Http(self.http.clone()),
+                Session::Local(_) => return None,
+            };
+            Recorder::new(records, config, now, seed)
+        });
+        RecordedSession::new(session, recorder)
+    }
 }
 
 /// What a session reports.

@@ -14,28 +14,32 @@ const LEAST_SHARE: u64 = 16;
 /// The work of one connection in the present second.
 #[derive(Debug, Default)]
 pub(super) struct WorkMeter {
-    second: u64,
-    /// All work until the present second, and until now.
-    before: u64,
+    /// The seconds until then wrap after a hundred years.
+    second: u32,
+    /// The work of that second; what is beyond 4 Gi, which takes a minute to do, counts as that.
+    present: u32,
+    /// All work until now.
     total: u64,
 }
 
 impl WorkMeter {
     /// Takes down that all work so far is `total`, here and among the work `of_all`.
     pub(super) fn note(&mut self, now: Time, total: u64, of_all: &mut WorkOfAll) {
-        let is_new = second(now) != self.second;
+        let is_new = short_second(now) != self.second;
         if is_new {
-            self.second = second(now);
-            self.before = self.total;
+            self.second = short_second(now);
+            self.present = 0;
         }
-        of_all.add(now, total.saturating_sub(self.total), is_new);
+        let work = total.saturating_sub(self.total);
+        of_all.add(now, work, is_new);
+        self.present = self.present.saturating_add(u32::try_from(work).unwrap_or(u32::MAX));
         self.total = total;
     }
 
     /// The work of the present second.
     pub(super) const fn present(&self, now: Time) -> u64 {
-        if second(now) == self.second {
-            self.total.saturating_sub(self.before)
+        if short_second(now) == self.second {
+            self.present as u64
         } else {
             0
         }
@@ -71,6 +75,14 @@ impl WorkOfAll {
         }
         (for_all / self.makers.max(1)).clamp(max / LEAST_SHARE, max)
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "only whether it is another second matters"
+)]
+const fn short_second(now: Time) -> u32 {
+    second(now) as u32
 }
 
 const fn second(now: Time) -> u64 {

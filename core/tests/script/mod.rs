@@ -13,8 +13,8 @@
 //! Values: `1`, `"text"`, `true`, `null`, `undefined`, `{key=value}` (object), `[key=value]` (ECMA array).
 
 use bytes::{Buf, Bytes, BytesMut};
-use headwater_core::amf::amf0::{Reader, Writer};
-use headwater_core::amf::{AmfLimits, Text, Value};
+use headwater_core::amf::Value;
+use headwater_core::amf::amf0::Writer;
 use headwater_core::rtmp::chunk::{ChunkEncoder, ChunkSize, ChunkStreamId, Message, MessageStreamId, MessageTypeId};
 use headwater_core::rtmp::message::{Control, LimitType, UserControl};
 use headwater_core::{Output, Timestamp};
@@ -119,51 +119,6 @@ fn message(csid: ChunkStreamId, type_id: MessageTypeId, millis: u32, payload: By
     }
 }
 
-/// Shows one message.
-pub fn print(message: &Message) -> String {
-    let millis = message.timestamp.as_millis();
-    let text = match message.type_id {
-        MessageTypeId::USER_CONTROL => {
-            return match UserControl::parse(message).unwrap() {
-                UserControl::StreamBegin(stream) => format!("StreamBegin({stream})"),
-                UserControl::StreamEof(stream) => format!("StreamEof({stream})"),
-                event => format!("{event:?}"),
-            };
-        }
-        MessageTypeId(1..=6) => match Control::parse(message).unwrap() {
-            Control::SetPeerBandwidth { size, .. } => return format!("SetPeerBandwidth({size})"),
-            Control::SetChunkSize(size) => return format!("SetChunkSize({size})"),
-            control => return format!("{control:?}"),
-        },
-        MessageTypeId::AUDIO => format!("audio({millis}, {})", print_body(&message.payload)),
-        MessageTypeId::VIDEO => format!("video({millis}, {})", print_body(&message.payload)),
-        MessageTypeId::DATA_AMF0 => format!("data({millis}, {})", print_values(&decode(&message.payload))),
-        MessageTypeId::COMMAND_AMF0 => {
-            let mut values = decode(&message.payload);
-            let name = values.remove(0);
-            if values[1] == Value::Null {
-                values.remove(1);
-            }
-            format!("{}({})", name.as_str().unwrap(), print_values(&values))
-        }
-        type_id => format!("raw({type_id}, {})", print_body(&message.payload)),
-    };
-    match message.msid {
-        MessageStreamId::CONTROL => text,
-        msid => format!("{text} msid={msid}"),
-    }
-}
-
-/// The values of a body in AMF0.
-pub fn decode(body: &[u8]) -> Vec<Value> {
-    let mut reader = Reader::new(body, AmfLimits::default());
-    let mut values = Vec::new();
-    while !reader.is_empty() {
-        values.push(reader.value().unwrap());
-    }
-    values
-}
-
 fn encode(values: &[Value]) -> Bytes {
     let mut body = BytesMut::new();
     let mut writer = Writer::new(&mut body);
@@ -171,30 +126,6 @@ fn encode(values: &[Value]) -> Bytes {
         writer.value(value);
     }
     body.freeze()
-}
-
-pub fn print_values(values: &[Value]) -> String {
-    values.iter().map(print_value).collect::<Vec<_>>().join(", ")
-}
-
-fn print_value(value: &Value) -> String {
-    let pairs = |pairs: &[(Text, Value)]| {
-        let pair = |(key, value): &(Text, Value)| format!("{key}={}", print_value(value));
-        pairs.iter().map(pair).collect::<Vec<_>>().join(", ")
-    };
-    match value {
-        Value::Number(number) => number.to_string(),
-        Value::Boolean(boolean) => boolean.to_string(),
-        Value::String(text) => format!("{text:?}"),
-        Value::Undefined => "undefined".into(),
-        Value::Object(members) => match value.get("code").and_then(Value::as_str) {
-            Some(code) => code.into(),
-            None => format!("{{{}}}", pairs(members)),
-        },
-        Value::EcmaArray(members) => format!("[{}]", pairs(members)),
-        Value::StrictArray(elements) => format!("<{}>", print_values(elements)),
-        _ => "null".into(),
-    }
 }
 
 fn values(text: &str) -> Vec<Value> {
@@ -240,15 +171,6 @@ fn value(rest: &mut &str) -> Value {
         "null" => Value::Null,
         "undefined" => Value::Undefined,
         number => Value::Number(number.parse().unwrap_or_else(|_| panic!("no value: {number}"))),
-    }
-}
-
-/// Hexadecimal; of a long body the start and the length.
-pub fn print_body(body: &[u8]) -> String {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    match body.len() {
-        ..=16 => hex(body),
-        len => format!("{}.. {len} bytes", hex(&body[..8])),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::http::{HttpError, Method};
 use crate::{EndCause, Frame, FrameAt, FrameClass, RequestId, StateError, Time, Timer, TrackId};
 
 #[derive(Debug)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Player {
     pub(super) envelope: Envelope,
     pub(super) keep_alive: bool,
@@ -18,8 +19,16 @@ pub(super) struct Player {
     websocket: websocket::Reader,
 }
 
+#[cfg(feature = "server")]
+impl Player {
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.websocket.is_at_border()
+    }
+}
+
 /// How far a play has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 enum Progress {
     /// Response head written.
     Accepted,

@@ -10,6 +10,7 @@ use crate::{EndCause, FrameKind, RequestId, StateError, Time, Timer, work};
 use alloc::boxed::Box;
 
 #[derive(Debug)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Publisher {
     pub(super) body: Body,
     pub(super) flv: FlvReader,

@@ -27,6 +27,7 @@ const SHORT_CONTROL_LEN: u32 = 16;
 /// decoded. A message of more than 64 KiB that is also longer than all before it may be moved while it grows. Work is
 /// linear in the bytes, also with chunks of one byte.
 #[derive(Debug)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub struct ChunkDecoder {
     max_message_len: u32,
     max_command_len: u32,
@@ -47,6 +48,7 @@ pub struct ChunkDecoder {
     /// Where short control messages are joined, one at a time.
     control: Vec<u8>,
     /// Where they are given out from: what was given out and dropped is free for the next.
+    #[cfg_attr(feature = "server", serde(skip))]
     control_out: BytesMut,
     /// Capacity of all payload buffers.
     reserved: usize,
@@ -55,11 +57,13 @@ pub struct ChunkDecoder {
     first_reserve: usize,
     bytes_received: u64,
     chunks_received: u64,
+    #[cfg_attr(feature = "server", serde(skip))]
     failed: Option<ChunkError>,
 }
 
 /// What later headers of a chunk stream inherit, and its message under way.
 #[derive(Debug)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 struct ChunkStream {
     csid: ChunkStreamId,
     msid: MessageStreamId,
@@ -73,6 +77,7 @@ struct ChunkStream {
     /// Whether `time` needed the extension, so that type 3 headers may repeat it.
     is_extended: bool,
     /// The payload so far. Not empty between two chunks: the message goes on.
+    #[cfg_attr(feature = "server", serde(skip))]
     payload: Vec<u8>,
 }
 
@@ -81,6 +86,7 @@ struct ChunkStream {
 /// RTMP 1.0 (2012) says so; its draft of 2009 said the opposite, and librtmp and what was built on it follow the draft.
 /// Two chunks that agree settle it for the connection, so that from then on no payload can be taken for a timestamp.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 enum Repeats {
     Unknown,
     Once(bool),
@@ -178,6 +184,13 @@ impl ChunkDecoder {
     pub(crate) fn media_under_way(&self) -> usize {
         let media = self.streams.iter().filter(|stream| stream.type_id.is_media());
         media.map(|stream| stream.payload.len()).sum()
+    }
+
+    /// Whether the next byte is payload of sound or pictures, behind the [`MEDIA_HEAD`](crate::media::MEDIA_HEAD).
+    #[cfg(feature = "server")]
+    pub(crate) fn is_in_media(&self) -> bool {
+        let is_media = |it: &ChunkStream| it.type_id.is_media() && it.payload.len() >= crate::media::MEDIA_HEAD;
+        self.chunk_left > 0 && self.scratch_len == 0 && self.streams.get(self.current).is_some_and(is_media)
     }
 
     /// Bytes of memory held: unfinished messages and the state of chunk streams.

@@ -14,6 +14,7 @@ const REMEMBERED: usize = 7;
 ///
 /// Each message is finished before the next begins: some players join chunks without looking at the csid.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub struct ChunkEncoder {
     chunk_size: ChunkSize,
     /// The message stream and timestamp of the last message on each chunk stream.
@@ -25,6 +26,11 @@ impl ChunkEncoder {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    #[cfg(feature = "server")]
+    pub(crate) const fn chunk_size(&self) -> ChunkSize {
+        self.chunk_size
     }
 
     /// Announces `size` with a Set Chunk Size message and cuts all later messages to it.

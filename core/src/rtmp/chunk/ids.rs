@@ -8,6 +8,7 @@ use core::fmt;
 /// The wire allows values up to 2^31 - 1, but no message is longer than 16,777,215 bytes, so larger sizes mean the same
 /// and are clamped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub struct ChunkSize(u32);
 
 impl ChunkSize {
@@ -48,6 +49,7 @@ impl fmt::Display for ChunkSize {
 /// Only [`CONTROL`](Self::CONTROL) is given by the specification. The others are those that this crate writes to, as
 /// most servers do; nothing may be read from the csid of a received message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub struct ChunkStreamId(pub(super) u32);
 
 impl ChunkStreamId {
@@ -89,6 +91,7 @@ impl fmt::Display for ChunkStreamId {
 /// Message stream ID (msid): [`CONTROL`](Self::CONTROL) for the connection itself, else what `createStream` answered.
 /// RTMP 1.0 §5.3.1.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub struct MessageStreamId(pub u32);
 
 impl MessageStreamId {
@@ -104,6 +107,7 @@ impl fmt::Display for MessageStreamId {
 
 /// Message type ID. RTMP 1.0 §5.4, §6.2 and §7.1. Unknown ones are carried like any other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub struct MessageTypeId(pub u8);
 
 impl MessageTypeId {

@@ -13,10 +13,12 @@
 pub mod aggregate;
 pub mod command;
 mod control;
+mod text;
 mod user_control;
 
 pub use command::Command;
 pub use control::{Control, LimitType};
+pub use text::{Hex, Values};
 pub use user_control::UserControl;
 
 use crate::amf::skip_selector;

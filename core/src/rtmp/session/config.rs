@@ -6,6 +6,7 @@ use crate::rtmp::chunk::ChunkSize;
 /// What every session of a server has in common. Sessions share it behind an `Arc`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub struct SessionConfig {
     /// What a peer may make us hold or wait for.
     pub limits: Limits,

@@ -14,6 +14,7 @@ use core::time::Duration;
 
 /// The message layer of one connection, after the handshake, and its clock.
 #[derive(Debug)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Link {
     pub(super) output: Output,
     pub(super) timers: Timers,
@@ -30,6 +31,7 @@ pub(super) struct Link {
     decoder: ChunkDecoder,
     encoder: ChunkEncoder,
     /// An aggregate message under way.
+    #[cfg_attr(feature = "server", serde(skip))]
     aggregate: Option<Box<Parts>>,
     /// Bytes that the peer sends between two acknowledgements.
     pub(super) ack_every: u32,
@@ -56,6 +58,7 @@ pub(super) struct Link {
 /// one that has stalled: those that wait say the newest, or are left out, and no deadline runs for them. What it asked
 /// for is another matter: a peer that asks reads.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 struct Courtesies {
     /// Where in all output the last of them stand, one behind the other.
     place: Range<u64>,
@@ -139,6 +142,24 @@ impl Link {
     /// Whether [`receive`](Self::receive) has something to give without input.
     pub(super) const fn has_more(&self) -> bool {
         self.aggregate.is_some()
+    }
+
+    /// Whether nothing is under way that [the state](crate::server::record) would leave out.
+    #[cfg(feature = "server")]
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.aggregate.is_none() && self.decoder.buffered() == 0
+    }
+
+    /// Whether the next byte is of sound or pictures, behind the head of their message.
+    #[cfg(feature = "server")]
+    pub(super) fn is_in_media(&self) -> bool {
+        self.decoder.is_in_media()
+    }
+
+    /// The reader of what comes, and the size of the chunks that leave.
+    #[cfg(feature = "server")]
+    pub(super) fn into_framing(self) -> (ChunkDecoder, crate::rtmp::chunk::ChunkSize) {
+        (self.decoder, self.encoder.chunk_size())
     }
 
     /// The [work] that the input has made.

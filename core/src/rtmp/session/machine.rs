@@ -130,6 +130,12 @@ pub(super) struct Reports<E> {
     pub(super) anomalies: u64,
 }
 
+impl<E> Default for Reports<E> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<E> Reports<E> {
     pub(super) const fn new() -> Self {
         Reports {

@@ -11,6 +11,7 @@ use super::ProtocolError;
 ///      └──────────────┴───────────────────────┴─────────close─────────┴─────▶ Closing ─flushed─▶ Closed
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum ConnectionState {
     /// C0 to C2.
     Handshaking,
@@ -67,6 +68,7 @@ impl ConnectionState {
 
 /// What a message stream is doing. RTMP 1.0 §7.2.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum StreamState {
     /// Created, or stopped.
     Idle,

@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 /// What came before `publish`: a few encoders send their metadata and sequence headers right after `createStream`, and
 /// never again. Those are kept for the publish that follows, the rest is dropped.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Early {
+    #[cfg_attr(feature = "server", serde(skip))]
     kept: Vec<Frame>,
     /// Bytes dropped, to notice a peer that never means to publish.
     dropped: usize,
@@ -35,6 +37,12 @@ impl Early {
             return Err(ProtocolError::UnexpectedMedia { dropped: self.dropped });
         }
         Ok(false)
+    }
+
+    /// Whether it keeps nothing.
+    #[cfg(feature = "server")]
+    pub(super) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
     }
 
     pub(super) fn held_memory(&self) -> usize {

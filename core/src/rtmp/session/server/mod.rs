@@ -31,14 +31,18 @@ use core::time::Duration;
 ///
 /// Memory: about 1 KiB while a stream is played, with an empty output; see [`held_memory`](Self::held_memory).
 #[derive(Debug)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub struct ServerSession {
+    #[cfg_attr(feature = "server", serde(skip))]
     config: Arc<SessionConfig>,
     state: ConnectionState,
     /// Gone once it is done.
+    #[cfg_attr(feature = "server", serde(skip))]
     handshake: Option<ServerHandshake>,
     link: Link,
     streams: Streams,
     /// What the application has to decide on. Nothing is read meanwhile, so there is never a second.
+    #[cfg_attr(feature = "server", serde(skip))]
     request: Option<Request>,
     last_request: RequestId,
     /// Whether it has been let publish or play. Until then the command timer runs; later it may take its time between
@@ -47,6 +51,7 @@ pub struct ServerSession {
     /// `app` and `tcUrl`: names are relative to them.
     base: Option<Box<Base>>,
     early: Early,
+    #[cfg_attr(feature = "server", serde(skip))]
     reports: Reports<Event>,
 }
 
@@ -64,6 +69,7 @@ pub struct SessionStats {
 
 /// What names are relative to.
 #[derive(Debug)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 struct Base {
     app: Box<str>,
     tc_url: Box<str>,
@@ -140,6 +146,35 @@ impl ServerSession {
     /// [`ProtocolError::Timeout`] if the peer let a deadline pass; as [`handle_input`](Self::handle_input).
     pub fn handle_timeout(&mut self, now: Time) -> Result<Option<Event>, ProtocolError> {
         self.step_timeout(now)
+    }
+
+    /// Whether nothing is under way that [the state](crate::server::record) would leave out.
+    #[cfg(feature = "server")]
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.handshake.is_none()
+            && self.request.is_none()
+            && self.early.is_empty()
+            && self.reports.failure.is_none()
+            && self.reports.events.is_empty()
+            && self.link.is_at_rest()
+    }
+
+    /// Whether the next byte is of sound or pictures, behind the head of their message.
+    #[cfg(feature = "server")]
+    pub(crate) fn is_in_media(&self) -> bool {
+        self.handshake.is_none() && self.link.is_in_media()
+    }
+
+    /// The reader of what comes, and the size of the chunks that leave.
+    #[cfg(feature = "server")]
+    pub(crate) fn into_framing(self) -> (crate::rtmp::chunk::ChunkDecoder, crate::rtmp::chunk::ChunkSize) {
+        self.link.into_framing()
+    }
+
+    /// Goes on with `config`, of which a restored session has none yet.
+    #[cfg(feature = "server")]
+    pub(crate) fn set_config(&mut self, config: Arc<SessionConfig>) {
+        self.config = config;
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout). O(1), and it holds still while media flows.

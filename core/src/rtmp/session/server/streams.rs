@@ -9,6 +9,7 @@ use core::mem;
 
 /// The message streams of one connection: rarely more than one, so a list.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Streams {
     open: Vec<Stream>,
     /// The ID that was given out last. IDs are never used twice: media under way for a deleted stream is nobody's.
@@ -16,6 +17,7 @@ pub(super) struct Streams {
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 struct Stream {
     id: MessageStreamId,
     state: StreamState,
@@ -29,6 +31,7 @@ struct Stream {
 
 /// Kinds of media that a client said it does not want.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 struct Unwanted {
     audio: bool,
     video: bool,

@@ -1,0 +1,607 @@
+//! A recording played: the session once more, and what is said as a transcript.
+
+use super::step::{self, Step, Told};
+use super::{Recording, Sessions};
+use crate::http::{HttpError, HttpSession};
+use crate::rtmp::ServerSession;
+use crate::rtmp::chunk::{ChunkDecoder, ChunkEncoder};
+use crate::rtmp::message::{Hex, Values};
+use crate::server::question::Denial;
+use crate::server::session::{Failure, ProtocolEvent, Session};
+use crate::time::PerSecond;
+use crate::{Frame, FrameKind, Limits, Output, Time};
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+use bytes::Buf;
+use core::mem;
+use std::io::IoSlice;
+
+/// How a recording ended when it was played.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ending {
+    /// The session failed, for this reason.
+    Failed(Box<str>),
+    /// All was played, and nothing failed.
+    Open,
+}
+
+/// A recording that cannot be played, or not to its end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlayError {
+    /// Another version has written its state.
+    #[error("its state was written by another version: {0}")]
+    Version(Box<str>),
+    /// A step makes no sense.
+    #[error("a step cannot be read")]
+    BadStep,
+    /// The session failed before it had, so it is not the one that was recorded.
+    #[error("the session fails before it did: {reason}")]
+    Early {
+        /// Why it failed now.
+        reason: Box<str>,
+    },
+    /// Without its sound and pictures it does not end as it did.
+    #[error("it does not end as it did without its payload")]
+    NeedsPayload,
+    /// The session did not take what it had taken, so it is not the one that was recorded.
+    #[error("the session does not do what it did: of {recorded} bytes it took {taken}")]
+    Diverged {
+        /// Bytes that it had taken in one call.
+        recorded: usize,
+        /// Bytes that it took now.
+        taken: usize,
+    },
+}
+
+impl Recording {
+    /// Plays it, and hands each line of the transcript to `line`.
+    ///
+    /// ```text
+    /// @0     C> C0 C1             what the peer sent, at this millisecond
+    /// @0     S< S0 S1 S2          what the session had to send
+    /// @20    S= PublishRequested  what it reported to the server
+    /// @20    app accept           what the server told it
+    /// ```
+    ///
+    /// # Errors
+    /// [`PlayError`] if it was written by another version. What could be played has been.
+    pub fn play(&self, mut line: impl FnMut(&str)) -> Result<Ending, PlayError> {
+        let mut player = Player::new(self, &mut line)?;
+        let mut steps = self.steps.as_slice();
+        while !steps.is_empty() {
+            let (passed, step) = Step::read(&mut steps).ok_or(PlayError::BadStep)?;
+            player.now = step::after(player.now, passed);
+            player.play(&step)?;
+            if let Some(reason) = player.reason.take() {
+                player.finish();
+                return match steps.is_empty() {
+                    true => Ok(Ending::Failed(reason)),
+                    false => Err(PlayError::Early { reason }),
+                };
+            }
+        }
+        player.finish();
+        Ok(Ending::Open)
+    }
+
+    /// Plays it without printing.
+    ///
+    /// # Errors
+    /// As [`play`](Self::play).
+    pub fn replay(&self) -> Result<Ending, PlayError> {
+        self.play(|_| ())
+    }
+
+    /// The transcript, with a head and an end in comments.
+    ///
+    /// # Errors
+    /// As [`play`](Self::play): for the last line. Then the reason stands there.
+    pub fn transcript(&self, mut line: impl FnMut(&str)) {
+        let head = &self.head;
+        line(&format!(
+            "# {} from {}, connection {}",
+            head.protocol, head.peer, head.conn
+        ));
+        line(&format!("# recorded by version {}: {}", head.version, head.reason));
+        if !head.has_payload {
+            line("# without sound and pictures: zeros stand for them");
+        }
+        if self.state.is_some() {
+            line("# it had said more before that");
+        }
+        match self.play(&mut line) {
+            Ok(Ending::Failed(reason)) if reason == head.reason => line("# the same failure as recorded"),
+            Ok(Ending::Failed(reason)) => line(&format!("# another failure than recorded: {reason}")),
+            Ok(Ending::Open) => line("# no failure"),
+            Err(error) => line(&format!("# {error}")),
+        }
+    }
+
+    /// The same with zeros for the bytes of sound and pictures and for what is behind the failure, but for the first 16 of each message or tag, which say how the
+    /// rest is coded.
+    ///
+    /// Cost: that of parsing the input byte by byte.
+    ///
+    /// # Errors
+    /// [`PlayError`] if it cannot be played, or not to the same end then: an aggregate message has headers among its payload.
+    /// Nothing is to be written then.
+    pub fn without_payload(&self) -> Result<Recording, PlayError> {
+        let mut silent = |_: &str| ();
+        let mut player = Player::new(self, &mut silent)?;
+        let mut blank = Recording {
+            steps: Vec::with_capacity(self.steps.len()),
+            ..self.clone()
+        };
+        blank.head.has_payload = false;
+        let mut steps = self.steps.as_slice();
+        while !steps.is_empty() {
+            let (passed, step) = Step::read(&mut steps).ok_or(PlayError::BadStep)?;
+            player.now = step::after(player.now, passed);
+            match step {
+                Step::Input { bytes, more } => {
+                    let bytes = player.blank(bytes, more);
+                    Step::Input { bytes: &bytes, more }.write(passed, &mut blank.steps);
+                }
+                step => {
+                    player.play(&step)?;
+                    step.write(passed, &mut blank.steps);
+                }
+            }
+        }
+        match blank.replay()? == self.replay()? {
+            true => Ok(blank),
+            false => Err(PlayError::NeedsPayload),
+        }
+    }
+}
+
+struct Player<'l> {
+    session: Session,
+    limits: Limits,
+    now: Time,
+    began: Time,
+    requests: PerSecond,
+    reason: Option<Box<str>>,
+    printer: Printer<'l>,
+}
+
+impl<'l> Player<'l> {
+    fn new(recording: &Recording, line: &'l mut dyn FnMut(&str)) -> Result<Self, PlayError> {
+        let head = &recording.head;
+        let restore = || match &recording.state {
+            Some(state) => Session::restore(&head.config, state),
+            None => Ok(match &head.config {
+                Sessions::Rtmp(config) => {
+                    Session::Rtmp(Box::new(ServerSession::new(config.clone(), head.began, head.seed)))
+                }
+                Sessions::Http(config) => Session::Http(Box::new(HttpSession::new(config.clone(), head.began))),
+            }),
+        };
+        let session = restore().map_err(|error| PlayError::Version(error.to_string().into()))?;
+        let limits = match &head.config {
+            Sessions::Rtmp(config) => config.limits.clone(),
+            Sessions::Http(config) => config.limits.clone(),
+        };
+        let is_new = recording.state.is_none();
+        let printer = Printer::new(line, &session, restore().ok(), &limits, is_new);
+        Ok(Player {
+            session,
+            limits,
+            now: head.began,
+            began: head.began,
+            requests: head.requests,
+            reason: None,
+            printer,
+        })
+    }
+
+    fn play(&mut self, step: &Step<'_>) -> Result<(), PlayError> {
+        let now = self.now;
+        self.printer.time = now.since(self.began).as_millis();
+        match step {
+            Step::Input { bytes, more } => {
+                self.printer.received(bytes);
+                // What comes behind is not looked at, only that it is there.
+                let offered = [*bytes, if *more { &[0] } else { &[] }].concat();
+                let mut input = offered.as_slice();
+                let result = self.session.handle_input(now, &mut input);
+                let taken = offered.len() - input.len();
+                self.act(result);
+                if taken != bytes.len() && !self.session.is_closing() {
+                    let recorded = bytes.len();
+                    return Err(PlayError::Diverged { recorded, taken });
+                }
+            }
+            Step::Eof => {
+                self.printer.say("C>", "EOF");
+                let result = self.session.handle_eof(now);
+                self.act(result);
+            }
+            Step::Timeout => {
+                let result = self.session.handle_timeout(now);
+                self.act(result);
+            }
+            Step::Left(bytes) => {
+                let output = self.session.output();
+                output.advance(usize::try_from(*bytes).map_or(output.len(), |bytes| bytes.min(output.len())));
+            }
+            Step::Frame {
+                stream,
+                kind,
+                timestamp,
+                starts,
+                len,
+                beginning,
+            } => {
+                let frame = step::restored(*kind, *timestamp, *len, beginning).ok_or(PlayError::BadStep)?;
+                self.session.send_frame(*stream, (&frame).into(), *starts);
+            }
+            Step::Told(told) => {
+                self.printer.say("app", &describe(told));
+                self.session.tell(now, told);
+            }
+            Step::Waiting(bytes) => {
+                let max = self.limits.max_pipelined;
+                if *bytes > max {
+                    self.fail(&Failure::TooMuchPipelined { max });
+                }
+            }
+        }
+        self.printer.sent(self.session.output_ref());
+        Ok(())
+    }
+
+    fn act(&mut self, result: Result<Option<ProtocolEvent>, Failure>) {
+        let event = match result {
+            Ok(Some(event)) => event,
+            Ok(None) => return,
+            Err(failure) => return self.fail(&failure),
+        };
+        // What it has answered on its own comes first.
+        self.printer.sent(self.session.output_ref());
+        if let Some(text) = report(&event) {
+            self.printer.say("S=", &text);
+        }
+        let max = self.limits.max_requests_per_second;
+        if event.is_request() && self.requests.count(self.now) > max {
+            self.fail(&Failure::TooManyRequests { max });
+        } else if let Some(reason) = event.failure() {
+            self.reason = Some(reason.to_string().into());
+        }
+    }
+
+    fn fail(&mut self, failure: &Failure) {
+        let reason = failure.to_string();
+        self.printer.say("S=", &format!("error: {reason}"));
+        self.reason = Some(reason.into());
+        self.session.close(self.now);
+        self.printer.sent(self.session.output_ref());
+    }
+
+    /// The last line: what has not left.
+    fn finish(&mut self) {
+        let waiting = self.session.output_ref().len();
+        if waiting > 0 {
+            self.printer.say("S=", &format!("{waiting} bytes have not left"));
+        }
+    }
+
+    /// Takes `bytes` one by one, and returns them with zeros for sound and pictures.
+    fn blank(&mut self, bytes: &[u8], more: bool) -> Vec<u8> {
+        let mut blank = bytes.to_vec();
+        let last = bytes.len().saturating_sub(1);
+        for (index, byte) in blank.iter_mut().enumerate() {
+            // Nothing looks at what is behind a failure.
+            let (is_media, is_over) = (self.session.is_in_media(), self.session.is_closing());
+            let (here, behind) = ([*byte], [*byte, 0]);
+            let mut input = if more && index == last { &behind[..] } else { &here[..] };
+            // What it reports was acted on when it was recorded.
+            let _ = self.session.handle_input(self.now, &mut input);
+            if is_media || is_over {
+                *byte = 0;
+            }
+        }
+        if bytes.is_empty() {
+            let mut input = if more { &[0][..] } else { &[] };
+            let _ = self.session.handle_input(self.now, &mut input);
+        }
+        blank
+    }
+}
+
+impl ProtocolEvent {
+    /// Why it ends the connection, if it is the peer's fault: an HTTP session answers that on its own.
+    pub(in crate::server) fn failure(&self) -> Option<&HttpError> {
+        match self {
+            ProtocolEvent::Refused(reason) => reason.downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
+/// Prints the lines, and reads for that what both sides say.
+struct Printer<'l> {
+    line: &'l mut dyn FnMut(&str),
+    /// Milliseconds since the beginning.
+    time: u128,
+    is_rtmp: bool,
+    received: Side,
+    sent: Side,
+    /// Where in the output the first byte is that was not printed.
+    printed: u64,
+}
+
+/// What one side of an RTMP connection says.
+struct Side {
+    decoder: ChunkDecoder,
+    /// Parts of the handshake that are still to come.
+    handshake: Vec<(usize, &'static str)>,
+    /// Bytes of the first of them that have come.
+    taken: usize,
+    is_broken: bool,
+}
+
+impl<'l> Printer<'l> {
+    fn new(
+        line: &'l mut dyn FnMut(&str),
+        session: &Session,
+        twin: Option<Session>,
+        limits: &Limits,
+        is_new: bool,
+    ) -> Self {
+        let mut received = Side::new(limits, &[(1_536, "C2"), (1_537, "C0 C1")]);
+        let mut sent = Side::new(limits, &[(3_073, "S0 S1 S2")]);
+        let mut printed = 0;
+        if !is_new {
+            received.handshake.clear();
+            sent.handshake.clear();
+            printed = session.output_ref().written();
+        }
+        if let (false, Some(Session::Rtmp(twin))) = (is_new, twin) {
+            let (decoder, chunk_size) = twin.into_framing();
+            received.decoder = decoder;
+            let mut output = Output::new();
+            ChunkEncoder::new().set_chunk_size(chunk_size, &mut output);
+            let announced = output.copy_to_bytes(output.len());
+            // It is read as the peer has read it.
+            let _ = sent.decoder.decode(&mut announced.as_ref());
+        }
+        Printer {
+            line,
+            time: 0,
+            is_rtmp: matches!(session, Session::Rtmp(_)),
+            received,
+            sent,
+            printed,
+        }
+    }
+
+    fn say(&mut self, side: &str, what: &str) {
+        let time = format!("@{}", self.time);
+        (self.line)(&format!("{time:<6} {side} {what}"));
+    }
+
+    fn received(&mut self, bytes: &[u8]) {
+        for said in self.read(bytes, true) {
+            self.say("C>", &said);
+        }
+    }
+
+    fn sent(&mut self, output: &Output) {
+        let start = self.printed.max(output.sent());
+        if output.written() <= start {
+            return;
+        }
+        let skipped = usize::try_from(start - output.sent()).unwrap_or(usize::MAX);
+        self.printed = output.written();
+        let bytes = copy(output);
+        for said in self.read(bytes.get(skipped..).unwrap_or_default(), false) {
+            self.say("S<", &said);
+        }
+    }
+
+    fn read(&mut self, bytes: &[u8], is_received: bool) -> Vec<String> {
+        match (self.is_rtmp, is_received) {
+            (true, true) => self.received.read(bytes),
+            (true, false) => self.sent.read(bytes),
+            (false, _) => text(bytes),
+        }
+    }
+}
+
+impl Side {
+    fn new(limits: &Limits, handshake: &[(usize, &'static str)]) -> Self {
+        Side {
+            decoder: ChunkDecoder::new(limits),
+            handshake: handshake.to_vec(),
+            taken: 0,
+            is_broken: false,
+        }
+    }
+
+    fn read(&mut self, mut bytes: &[u8]) -> Vec<String> {
+        let mut said = Vec::new();
+        while let Some((len, name)) = self.handshake.last().copied()
+            && !bytes.is_empty()
+        {
+            let piece = bytes.len().min(len - self.taken);
+            let (piece, rest) = bytes.split_at_checked(piece).unwrap_or_default();
+            if self.taken == 0 && piece.first() != Some(&3) && len > 1_536 {
+                said.push(format!("bytes {}", Hex(piece)));
+                self.is_broken = true;
+            }
+            bytes = rest;
+            self.taken += piece.len();
+            if self.taken == len {
+                self.taken = 0;
+                self.handshake.pop();
+                if !mem::take(&mut self.is_broken) {
+                    said.push(name.into());
+                }
+            }
+        }
+        let all = bytes;
+        while !bytes.is_empty() && !self.is_broken {
+            match self.decoder.decode(&mut bytes) {
+                Ok(Some(message)) => said.push(message.to_string()),
+                Ok(None) => {}
+                Err(_) => self.is_broken = true,
+            }
+        }
+        if self.is_broken && !all.is_empty() {
+            said.push(format!("bytes {}", Hex(all)));
+        }
+        said
+    }
+}
+
+/// Bytes of HTTP. Text is shown by the line, the rest in hexadecimal.
+fn text(bytes: &[u8]) -> Vec<String> {
+    /// Characters of a line that are shown.
+    const MAX_LINE: usize = 200;
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    let is_text = bytes
+        .iter()
+        .all(|byte| matches!(byte, b' '..=b'~' | b'\r' | b'\n' | b'\t'));
+    if !is_text {
+        return vec![format!("bytes {}", Hex(bytes))];
+    }
+    let lines = bytes.split(|byte| *byte == b'\n').map(|line| line.trim_ascii_end());
+    lines
+        .filter(|line| !line.is_empty())
+        .map(|line| String::from_utf8_lossy(line).chars().take(MAX_LINE).collect())
+        .collect()
+}
+
+/// All that waits in `output`.
+fn copy(output: &Output) -> Vec<u8> {
+    let mut slices = vec![IoSlice::new(&[]); output.segments()];
+    let count = output.chunks_vectored(&mut slices);
+    slices
+        .iter()
+        .take(count)
+        .flat_map(|slice| slice.iter().copied())
+        .collect()
+}
+
+/// What the session reported, if it is worth a line.
+fn report(event: &ProtocolEvent) -> Option<String> {
+    Some(match event {
+        ProtocolEvent::Connected(connect) => {
+            format!("Connected app={} flashVer={:?}", connect.app, connect.flash_ver)
+        }
+        ProtocolEvent::PublishRequested(publish) => {
+            let target = &publish.target;
+            format!(
+                "PublishRequested {} query={:?} msid={}",
+                target.key, target.query, publish.stream
+            )
+        }
+        ProtocolEvent::PlayRequested(play) => {
+            let target = &play.target;
+            format!(
+                "PlayRequested {} query={:?} msid={}",
+                target.key, target.query, play.stream
+            )
+        }
+        ProtocolEvent::Frame { stream, frame } => format!("Frame {} msid={stream}", describe_frame(frame)),
+        ProtocolEvent::MetadataCleared { stream } => format!("MetadataCleared msid={stream}"),
+        ProtocolEvent::PlayControl { stream, control } => format!("PlayControl {control:?} msid={stream}"),
+        ProtocolEvent::PublishEnded { stream, cause } => format!("PublishEnded ({cause}) msid={stream}"),
+        ProtocolEvent::PlayEnded { stream, cause } => format!("PlayEnded ({cause}) msid={stream}"),
+        ProtocolEvent::Refused(reason) => format!("error: {reason}"),
+        ProtocolEvent::Anomaly(anomaly) => format!("{anomaly:?}"),
+        ProtocolEvent::Answered | ProtocolEvent::Nothing => return None,
+    })
+}
+
+fn describe_frame(frame: &Frame) -> String {
+    let (kind, class, time) = (frame.kind, frame.class, frame.timestamp);
+    match kind {
+        FrameKind::Data => format!("{kind:?} {class:?} {time} {}", Values(&frame.payload)),
+        FrameKind::Audio | FrameKind::Video => format!("{kind:?} {class:?} {time} {}", Hex(&frame.payload)),
+    }
+}
+
+fn describe(told: &Told) -> String {
+    match told {
+        Told::AcceptPublish(_) | Told::AcceptPlay(_) => "accept".into(),
+        Told::Reject { refusal, .. } => format!("reject ({})", refusal.reason()),
+        Told::Deny { reason, .. } => format!("deny {reason:?}"),
+        Told::PublishNotify(_) => "publish_notify".into(),
+        Told::EndPlay { stream, cause } => format!("end_play ({cause}) msid={stream}"),
+        Told::EndPublish { stream, refusal, .. } => format!("end_publish ({}) msid={stream}", refusal.reason()),
+        Told::Close => "close".into(),
+    }
+}
+
+/// The state of a session, and back.
+impl Session {
+    /// JSON. `None` while something is under way that it would leave out.
+    pub(super) fn state(&self) -> Option<Vec<u8>> {
+        match self {
+            Session::Rtmp(session) if session.is_at_rest() => serde_json::to_vec(session).ok(),
+            Session::Http(session) if session.is_at_rest() => serde_json::to_vec(session).ok(),
+            _ => None,
+        }
+    }
+
+    fn restore(config: &Sessions, state: &[u8]) -> Result<Session, serde_json::Error> {
+        Ok(match config {
+            Sessions::Rtmp(config) => {
+                let mut session: Box<ServerSession> = serde_json::from_slice(state)?;
+                session.set_config(config.clone());
+                Session::Rtmp(session)
+            }
+            Sessions::Http(config) => {
+                let mut session: Box<HttpSession> = serde_json::from_slice(state)?;
+                session.set_config(config.clone());
+                Session::Http(session)
+            }
+        })
+    }
+
+    fn is_in_media(&self) -> bool {
+        match self {
+            Session::Rtmp(session) => session.is_in_media(),
+            Session::Http(session) => session.is_in_media(),
+            Session::Local(_) => false,
+        }
+    }
+
+    /// What the server tells it.
+    pub(in crate::server) fn tell(&mut self, now: Time, told: &Told) {
+        match told {
+            Told::AcceptPublish(request) => self.accept_publish(now, *request),
+            Told::AcceptPlay(request) => self.accept_play(now, *request),
+            Told::Reject {
+                request,
+                intent,
+                refusal,
+            } => self.reject(now, *request, *intent, *refusal),
+            Told::Deny {
+                request,
+                intent,
+                reason,
+                needs_credentials,
+            } => {
+                let denial = Denial {
+                    reason: reason.clone(),
+                    needs_credentials: *needs_credentials,
+                };
+                self.deny(now, *request, *intent, &denial);
+            }
+            Told::PublishNotify(stream) => self.publish_notify(*stream),
+            Told::EndPlay { stream, cause } => self.end_play(now, *stream, *cause),
+            Told::EndPublish { stream, refusal, cause } => self.end_publish(now, *stream, *refusal, *cause),
+            Told::Close => self.close(now),
+        }
+    }
+}
