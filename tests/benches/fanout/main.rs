@@ -26,14 +26,14 @@
 
 mod floor;
 mod load;
-mod media;
 mod nginx;
 mod options;
 mod outcome;
-mod process;
 mod progress;
 mod report;
 mod scenes;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod subject;
 
 use clap::Parser;
@@ -41,6 +41,7 @@ use options::{Cli, Load, Options, Role};
 use outcome::Outcome;
 use process::{Process, shell};
 use scenes::{Case, Row};
+use shared::{conversation, media, process};
 use std::io::{Error, Result};
 use std::process::{ExitCode, Stdio};
 

@@ -1,5 +1,6 @@
 //! The command line, ours and that of the roles in which we start ourselves again.
 
+use crate::process::Launch;
 use crate::scenes::Scene;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -67,15 +68,6 @@ pub(crate) enum Role {
     Launch(Launch),
     Load(Load),
     Floor,
-}
-
-/// Becomes another program on some of the cores.
-#[derive(Debug, Args)]
-pub(crate) struct Launch {
-    #[arg(long, value_delimiter = ',')]
-    pub(crate) cpus: Vec<usize>,
-    #[arg(last = true)]
-    pub(crate) command: Vec<String>,
 }
 
 /// Loads a server and says what came of it.

@@ -3,17 +3,16 @@
 //! It never waits in the kernel for a socket: a server would pay for each time that it wakes us. It looks at the sockets
 //! instead, at those that it follows all the time, at the others every two milliseconds, and sleeps between.
 
-mod conversation;
 mod player;
 mod publisher;
 mod socket;
 
+use crate::conversation::Conversation;
 use crate::media::{self, Pattern};
 use crate::options::{Load, Proto};
 use crate::outcome::{Measure, Outcome};
 use crate::process::{Memory, ProcessorTime, is_alive};
 use crate::progress::Progress;
-use conversation::Conversation;
 use player::{Manner, Player};
 use publisher::Publisher;
 use std::io::{Error, Result};
@@ -185,7 +184,11 @@ impl<'a> Generator<'a> {
         let server = server.ok_or_else(|| Error::other("no address for this protocol"))?;
         // Players of both protocols share each stream.
         let stream = stream(index / 2 % self.options.workload.streams.max(1));
-        Ok((server, Conversation::new(proto, &stream)))
+        let conversation = match proto {
+            Proto::Rtmp => Conversation::rtmp(&stream),
+            Proto::Flv | Proto::Mixed => Conversation::http(&stream),
+        };
+        Ok((server, conversation))
     }
 
     /// Waits until every player has a picture, but not for ever: a server that is overloaded leaves some without.

@@ -1,7 +1,7 @@
 //! A player.
 
-use super::conversation::Conversation;
 use super::socket::{self, Drained};
+use crate::conversation::Conversation;
 use crate::media::{self, Stamp};
 use headwater_core::{FrameClass, FrameKind};
 use socket2::Socket;

@@ -1,7 +1,7 @@
 //! A publisher.
 
-use super::conversation::{self, session, time};
 use super::socket;
+use crate::conversation::{self, session, time};
 use crate::media::{self, Pattern};
 
 use headwater_core::rtmp::{ClientEvent, ClientSession, Purpose};

@@ -1,6 +1,6 @@
 //! Child processes on a core of their own, and what they cost.
 
-use crate::options::Launch;
+use clap::Args;
 use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -62,6 +62,15 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Becomes another program on some of the cores.
+#[derive(Debug, Args)]
+pub(crate) struct Launch {
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) cpus: Vec<usize>,
+    #[arg(last = true)]
+    pub(crate) command: Vec<String>,
 }
 
 /// The role between us and a child: sets what a process can only set for itself, and becomes the child. Returns only if

@@ -1,7 +1,6 @@
 //! What a player says and hears, whatever it speaks.
 
-use crate::media;
-use crate::options::Proto;
+use super::media;
 use bytes::Buf;
 use headwater_core::flv::{FlvItem, FlvReader};
 use headwater_core::rtmp::chunk::ChunkEncoder;
@@ -12,7 +11,7 @@ use std::io::{Error, ErrorKind, Result};
 use std::sync::Arc;
 
 /// One side of a connection that plays, as bytes in and bytes out.
-pub(super) enum Conversation {
+pub(crate) enum Conversation {
     Rtmp(Box<ClientSession>),
     Http(Box<Http>),
     /// FLV without anything around it, from the bare loop.
@@ -20,7 +19,7 @@ pub(super) enum Conversation {
 }
 
 /// A chunked response with FLV in it.
-pub(super) struct Http {
+pub(crate) struct Http {
     request: Output,
     place: Place,
     /// The end of the line being read.
@@ -39,28 +38,27 @@ enum Place {
 }
 
 impl Conversation {
-    pub(super) fn new(proto: Proto, stream: &str) -> Self {
-        match proto {
-            Proto::Rtmp => Conversation::Rtmp(Box::new(session(Purpose::Play, stream))),
-            Proto::Flv | Proto::Mixed => {
-                let mut request = Output::new();
-                request.write(format!("GET /live/{stream} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
-                Conversation::Http(Box::new(Http {
-                    request,
-                    place: Place::StatusLine,
-                    line: Vec::new(),
-                    flv: FlvReader::new(&Limits::default()),
-                }))
-            }
-        }
+    pub(crate) fn rtmp(stream: &str) -> Self {
+        Conversation::Rtmp(Box::new(session(Purpose::Play, stream)))
     }
 
-    pub(super) fn bare() -> Self {
+    pub(crate) fn http(stream: &str) -> Self {
+        let mut request = Output::new();
+        request.write(format!("GET /live/{stream} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
+        Conversation::Http(Box::new(Http {
+            request,
+            place: Place::StatusLine,
+            line: Vec::new(),
+            flv: FlvReader::new(&Limits::default()),
+        }))
+    }
+
+    pub(crate) fn bare() -> Self {
         Conversation::Bare(Box::new(FlvReader::new(&Limits::default())))
     }
 
     /// What to send, if anything.
-    pub(super) fn output(&mut self) -> Option<&mut Output> {
+    pub(crate) fn output(&mut self) -> Option<&mut Output> {
         let output = match self {
             Conversation::Rtmp(session) => session.output(),
             Conversation::Http(http) => &mut http.request,
@@ -70,7 +68,7 @@ impl Conversation {
     }
 
     /// Takes what came, and hands on the frames in it.
-    pub(super) fn handle_input(&mut self, mut input: &[u8], mut on_frame: impl FnMut(&Frame)) -> Result<()> {
+    pub(crate) fn handle_input(&mut self, mut input: &[u8], mut on_frame: impl FnMut(&Frame)) -> Result<()> {
         match self {
             Conversation::Rtmp(session) => {
                 while let Some(event) = session.handle_input(time(), &mut input).map_err(invalid)? {
@@ -141,7 +139,7 @@ fn read_flv(reader: &mut FlvReader, mut input: &[u8], on_frame: &mut impl FnMut(
 }
 
 /// An RTMP session about `/live/STREAM`.
-pub(super) fn session(purpose: Purpose, stream: &str) -> ClientSession {
+pub(crate) fn session(purpose: Purpose, stream: &str) -> ClientSession {
     let request = ClientRequest {
         purpose,
         app: "live".into(),
@@ -152,12 +150,12 @@ pub(super) fn session(purpose: Purpose, stream: &str) -> ClientSession {
 }
 
 /// Writes something that a server reads and does not act on, so that it takes us to be alive.
-pub(super) fn write_sign_of_life(out: &mut Output) {
+pub(crate) fn write_sign_of_life(out: &mut Output) {
     let message = Control::Acknowledgement(0).to_message();
     ChunkEncoder::new().encode(&message, out).expect("it is short");
 }
 
-pub(super) fn time() -> Time {
+pub(crate) fn time() -> Time {
     Time::ZERO + media::now()
 }
 
