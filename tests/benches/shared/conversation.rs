@@ -1,6 +1,7 @@
 //! What a player says and hears, whatever it speaks.
 
 use super::media;
+use super::web_socket::WebSocket;
 use bytes::Buf;
 use headwater_core::flv::{FlvItem, FlvReader};
 use headwater_core::rtmp::chunk::ChunkEncoder;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 pub(crate) enum Conversation {
     Rtmp(Box<ClientSession>),
     Http(Box<Http>),
+    WebSocket(Box<WebSocket>),
     /// FLV without anything around it, from the bare loop.
     Bare(Box<FlvReader>),
 }
@@ -53,6 +55,10 @@ impl Conversation {
         }))
     }
 
+    pub(crate) fn web_socket(stream: &str) -> Self {
+        Conversation::WebSocket(Box::new(WebSocket::new(stream)))
+    }
+
     pub(crate) fn bare() -> Self {
         Conversation::Bare(Box::new(FlvReader::new(&Limits::default())))
     }
@@ -62,20 +68,34 @@ impl Conversation {
         let output = match self {
             Conversation::Rtmp(session) => session.output(),
             Conversation::Http(http) => &mut http.request,
+            Conversation::WebSocket(socket) => &mut socket.output,
             Conversation::Bare(_) => return None,
         };
         output.has_remaining().then_some(output)
     }
 
-    /// Takes what came, and hands on the frames in it.
+    /// Says goodbye, where the protocol has words for it.
+    pub(crate) fn close(&mut self) {
+        match self {
+            Conversation::Rtmp(session) => session.close(time()),
+            Conversation::WebSocket(socket) => socket.close(),
+            Conversation::Http(_) | Conversation::Bare(_) => {}
+        }
+    }
+
+    /// Takes what came, and hands on the frames in it. An end that the server announces is an error, too, of the kind
+    /// `UnexpectedEof`; one that it refuses is `ConnectionRefused`.
     pub(crate) fn handle_input(&mut self, mut input: &[u8], mut on_frame: impl FnMut(&Frame)) -> Result<()> {
         match self {
             Conversation::Rtmp(session) => {
                 while let Some(event) = session.handle_input(time(), &mut input).map_err(invalid)? {
                     match event {
                         ClientEvent::Frame(frame) => on_frame(&frame),
-                        ClientEvent::Refused { .. } | ClientEvent::Ended(_) => {
-                            return Err(Error::other(format!("{event:?}")));
+                        ClientEvent::Refused { .. } => {
+                            return Err(Error::new(ErrorKind::ConnectionRefused, format!("{event:?}")));
+                        }
+                        ClientEvent::Ended(cause) => {
+                            return Err(Error::new(ErrorKind::UnexpectedEof, cause.to_string()));
                         }
                         _ => {}
                     }
@@ -83,6 +103,7 @@ impl Conversation {
                 Ok(())
             }
             Conversation::Http(http) => http.handle_input(input, &mut on_frame),
+            Conversation::WebSocket(socket) => socket.handle_input(input, &mut on_frame),
             Conversation::Bare(flv) => read_flv(flv, input, &mut on_frame),
         }
     }
@@ -117,7 +138,7 @@ impl Place {
         let line = std::str::from_utf8(line).map_err(invalid)?;
         Ok(match self {
             Place::StatusLine if line.starts_with("HTTP/1.1 200") => Place::Fields,
-            Place::StatusLine => return Err(Error::other(line.to_owned())),
+            Place::StatusLine => return Err(Error::new(ErrorKind::ConnectionRefused, line)),
             Place::Fields if line.is_empty() => Place::ChunkSize,
             Place::Fields => Place::Fields,
             Place::ChunkSize => match usize::from_str_radix(line, 16).map_err(invalid)? {
@@ -129,7 +150,7 @@ impl Place {
     }
 }
 
-fn read_flv(reader: &mut FlvReader, mut input: &[u8], on_frame: &mut impl FnMut(&Frame)) -> Result<()> {
+pub(super) fn read_flv(reader: &mut FlvReader, mut input: &[u8], on_frame: &mut impl FnMut(&Frame)) -> Result<()> {
     while let Some(item) = reader.handle_input(&mut input).map_err(invalid)? {
         if let FlvItem::Frame(frame) = item {
             on_frame(&frame);

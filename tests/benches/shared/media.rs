@@ -20,7 +20,9 @@ const SOUND_HEAD: usize = 2;
 
 /// Marks a stamp.
 const MAGIC: [u8; 4] = *b"HWst";
-const STAMP_LEN: usize = 16;
+/// Mark, origin, number, time, and the checksum of all else in the payload.
+const STAMP_LEN: usize = SUM_AT + 8;
+const SUM_AT: usize = 20;
 
 /// One period of 2.8 Mb/s H.264 and AAC, 30 pictures a second: frames as they lie in time.
 #[derive(Debug)]
@@ -42,6 +44,8 @@ struct Slot {
 /// What a frame says about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {
+    /// Which publish of the stream it is from, if a stream is published more than once.
+    pub(crate) origin: u32,
     /// The number of the frame in its stream, from 0.
     pub(crate) sequence: u32,
     /// When it was sent, by [`now`].
@@ -88,15 +92,28 @@ impl Pattern {
 
     /// Frame `sequence`, sent `now`.
     pub(crate) fn frame(&self, sequence: u32, now: Duration) -> Frame {
+        self.frame_from(0, sequence, now)
+    }
+
+    /// Frame `sequence` of the publish `origin`, sent `now`.
+    pub(crate) fn frame_from(&self, origin: u32, sequence: u32, now: Duration) -> Frame {
         let slot = self.slot(sequence);
         let mut payload = slot.template.clone();
         let nanos = u64::try_from(now.as_nanos()).expect("less than 500 years");
-        let at = stamp_at(slot.kind);
-        payload[at..at + 4].copy_from_slice(&MAGIC);
-        payload[at + 4..at + 8].copy_from_slice(&sequence.to_be_bytes());
-        payload[at + 8..at + STAMP_LEN].copy_from_slice(&nanos.to_be_bytes());
-        let millis = u32::try_from(self.due(sequence).as_millis()).expect("less than 49 days");
-        Frame::new(slot.kind, Timestamp::from_millis(millis), Bytes::from(payload))
+        let stamp = &mut payload[stamp_at(slot.kind)..][..SUM_AT];
+        stamp[..4].copy_from_slice(&MAGIC);
+        stamp[4..8].copy_from_slice(&origin.to_be_bytes());
+        stamp[8..12].copy_from_slice(&sequence.to_be_bytes());
+        stamp[12..].copy_from_slice(&nanos.to_be_bytes());
+        let at = stamp_at(slot.kind) + SUM_AT;
+        let sum = checksum(&payload[..at], &payload[at + 8..]);
+        payload[at..at + 8].copy_from_slice(&sum.to_be_bytes());
+        Frame::new(slot.kind, self.timestamp(sequence), Bytes::from(payload))
+    }
+
+    /// The timestamp of frame `sequence`, as its publisher gives it.
+    pub(crate) fn timestamp(&self, sequence: u32) -> Timestamp {
+        Timestamp::from_millis(u32::try_from(self.due(sequence).as_millis()).expect("less than 49 days"))
     }
 
     fn slot(&self, sequence: u32) -> &Slot {
@@ -109,12 +126,31 @@ impl Stamp {
     pub(crate) fn of(frame: &Frame) -> Option<Stamp> {
         let stamp = frame.payload.get(stamp_at(frame.kind)..)?.first_chunk::<STAMP_LEN>()?;
         let (magic, rest) = stamp.split_first_chunk::<4>()?;
+        let (origin, rest) = rest.split_first_chunk::<4>()?;
         let (sequence, sent) = rest.split_first_chunk::<4>()?;
         (*magic == MAGIC).then_some(Stamp {
+            origin: u32::from_be_bytes(*origin),
             sequence: u32::from_be_bytes(*sequence),
             sent: Duration::from_nanos(u64::from_be_bytes(*sent.first_chunk()?)),
         })
     }
+
+    /// Whether a frame that has a stamp is as it was published, by its checksum.
+    pub(crate) fn is_intact(frame: &Frame) -> bool {
+        let (before, rest) = frame.payload.split_at(stamp_at(frame.kind) + SUM_AT);
+        rest.split_first_chunk()
+            .is_some_and(|(sum, after)| checksum(before, after) == u64::from_be_bytes(*sum))
+    }
+}
+
+/// Of two slices that are one after the other. Any change of one byte changes it, as every step is a bijection.
+fn checksum(before: &[u8], after: &[u8]) -> u64 {
+    let chunks = before.chunks(8).chain(after.chunks(8));
+    chunks.fold(before.len() as u64, |sum, chunk| {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        (sum.rotate_left(29) ^ u64::from_le_bytes(word)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    })
 }
 
 /// A clock that all processes of this machine share.
@@ -186,18 +222,41 @@ fn stamp_at(kind: FrameKind) -> usize {
 }
 
 /// Xorshift: noise that is the same every time.
-struct Noise(u64);
+#[derive(Debug, Clone)]
+pub(crate) struct Noise(u64);
 
 impl Noise {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn new(seed: u64) -> Self {
+        // Neighbouring seeds give numbers that have nothing to do with each other, and the state is never zero.
+        Noise(seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0
     }
 
-    fn between(&mut self, from: u32, to: u32) -> u32 {
+    /// A number from `from` on, below `to`.
+    pub(crate) fn between(&mut self, from: u32, to: u32) -> u32 {
         from + u32::try_from(self.next() % u64::from(to - from)).expect("less than 32 bits")
+    }
+
+    /// A time between two times.
+    pub(crate) fn time(&mut self, from: Duration, to: Duration) -> Duration {
+        let millis = |time: Duration| u32::try_from(time.as_millis()).expect("less than 49 days");
+        Duration::from_millis(self.between(millis(from), millis(to) + 1).into())
+    }
+
+    /// One of `choices`.
+    pub(crate) fn choose<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
+        &choices[usize::try_from(self.next() % choices.len() as u64).expect("it is below a length")]
+    }
+
+    /// Any bytes.
+    pub(crate) fn bytes(&mut self, len: u32) -> Vec<u8> {
+        (0..len).map(|_| self.next().to_le_bytes()[4]).collect()
     }
 
     /// Appends bytes up to `len`, without the zeros that could make a start code.

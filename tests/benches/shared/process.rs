@@ -2,12 +2,14 @@
 
 use clap::Args;
 use rustix::param::clock_ticks_per_second;
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, getrlimit, kill_process, set_parent_process_death_signal, setrlimit,
+};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::{env, fs};
 
 /// A child process; dropping it kills it.
@@ -31,12 +33,33 @@ impl Process {
         Ok(Process { child })
     }
 
+    /// Starts `command` on all of our cores, with its standard error as a pipe. It ends with us, however we end.
+    pub(crate) fn spawn_server(command: &mut Command) -> io::Result<Process> {
+        Process::spawn(command, &allowed_cpus()?, Stdio::null(), Stdio::piped())
+    }
+
+    /// The same, from a program that has no [`launch`] role. If we are killed, it stays.
+    pub(crate) fn spawn_plainly(command: &mut Command) -> io::Result<Process> {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let child = command.spawn()?;
+        Ok(Process { child })
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// The lines that it prints on standard output, if that was piped.
     pub(crate) fn lines(&mut self) -> impl Iterator<Item = String> {
+        let stdout = self.child.stdout.take().expect("it is piped");
+        BufReader::new(stdout).lines().map_while(Result::ok)
+    }
+
+    /// The lines that it prints on standard output, if that was piped, for another thread.
+    pub(crate) fn output_lines(&mut self) -> impl Iterator<Item = String> + use<> {
         let stdout = self.child.stdout.take().expect("it is piped");
         BufReader::new(stdout).lines().map_while(Result::ok)
     }
@@ -49,6 +72,18 @@ impl Process {
 
     pub(crate) fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn status(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
+    }
+
+    /// Asks it to end.
+    pub(crate) fn terminate(&self) -> io::Result<()> {
+        let id = i32::try_from(self.id()).ok().and_then(Pid::from_raw);
+        let id = id.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(kill_process(id, Signal::TERM)?)
     }
 
     pub(crate) fn succeeded(&mut self) -> bool {
@@ -93,6 +128,11 @@ pub(crate) fn launch(launch: &Launch) -> io::Error {
 pub(crate) fn allowed_cpus() -> io::Result<Vec<usize>> {
     let set = sched_getaffinity(None)?;
     Ok((0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).collect())
+}
+
+/// Gives way to other processes.
+pub(crate) fn give_way(niceness: i32) -> io::Result<()> {
+    Ok(rustix::process::nice(niceness).map(drop)?)
 }
 
 /// Lets us and our children open as many sockets as we may.
@@ -150,6 +190,16 @@ impl Memory {
             peak: field("VmHWM:")?,
         })
     }
+}
+
+/// File descriptors that a process has open.
+pub(crate) fn files(pid: u32) -> io::Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count())
+}
+
+/// Threads of a process.
+pub(crate) fn threads(pid: u32) -> io::Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{pid}/task"))?.count())
 }
 
 /// A command line that can be pasted into a shell.
