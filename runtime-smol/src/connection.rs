@@ -17,7 +17,10 @@ pub(crate) async fn accept(worker: Rc<Shared>, socket: Async<TcpListener>, proto
         let now = worker.worker().now();
         let (stream, peer) = match acceptor.check(now, accepted) {
             Accepted::Connection(stream, peer) => (stream, peer),
-            Accepted::Nothing => continue,
+            Accepted::Nothing => {
+                future::yield_now().await;
+                continue;
+            }
             Accepted::Pause(pause) => {
                 Timer::after(pause).await;
                 continue;

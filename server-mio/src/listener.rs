@@ -44,14 +44,15 @@ impl Listener {
 
     /// The next connection, if one waits.
     pub(crate) fn accept(&mut self, now: Time) -> Option<(TcpStream, SocketAddr)> {
-        while self.due <= now {
+        if self.due <= now {
             let accepted = self.socket.accept();
             if matches!(&accepted, Err(error) if error.kind() == ErrorKind::WouldBlock) {
                 self.due = Time::NEVER;
-                break;
+                return None;
             }
             match self.acceptor.check(now, accepted) {
                 Accepted::Connection(stream, peer) => return Some((stream, peer)),
+                // Others have their turn before the next.
                 Accepted::Nothing => {}
                 Accepted::Pause(pause) => self.due = now + pause,
             }

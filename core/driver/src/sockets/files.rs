@@ -2,6 +2,9 @@
 
 /// File descriptors that are not for connections, whatever the number of workers: standard streams, signals, the log.
 const RESERVED: u64 = 16;
+/// File descriptors that are not for connections, for each listener of a worker: itself, and the one that its
+/// [`Acceptor`](crate::Acceptor) keeps.
+const PER_LISTENER: u64 = 2;
 /// File descriptors that are not for connections, for each worker beside its listeners: what it waits with.
 const RESERVED_PER_WORKER: u64 = 6;
 
@@ -29,7 +32,8 @@ pub fn file_limit() -> Option<u64> {
 /// half, so that a connection too many is accepted and refused. Without a descriptor for it, it would wait unheard.
 pub(super) fn connections_per_worker(files: u64, workers: u16, listeners: usize) -> usize {
     let workers = u64::from(workers.max(1));
-    let reserved = (RESERVED + (RESERVED_PER_WORKER + listeners as u64).saturating_mul(workers)).min(files / 2);
+    let reserved =
+        (RESERVED + (RESERVED_PER_WORKER + PER_LISTENER * listeners as u64).saturating_mul(workers)).min(files / 2);
     usize::try_from((files - reserved) / workers)
         .unwrap_or(usize::MAX)
         .max(1)
@@ -42,11 +46,11 @@ mod tests {
     #[test]
     fn connections_leave_room_for_what_the_server_needs() {
         for (files, workers, connections) in [
-            (256, 1, 232),
-            (256, 2, 112),
+            (256, 1, 230),
+            (256, 2, 110),
             (40, 2, 10),
             (0, 1, 1),
-            (1 << 20, 4, 262_132),
+            (1 << 20, 4, 262_130),
         ] {
             assert_eq!(
                 connections_per_worker(files, workers, 2),

@@ -3,6 +3,9 @@
 mod files;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod low_water;
+mod shortage;
+
+pub(crate) use shortage::{Shortage, shortage};
 
 pub use files::{file_limit, raise_file_limit};
 
