@@ -58,6 +58,8 @@ struct Wire {
     is_finished: bool,
     /// Whether the connection has failed.
     is_reset: bool,
+    /// The system's code of the error that reads and writes end with.
+    fault: Option<i32>,
     /// Whether that was told to a shard that may not be reading.
     is_reset_told: bool,
     /// Whether the server is told that it may read.
@@ -94,6 +96,7 @@ impl Default for Wire {
             incoming: VecDeque::new(),
             is_finished: false,
             is_reset: false,
+            fault: None,
             is_reset_told: false,
             is_reported: true,
             outgoing: Vec::new(),
@@ -123,6 +126,11 @@ impl Wire {
         )
     }
 
+    fn check(&self) -> io::Result<()> {
+        self.fault
+            .map_or(Ok(()), |code| Err(io::Error::from_raw_os_error(code)))
+    }
+
     fn has_news(&self) -> bool {
         self.is_ready() != (false, false) || self.is_reset && !self.is_reset_told
     }
@@ -136,6 +144,7 @@ impl Wire {
 impl Socket for MemorySocket {
     fn read(&self, scratch: &mut [u8]) -> io::Result<usize> {
         let mut wire = self.0.borrow_mut();
+        wire.check()?;
         let len = wire.incoming.len().min(scratch.len()).min(wire.max_read);
         if len > 0 {
             for (place, byte) in scratch.iter_mut().zip(wire.incoming.drain(..len)) {
@@ -155,6 +164,7 @@ impl Socket for MemorySocket {
 
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut wire = self.0.borrow_mut();
+        wire.check()?;
         if wire.is_reset {
             return Err(ErrorKind::ConnectionReset.into());
         }
@@ -236,6 +246,11 @@ impl Peer {
     /// One write of the server takes so many bytes at the most. At least 1; without a limit at first.
     pub fn set_max_write(&self, bytes: usize) {
         self.wire.borrow_mut().max_write = bytes.max(1);
+    }
+
+    /// From now on reads and writes fail with the error that the system calls `code`, or do not any more.
+    pub fn set_fault(&self, code: Option<i32>) {
+        self.wire.borrow_mut().fault = code;
     }
 
     /// Whether the worker is told that there is something to read, as it is at first. If not, it finds it only by looking:

@@ -1,8 +1,10 @@
 //! One thread's part of the server: its state machine, its sockets, and the order in which they are served.
 
 mod deferred;
+mod shortages;
 
 use crate::DRAIN_TIMEOUT;
+use crate::sockets::shortage;
 use bytes::Buf;
 use core::mem;
 use core::net::SocketAddr;
@@ -11,6 +13,7 @@ use headwater_core::server::{
     Action, Answer, ConnectionId, Event, Protocol, Question, Refused, Server, ShardId, ShardMessage, Ticket,
 };
 use headwater_core::{Output, Time};
+use shortages::Shortages;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
 use std::time::Duration;
@@ -23,13 +26,14 @@ pub trait Socket {
     /// Reads into `scratch`, also if nothing was reported; 0 means that the peer has closed its sending side.
     ///
     /// # Errors
-    /// [`ErrorKind::WouldBlock`] if nothing is there yet. Any other error is the end of the connection.
+    /// [`ErrorKind::WouldBlock`] if nothing is there yet. A want of memory, as the system's error code tells, is waited out; any
+    /// other error is the end of the connection.
     fn read(&self, scratch: &mut [u8]) -> io::Result<usize>;
 
     /// Writes what the kernel takes of `slices`, one after the other.
     ///
     /// # Errors
-    /// [`ErrorKind::WouldBlock`] if the kernel takes nothing now. Any other error is the end of the connection.
+    /// [`ErrorKind::WouldBlock`] if the kernel takes nothing now. Else as [`read`](Self::read).
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 
     /// Tells the peer that nothing more will come. What was written before still arrives.
@@ -93,6 +97,7 @@ pub struct Shard<S> {
     yields_until: Time,
     /// Connections that are read seldom.
     deferred: DeferredReads,
+    shortages: Shortages,
     /// What the server asks, until somebody takes it.
     questions: VecDeque<(Ticket, Question)>,
     /// Connections of the program's own that have something to take, until somebody takes them.
@@ -116,6 +121,8 @@ struct Connection<S> {
     is_read_queued: bool,
     is_yielding: bool,
     is_blocked: bool,
+    /// Whether it is not to be used for now, for want of memory.
+    is_short: bool,
     has_hung_up: bool,
 }
 
@@ -154,6 +161,7 @@ impl<S: Socket> Shard<S> {
             yield_queue: VecDeque::new(),
             yields_until: Time::ZERO,
             deferred: DeferredReads::default(),
+            shortages: Shortages::default(),
             questions: VecDeque::new(),
             locals: VecDeque::new(),
             is_busy: false,
@@ -185,6 +193,7 @@ impl<S: Socket> Shard<S> {
             is_read_queued: false,
             is_yielding: false,
             is_blocked: false,
+            is_short: false,
             has_hung_up: false,
         };
         if self.connections.len() <= id.index() {
@@ -281,10 +290,15 @@ impl<S: Socket> Shard<S> {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         let drain = self.drain_until.filter(|_| !self.is_drained());
-        [self.server.poll_timeout(), self.deferred.poll_timeout(), drain]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.server.poll_timeout(),
+            self.deferred.poll_timeout(),
+            self.shortages.poll_timeout(),
+            drain,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// The time has come. Too early does nothing.
@@ -299,6 +313,14 @@ impl<S: Socket> Shard<S> {
                 connection.enqueue_read(&mut self.read_queue);
             }
         });
+        for id in self.shortages.take_due(now) {
+            if let Some(connection) = find(&mut self.connections, id) {
+                connection.is_short = false;
+                connection.update_interest(now, &mut self.server);
+                connection.enqueue_read(&mut self.read_queue);
+            }
+            self.enqueue(id);
+        }
         let is_late = self.drain_until.is_some_and(|until| until <= now);
         if is_late && !self.is_drained() {
             warn!("connections are cut off at the end of the drain time");
@@ -405,7 +427,7 @@ impl<S: Socket> Shard<S> {
     /// Puts a connection at the end of the queue, unless it is there or waits for its socket. Returns whether it is
     /// there.
     fn enqueue(&mut self, id: ConnectionId) -> bool {
-        let Some(connection) = find(&mut self.connections, id).filter(|connection| !connection.is_blocked) else {
+        let Some(connection) = find(&mut self.connections, id).filter(|it| !it.is_blocked && !it.is_short) else {
             return false;
         };
         if !mem::replace(&mut connection.is_queued, true) {
@@ -494,6 +516,10 @@ impl<S: Socket> Shard<S> {
                 len
             }
             Err(error) if is_temporary(&error) => 0,
+            Err(error) if shortage(&error).is_some() => {
+                connection.wait_for_memory(now, &mut self.shortages);
+                0
+            }
             Err(_) => {
                 self.server.handle_reset(now, id);
                 0
@@ -535,6 +561,8 @@ impl<S: Socket> Shard<S> {
                 Err(error) => {
                     if error.kind() == ErrorKind::WouldBlock {
                         connection.is_blocked = true;
+                    } else if shortage(&error).is_some() {
+                        connection.wait_for_memory(now, &mut self.shortages);
                     } else {
                         self.server.handle_reset(now, id);
                     }
@@ -565,6 +593,13 @@ impl<S: Socket> Connection<S> {
         }
     }
 
+    /// It is left alone for a moment.
+    fn wait_for_memory(&mut self, now: Time, shortages: &mut Shortages) {
+        if !mem::replace(&mut self.is_short, true) {
+            shortages.insert(now, self.id);
+        }
+    }
+
     /// What it sends from now on may wait.
     fn defer(&mut self, now: Time, deferred: &mut DeferredReads) {
         deferred.insert(now, self.id);
@@ -584,7 +619,7 @@ impl<S: Socket> Connection<S> {
     fn update_interest(&mut self, now: Time, server: &mut Server) {
         let wants_input = server.wants_input(self.id);
         let interest = Interest {
-            read: wants_input && !self.is_yielding,
+            read: wants_input && !self.is_yielding && !self.is_short,
             write: self.is_blocked,
         };
         if self.interest != interest {

@@ -181,6 +181,74 @@ fn a_failed_socket_is_closed_and_no_other() {
     assert!(!other.is_closed());
 }
 
+/// `ENOMEM`, which is the same everywhere.
+const ENOMEM: i32 = 12;
+
+/// Tries a socket that fails again and again, for half a second and longer.
+fn wait_in_vain(shard: &mut MemoryWorker, peer: &Peer) {
+    let mut now = Time::ZERO;
+    for _ in 0..20 {
+        assert_eq!(
+            peer.interest(),
+            Interest::NONE,
+            "the kernel would say that it is ready, without end"
+        );
+        let due = shard.poll_timeout().unwrap();
+        assert!(due > now, "that would spin");
+        now = due;
+        shard.handle_timeout(now);
+        while shard.turn(now, |_, _| ()) {}
+    }
+    assert!(now >= Time::from_millis(500) && !peer.is_closed());
+}
+
+#[test]
+fn a_write_without_memory_is_tried_again() {
+    let mut shard = new_shard();
+    let peer = connect(&mut shard);
+    peer.set_window(0);
+    receive(&mut shard, &peer, &request());
+    peer.set_window(usize::MAX);
+    peer.set_fault(Some(ENOMEM));
+    shard.writable(peer.id());
+    finish_turn(&mut shard);
+    wait_in_vain(&mut shard, &peer);
+    peer.set_fault(None);
+    let due = shard.poll_timeout().unwrap();
+    shard.handle_timeout(due);
+    finish_turn(&mut shard);
+    assert_eq!(peer.take(), answer(&[]));
+}
+
+#[test]
+fn a_read_without_memory_is_tried_again() {
+    let mut shard = new_shard();
+    let peer = connect(&mut shard);
+    peer.set_fault(Some(ENOMEM));
+    receive(&mut shard, &peer, &request());
+    wait_in_vain(&mut shard, &peer);
+    peer.set_fault(None);
+    let due = shard.poll_timeout().unwrap();
+    shard.handle_timeout(due);
+    finish_turn(&mut shard);
+    assert_eq!(peer.take(), answer(&[]));
+}
+
+#[test]
+fn a_peer_that_leaves_while_memory_is_short_is_closed() {
+    let mut shard = new_shard();
+    let peer = connect(&mut shard);
+    peer.set_fault(Some(ENOMEM));
+    receive(&mut shard, &peer, &request());
+    peer.set_fault(None);
+    peer.reset();
+    shard.hung_up(Time::ZERO, peer.id());
+    let due = shard.poll_timeout().unwrap();
+    shard.handle_timeout(due);
+    finish_turn(&mut shard);
+    assert!(peer.is_closed());
+}
+
 #[test]
 fn a_hang_up_ends_a_connection_that_is_not_read() {
     let mut shard = new_shard();
