@@ -482,7 +482,7 @@ fn assert_same_frames(received: &[Frame], published: &[Frame]) {
 /// With more connections than file descriptors, those that are there go on, the others are refused instead of left to wait,
 /// and new ones come in when old ones leave.
 fn running_out_of_file_descriptors_is_survived(runtime: Runtime) {
-    let server = runtime.start_after("ulimit -n 256");
+    let server = runtime.start_after("ulimit -n 256", &[]);
     server.wait_for_line("the process may have few files open");
     let connections: Vec<_> = (0..300)
         .map(|_| http::connect(server.http, Ipv4Addr::LOCALHOST))
@@ -568,7 +568,7 @@ fn a_hang_up_that_was_ignored_stays_so(runtime: Runtime) {
         eprintln!("SKIPPED: only Linux tells what is ignored");
         return;
     }
-    let mut server = runtime.start_after("trap '' HUP");
+    let mut server = runtime.start_after("trap '' HUP", &[]);
     // The server does not run between the two: if it heeded the first, the second would be one too many.
     server.signal(&["STOP", "HUP", "TERM", "CONT"]);
     assert_eq!(server.wait().code(), Some(0));

@@ -25,6 +25,8 @@ struct Log {
 struct LogState {
     lines: Vec<String>,
     is_closed: bool,
+    /// Whether what comes is left in the pipe.
+    is_paused: bool,
 }
 
 /// How often to ask for what no event tells.
@@ -146,6 +148,38 @@ impl Process {
             << 10
     }
 
+    /// CPU time that its threads have used, as Linux says.
+    pub fn cpu(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("a child has its times");
+        // The name, which may have spaces, ends with the last bracket.
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        let ticks: u64 = fields
+            .skip(11)
+            .take(2)
+            .map(|ticks| ticks.parse::<u64>().expect("a number"))
+            .sum();
+        Duration::from_millis(ticks * 1_000 / rustix::param::clock_ticks_per_second())
+    }
+
+    /// How often its threads have gone to sleep, as Linux says.
+    pub fn wakeups(&self) -> u64 {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("a child has threads");
+        let count = |path: std::path::PathBuf| {
+            // One that has ended meanwhile is none.
+            let status = fs::read_to_string(path.join("status")).unwrap_or_default();
+            let count = status
+                .lines()
+                .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            count.map_or(0, |count| count.trim().parse().expect("a number"))
+        };
+        threads.flatten().map(|thread| count(thread.path())).sum()
+    }
+
+    /// Leaves what it says in the pipe, or takes it again.
+    pub fn pause_log(&self, is_paused: bool) {
+        self.log.update(|state| state.is_paused = is_paused);
+    }
+
     pub fn log(&self) -> String {
         self.log.state.lock().unwrap().lines.join("\n")
     }
@@ -182,6 +216,8 @@ impl Log {
                     let text = String::from_utf8_lossy(&line).trim_end().to_owned();
                     log.update(|state| state.lines.push(text));
                     line.clear();
+                    let state = log.state.lock().unwrap();
+                    drop(log.changed.wait_while(state, |state| state.is_paused));
                 }
                 log.update(|state| state.is_closed = true);
             }

@@ -35,10 +35,10 @@ impl Runtime {
     }
 
     /// The same, by a shell that has run `setup`, with what the process then inherits of it.
-    pub fn start_after(&self, setup: &str) -> Server {
+    pub fn start_after(&self, setup: &str, flags: &[&str]) -> Server {
         let mut command = Command::new("sh");
         command.args(["-c", &format!("{setup}; exec \"$0\" \"$@\""), self.binary]);
-        self.start_as(command, &[])
+        self.start_as(command, flags)
     }
 
     fn start_as(&self, mut command: Command, flags: &[&str]) -> Server {
@@ -123,6 +123,26 @@ impl Server {
     /// Bytes of memory that it has in use.
     pub fn memory(&self) -> usize {
         self.process.memory()
+    }
+
+    /// CPU time that it has used.
+    pub fn cpu(&self) -> Duration {
+        self.process.cpu()
+    }
+
+    /// How often its threads have gone to sleep.
+    pub fn wakeups(&self) -> u64 {
+        self.process.wakeups()
+    }
+
+    /// Takes no more lines of its log until they are wanted again.
+    pub fn pause_log(&self) {
+        self.process.pause_log(true);
+    }
+
+    /// Takes them again.
+    pub fn resume_log(&self) {
+        self.process.pause_log(false);
     }
 
     /// Sends it signals by their names, one right after the other.
