@@ -21,6 +21,7 @@ mod local;
 mod names;
 mod pages;
 mod reconfigure;
+mod resets;
 mod rtmp;
 mod shards;
 mod shares;

@@ -65,6 +65,27 @@ fn a_client_that_only_talks_ends_after_10_s() {
     assert_between(lasted, 10, 11);
 }
 
+#[test]
+fn a_peer_between_two_streams_answers_pings_or_ends_after_60_s() {
+    for answers in [false, true] {
+        let mut world = World::new(1, |_| {});
+        let mut caller = Caller::new(&mut world, 1, 1);
+        caller.call(&mut world, 1, "publish", "x");
+        caller.publish(&mut world, 1, "V A K0 a5");
+        caller.call(&mut world, 1, "closeStream", "");
+        let mut seconds = 0;
+        let lasted = world.last(caller.client, 3 * MINUTE, |world| {
+            if answers && seconds % 30 == 1 {
+                let pong = UserControl::PingResponse(7).to_message();
+                caller.send(world, 0, pong.type_id, 0, pong.payload);
+            }
+            seconds += 1;
+        });
+        let (least, most) = if answers { (180, 180) } else { (60, 61) };
+        assert_between(lasted, least, most);
+    }
+}
+
 /// What a connection says that has nothing to say: pings, acknowledgements, headers, metadata, and media without content.
 fn say_no_media(world: &mut World, caller: &mut Caller) {
     for control in [
