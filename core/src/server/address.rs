@@ -1,27 +1,32 @@
 //! Whose share something counts for.
 
 use core::fmt;
-use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// What one peer, or one household, has to itself: an IPv4 address, or an IPv6 network of 64 bits, in which a host can have
 /// as many addresses as it wants.
+///
+/// Eight bytes, since there are tables of them: the network, or the address behind [`IPV4`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Address(IpAddr);
+pub(super) struct Address(u64);
+
+/// What an IPv4 address has in place of the first half of a network: that of multicast, from where no peer comes.
+const IPV4: u64 = 0xFFFF_FFFF << 32;
 
 impl From<SocketAddr> for Address {
     fn from(peer: SocketAddr) -> Self {
         Address(match peer.ip().to_canonical() {
-            IpAddr::V4(address) => address.into(),
-            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+            IpAddr::V4(address) => IPV4 | u64::from(address.to_bits()),
+            IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
         })
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            IpAddr::V4(address) => address.fmt(f),
-            IpAddr::V6(network) => write!(f, "{network}/64"),
+        match u32::try_from(self.0 ^ IPV4) {
+            Ok(address) => Ipv4Addr::from_bits(address).fmt(f),
+            Err(_) => write!(f, "{}/64", Ipv6Addr::from_bits(u128::from(self.0) << 64)),
         }
     }
 }
