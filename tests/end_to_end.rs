@@ -494,11 +494,12 @@ fn running_out_of_file_descriptors_is_survived(runtime: Runtime) {
     };
     let deadline = Instant::now() + DEADLINE;
     let mut waiting = connections.len();
-    while waiting > 232 && Instant::now() < deadline {
+    // Three quarters of the places: those that do nothing leave some free.
+    while waiting > 153 && Instant::now() < deadline {
         waiting = connections.iter().filter(|peer| !is_refused(peer)).count();
     }
     assert!(
-        (150..=232).contains(&waiting),
+        (140..=153).contains(&waiting),
         "{waiting} of {} wait",
         connections.len()
     );

@@ -369,6 +369,7 @@ mod tests {
     use super::*;
     use crate::hooks::Hooks;
     use crate::mail;
+    use crate::sockets::Capacity;
     use crate::terms::Terms;
     use headwater_core::{StreamKey, Timestamp};
     use std::future::Future;
@@ -381,7 +382,7 @@ mod tests {
 
     fn publish() -> (Publisher, mail::Inbox) {
         let (mailbox, inbox) = mail::new();
-        let handle = Handle::new(vec![mailbox], Terms::new(&Hooks::default(), usize::MAX));
+        let handle = Handle::new(vec![mailbox], Terms::new(&Hooks::default(), Capacity::UNKNOWN));
         (handle.publish(StreamKey::new("live/x").unwrap()), inbox)
     }
 
@@ -414,7 +415,7 @@ mod tests {
     #[test]
     fn a_worker_waits_for_room_and_is_told_of_it_once() {
         let (mailbox, mut inbox) = mail::new();
-        let handle = Handle::new(vec![mailbox], Terms::new(&Hooks::default(), usize::MAX));
+        let handle = Handle::new(vec![mailbox], Terms::new(&Hooks::default(), Capacity::UNKNOWN));
         let mut events = handle.play(StreamKey::new("live/x").unwrap());
         let Some(Mail::Local(_, LocalMail::Play(_, end))) = inbox.take().next() else {
             panic!("it begins");

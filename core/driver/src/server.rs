@@ -29,7 +29,7 @@ impl Server {
             observe: config.observe.take(),
         };
         let bound = sockets::listen(&config)?;
-        let terms = Terms::new(&hooks, bound.max_connections);
+        let terms = Terms::new(&hooks, bound.capacity);
         let config = Arc::new(terms.applied_to(config.server));
         let (mailboxes, inboxes): (Vec<_>, Vec<_>) = bound.listeners.iter().map(|_| mail::new()).unzip();
         Ok(Server {

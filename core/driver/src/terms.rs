@@ -1,6 +1,7 @@
 //! What holds for every configuration of a server, whoever gives it.
 
 use crate::hooks::Hooks;
+use crate::sockets::Capacity;
 use headwater_core::server::Config;
 
 /// What the hooks and the machine of a server make of a configuration.
@@ -10,22 +11,24 @@ pub(crate) struct Terms {
     is_asked: bool,
     /// Whether somebody hears of events.
     is_observed: bool,
-    /// Connections that each worker has file descriptors for.
-    max_connections: usize,
+    /// What the process has file descriptors for.
+    capacity: Capacity,
 }
 
 impl Terms {
-    pub(crate) fn new(hooks: &Hooks, max_connections: usize) -> Self {
+    pub(crate) fn new(hooks: &Hooks, capacity: Capacity) -> Self {
         Terms {
             is_asked: hooks.authorize.is_some(),
             is_observed: hooks.observe.is_some(),
-            max_connections,
+            capacity,
         }
     }
 
     /// The configuration that comes of `config`.
     pub(crate) fn applied_to(&self, mut config: Config) -> Config {
-        config.max_connections = config.max_connections.min(self.max_connections);
+        let Capacity { connections, refused } = self.capacity;
+        config.max_connections = config.max_connections.min(connections);
+        config.max_refused_connections = config.max_refused_connections.min(refused);
         config.keeps_events |= self.is_observed;
         if self.is_asked && !config.authorize.publish && !config.authorize.play {
             (config.authorize.publish, config.authorize.play) = (true, true);
@@ -39,23 +42,28 @@ mod tests {
     use super::*;
     use crate::{Authorizer, Observer};
 
+    const FEW: Capacity = Capacity {
+        connections: 100,
+        refused: 3,
+    };
+
     #[test]
     fn hooks_are_told_and_asked_whatever_is_configured() {
         let hooks = Hooks {
             authorize: Some(Authorizer::new(|_, responder| responder.allow())),
             observe: Some(Observer::new(|_| {})),
         };
-        let config = Terms::new(&hooks, 100).applied_to(Config::default());
+        let config = Terms::new(&hooks, FEW).applied_to(Config::default());
         assert!(config.keeps_events && config.authorize.publish && config.authorize.play);
-        assert_eq!(config.max_connections, 100);
+        assert_eq!((config.max_connections, config.max_refused_connections), (100, 3));
         let mut only_publishers = Config::default();
         only_publishers.authorize.publish = true;
-        assert!(!Terms::new(&hooks, 100).applied_to(only_publishers).authorize.play);
+        assert!(!Terms::new(&hooks, FEW).applied_to(only_publishers).authorize.play);
     }
 
     #[test]
     fn without_hooks_nothing_is_kept_and_nobody_asked() {
-        let config = Terms::new(&Hooks::default(), usize::MAX).applied_to(Config::default());
+        let config = Terms::new(&Hooks::default(), Capacity::UNKNOWN).applied_to(Config::default());
         assert_eq!(config, Config::default());
     }
 }

@@ -103,12 +103,6 @@ impl Protocol {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {
-    /// The worker has as many as it may.
-    #[error("this worker has {max} connections already")]
-    Full {
-        /// The most allowed.
-        max: usize,
-    },
     /// The server is shutting down.
     #[error("shutting down")]
     ShuttingDown,

@@ -122,6 +122,14 @@ impl Server {
         {
             connection.note_agent(publish.fields.get("user-agent"));
         }
+        if let Some(connection) = self.connections.get_mut(id)
+            && let Some(excess) = connection.excess()
+        {
+            connection
+                .protocol
+                .turn_away(now, request.id(), request.intent(), excess);
+            return;
+        }
         let config = self.config.authorize;
         let intent = request.intent();
         if self.is_shutting_down || !config.asks(intent) {

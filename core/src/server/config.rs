@@ -55,8 +55,22 @@ pub struct Config {
     /// Those among them from one IPv4 address or IPv6 /64. 250: the viewers of a school behind one address who came early; it
     /// takes four such addresses to leave others no place. A connection has one place.
     pub max_waiting_players_per_address: usize,
-    /// Connections per worker. 65,536: twice what one core can serve. A change applies at once; those that are there stay.
+    /// Connections of the whole process, on all workers together. 65,536: more than a machine serves by its network; a driver
+    /// lowers it to what the process has file descriptors for. A change applies at once, as for the next four; those that are
+    /// there stay. The program's own publishes and plays count, and none of them is refused.
     pub max_connections: usize,
+    /// Those among them from one IPv4 address or IPv6 /64. No limit: a proxy has them all, and a school a thousand.
+    pub max_connections_per_address: usize,
+    /// Connections of the process that neither publish nor play, nor want to. 16,384, and never more than three quarters of the
+    /// places that others leave, so that there is always one for a newcomer. When there are more, the oldest of the address
+    /// that has most ends.
+    pub max_roleless_connections: usize,
+    /// Those among them from one IPv4 address or IPv6 /64. 2,048: a school of a thousand players that all come back at once,
+    /// or ten thousand in a second through a proxy. When there are more, the oldest ends.
+    pub max_roleless_connections_per_address: usize,
+    /// Connections of one worker that are one too many, and are answered so before they are closed, for 2 s at most. 64: some
+    /// hundred clients a second that ask at once; beyond that the oldest are closed without an answer.
+    pub max_refused_connections: usize,
 }
 
 /// Bytes of a connection's own state, and of the lists of what waits for a player: pieces of `output_high_water` in the
@@ -150,6 +164,10 @@ impl Default for Config {
             max_waiting_players: 1_000,
             max_waiting_players_per_address: 250,
             max_connections: 65_536,
+            max_connections_per_address: usize::MAX,
+            max_roleless_connections: 16_384,
+            max_roleless_connections_per_address: 2_048,
+            max_refused_connections: 64,
         }
     }
 }

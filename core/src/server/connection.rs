@@ -1,6 +1,7 @@
 //! One connection, whatever it speaks.
 
 use super::ConnectionId;
+use super::admission::Admission;
 use super::authorize::Asking;
 use super::event::{PUBLISHER_SILENCE, Peer};
 use super::half_closed::HalfClosed;
@@ -24,6 +25,9 @@ pub(super) struct Connection {
     pub(super) generation: u32,
     pub(super) peer: SocketAddr,
     pub(super) protocol: RecordedSession,
+    pub(super) admission: Admission,
+    /// Whether the registrar was told that it has a role.
+    pub(super) is_role_told: bool,
     /// One per publish or play; nearly always one.
     pub(super) roles: Vec<Role>,
     /// Whether input waits until a request is answered.
@@ -179,9 +183,14 @@ impl Connection {
         self.roles.iter().any(is_claiming)
     }
 
-    /// Whether its input waits until a request is answered or a name is had.
+    /// Whether what it has sent waits for another worker's word: whether it may stay, or have a name.
+    pub(super) fn is_kept_waiting(&self) -> bool {
+        self.admission == Admission::Awaited || self.is_claiming()
+    }
+
+    /// Whether its input waits until a request is answered, or for another worker's word.
     pub(super) fn is_paused(&self) -> bool {
-        self.protocol.is_paused() || self.is_claiming()
+        self.protocol.is_paused() || self.is_kept_waiting()
     }
 
     /// Whether it may be read. While a request or a first frame waits too, once: a peer that has left is not to be waited for.
@@ -200,7 +209,7 @@ impl Connection {
     /// the next request waiting for as long as it goes on. An RTMP request is answered soon.
     pub(super) fn reads_on(&self) -> bool {
         let asks_to_publish = self.asking().is_some_and(|it| it.intent() == Intent::Publish);
-        matches!(*self.protocol, Session::Http(_)) && !self.is_claiming() && !asks_to_publish
+        matches!(*self.protocol, Session::Http(_)) && !self.is_kept_waiting() && !asks_to_publish
     }
 
     /// When it has sent nothing for so long that it is worth a word, if it publishes.

@@ -28,6 +28,7 @@
 
 mod action;
 mod address;
+mod admission;
 mod authorize;
 mod bans;
 mod buckets;
@@ -51,6 +52,7 @@ mod reconfigure;
 pub mod record;
 mod refusal;
 mod refusals;
+mod registrar;
 mod replica;
 mod replication;
 mod routes;
@@ -77,6 +79,8 @@ use crate::hub::Hub;
 use crate::output::BufferPool;
 use crate::time::PerSecond;
 use crate::{EndCause, Output, Time};
+use admission::{Admission, Admissions};
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -93,9 +97,10 @@ use directory::Directory;
 use journal::Journal;
 use record::Recording;
 use refusal::Refusal;
+use registrar::{REGISTRAR, Registrar};
 use session::{Failure, ProtocolEvent, Shared};
 use stream::Stream;
-use tracing::{debug, warn};
+use tracing::debug;
 use work::{WorkMeter, WorkOfAll};
 
 /// How long a connection that we have ended may go on sending before its socket is dropped.
@@ -114,6 +119,9 @@ pub struct Server {
     tickets: u64,
     connections: Connections,
     work: WorkOfAll,
+    admissions: Admissions,
+    /// If that is us.
+    registrar: Option<Box<Registrar>>,
     contests: Contests,
     bans: Bans,
     journal: Journal,
@@ -148,6 +156,8 @@ impl Server {
             tickets: 0,
             connections: Connections::new(shard, shards),
             work: WorkOfAll::default(),
+            admissions: Admissions::default(),
+            registrar: (shard == REGISTRAR).then(|| Box::new(Registrar::new(&config, shards))),
             contests: Contests::default(),
             bans: Bans::default(),
             journal: Journal::new(),
@@ -197,7 +207,7 @@ impl Server {
         if connection.phase != Phase::Open {
             return;
         }
-        if connection.pending_input.is_empty() && !connection.is_claiming() {
+        if connection.pending_input.is_empty() && !connection.is_kept_waiting() {
             self.feed(now, id, input);
         } else {
             self.keep(now, id, input);
@@ -270,6 +280,7 @@ impl Server {
         self.streams.handle_timeout(now);
         self.directory.handle_timeout(now);
         self.review_contests(now);
+        self.expire_refused(now);
         self.journal.handle_timeout(now);
         while let Some(id) = self.connections.pop_due(now) {
             self.connections.touch(id);
@@ -340,11 +351,18 @@ impl Server {
             }
             return Some(action);
         }
-        let id = ConnectionId::from_token(self.streams.poll_wake()?);
-        if let Some(connection) = self.connections.get_mut(id) {
-            connection.is_waking = true;
+        if let Some(token) = self.streams.poll_wake() {
+            let id = ConnectionId::from_token(token);
+            if let Some(connection) = self.connections.get_mut(id) {
+                connection.is_waking = true;
+            }
+            return Some(Action::Wake(id));
         }
-        Some(Action::Wake(id))
+        // Once all else is done, so that it is many changes in one message.
+        if self.send_changes() {
+            return self.actions.pop_front();
+        }
+        None
     }
 
     /// The next event, in order, if [`Config::keeps_events`] says that they are kept.
@@ -360,6 +378,7 @@ impl Server {
             self.streams.poll_timeout(),
             self.directory.poll_timeout(),
             self.contests.poll_timeout(),
+            self.admissions.poll_timeout(),
             self.journal.poll_timeout(),
         ]
         .into_iter()
@@ -387,8 +406,11 @@ impl Server {
     /// Counters since the start, and what there is now.
     #[must_use]
     pub fn stats(&self) -> ServerStats {
+        let (counted, roleless) = self.registrar.as_ref().map_or((0, 0), |it| it.counts());
         ServerStats {
             connections: self.connections.len(),
+            counted,
+            roleless,
             streams: self.streams.len(),
             names: self.directory.len(),
             ..self.stats
@@ -408,28 +430,21 @@ impl Server {
         if self.is_shutting_down {
             return Err(Refused::ShuttingDown);
         }
-        if self.connections.len() >= self.config.max_connections {
-            self.stats.refused += 1;
-            // What fills a worker up is not to fill the log up as well.
-            if let Some(times) = self.journal.full.note(now) {
-                warn!(%peer, max = self.config.max_connections, times, "connections refused: the worker is full");
-            }
-            return Err(Refused::Full {
-                max: self.config.max_connections,
-            });
-        }
         self.seed = self
             .seed
             .wrapping_mul(0x5851_F42D_4C95_7F2D)
             .wrapping_add(0x1405_7B7E_F767_814F);
         let session = session(&self.shared, self.seed);
         let session = self.shared.recorded(session, now, self.seed);
+        let admission = self.admission();
         let id = self.connections.insert(|generation| Connection {
             generation,
             peer,
             protocol: session,
+            admission,
+            is_role_told: false,
             roles: Vec::new(),
-            is_input_paused: false,
+            is_input_paused: admission == Admission::Awaited,
             pending_input: Vec::new(),
             half_closed: None,
             armed: Time::NEVER,
@@ -453,6 +468,7 @@ impl Server {
             let peer = connection.peer(id);
             self.report(now, Event::Connected { peer });
         }
+        self.note_arrival(now, id);
         Ok(id)
     }
 
@@ -556,14 +572,7 @@ impl Server {
         match event {
             ProtocolEvent::Frame { stream, frame } => self.publish_frame(now, id, stream, frame),
             ProtocolEvent::MetadataCleared { stream } => self.clear_metadata(now, id, stream),
-            ProtocolEvent::Connected(connect) => {
-                let is_asked_for = self.config.authorize.publish || self.config.authorize.play;
-                if let Some(connection) = self.connections.get_mut(id) {
-                    let said = connection.said.get_or_insert_default();
-                    said.agent.clone_from(&connect.flash_ver);
-                    said.connect = is_asked_for.then_some(connect);
-                }
-            }
+            ProtocolEvent::ConnectRequested { request, connect } => self.welcome(now, id, request, connect),
             ProtocolEvent::PublishRequested(publish) => self.authorize(now, id, Request::Publish(publish)),
             ProtocolEvent::PlayRequested(play) => self.authorize(now, id, Request::Play(play)),
             ProtocolEvent::PlayControl { stream, control } => self.control_play(now, id, stream, control),
@@ -633,6 +642,7 @@ impl Server {
     /// Brings a connection that may have changed up to date: goes on with the input that waited for an answer, asks for its
     /// output to be written and its socket to be read again, arms its deadline.
     fn visit(&mut self, now: Time, id: ConnectionId) {
+        self.note_role(id);
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
@@ -716,6 +726,8 @@ impl Server {
 
     /// The driver has been told to drop the socket: the identifier is dead.
     fn forget(&mut self, id: ConnectionId) {
+        self.note_departure(id);
+        self.take_verdicts(self.now);
         if let Some(connection) = self.connections.get_mut(id) {
             self.buffer_pool.release(connection.protocol.output());
             self.connections.remove(id);

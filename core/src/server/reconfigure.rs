@@ -12,7 +12,7 @@ impl Server {
     /// Goes on with another configuration, which all shards are to be given. Nobody is ended by it: each field of [`Config`]
     /// says what a change applies to.
     pub fn reconfigure(&mut self, now: Time, config: Arc<Config>) {
-        self.advance(now);
+        let now = self.advance(now);
         let records = self
             .shared
             .records
@@ -23,10 +23,14 @@ impl Server {
             self.shared.records = records;
         }
         self.directory.set_grace(config.grace);
+        if let Some(registrar) = &mut self.registrar {
+            registrar.set_bounds(&config);
+        }
         if !config.keeps_events {
             self.events.clear();
         }
         self.config = config;
+        self.work_off(now);
     }
 }
 

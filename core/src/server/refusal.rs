@@ -31,7 +31,31 @@ pub(super) enum Refusal {
     Banned {
         left: Duration,
     },
+    /// There is one too many.
+    Excess(Excess),
     ShuttingDown,
+}
+
+/// What there is too much of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
+pub(super) enum Excess {
+    Connections,
+    /// Connections from the address.
+    OfAddress,
+    /// Connections that neither publish nor play.
+    Roleless,
+}
+
+impl Excess {
+    /// In words that say nothing about others.
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Excess::Connections => "too many connections",
+            Excess::OfAddress => "too many connections from one address",
+            Excess::Roleless => "too many connections that neither publish nor play",
+        }
+    }
 }
 
 impl Refusal {
@@ -47,6 +71,7 @@ impl Refusal {
             Refusal::Expired => "the permission has ended",
             Refusal::Kicked => "an operator has ended it",
             Refusal::Banned { .. } => "an operator has closed the stream for a while",
+            Refusal::Excess(excess) => excess.reason(),
             Refusal::ShuttingDown => "the server is shutting down",
         }
     }
@@ -59,6 +84,10 @@ pub(super) fn rtmp_status(refusal: Refusal, intent: Intent) -> Status {
         Refusal::Crowded => StatusCode::PlayFailed,
         Refusal::TooOften | Refusal::Flapping => StatusCode::PublishFailed,
         Refusal::Expired | Refusal::Kicked | Refusal::Banned { .. } => denied(intent),
+        Refusal::Excess(_) => match intent {
+            Intent::Publish => StatusCode::PublishFailed,
+            Intent::Play => StatusCode::PlayFailed,
+        },
         Refusal::ShuttingDown => StatusCode::ConnectAppShutdown,
     };
     Status::new(code, refusal.reason())
@@ -79,6 +108,6 @@ pub(super) fn http_status(refusal: Refusal) -> HttpStatus {
         Refusal::TooOften => HttpStatus::TooManyRequests,
         Refusal::Flapping => HttpStatus::BadRequest,
         Refusal::Expired | Refusal::Kicked | Refusal::Banned { .. } => HttpStatus::Forbidden,
-        Refusal::Crowded | Refusal::ShuttingDown => HttpStatus::ServiceUnavailable,
+        Refusal::Crowded | Refusal::Excess(_) | Refusal::ShuttingDown => HttpStatus::ServiceUnavailable,
     }
 }

@@ -4,13 +4,14 @@ use super::Protocol;
 use super::local::Local;
 use super::question::{Denial, Intent};
 use super::record::{RecordedSession, Recorder, Records, Sessions};
-use super::refusal::{Refusal, denied, http_status, rtmp_status};
+use super::refusal::{Excess, Refusal, denied, http_status, rtmp_status};
 use super::routes::from_http;
 use crate::flv::TagFlags;
 use crate::http::{HeaderFields, HttpConfig, HttpError, HttpSession, StatusCode as HttpStatus, Transport};
 use crate::hub::{ChannelConfig, Tracks};
 use crate::rtmp::{
     Anomaly, Connect, Event, MessageStreamId, PlayControl, ProtocolError, ServerSession, SessionConfig, Status,
+    StatusCode,
 };
 use crate::{EndCause, Frame, FrameAt, Output, RequestId, StateError, StreamKey, Target, Time};
 use alloc::boxed::Box;
@@ -95,8 +96,11 @@ impl Shared {
 /// What a session reports.
 #[derive(Debug)]
 pub(super) enum ProtocolEvent {
-    /// An RTMP peer has said who it is, and is welcome.
-    Connected(Box<Connect>),
+    /// An RTMP peer has said who it is.
+    ConnectRequested {
+        request: RequestId,
+        connect: Box<Connect>,
+    },
     PublishRequested(PublishRequest),
     PlayRequested(PlayRequest),
     Frame {
@@ -212,9 +216,7 @@ impl Session {
 
     pub(super) fn handle_input(&mut self, now: Time, input: &mut &[u8]) -> Result<Option<ProtocolEvent>, Failure> {
         Ok(match self {
-            Session::Rtmp(session) => session
-                .handle_input(now, input)?
-                .map(|event| from_rtmp(session, now, event)),
+            Session::Rtmp(session) => session.handle_input(now, input)?.map(from_rtmp),
             Session::Http(session) => session
                 .handle_input(now, input)?
                 .map(|event| from_http(session, now, event)),
@@ -224,7 +226,7 @@ impl Session {
 
     pub(super) fn handle_eof(&mut self, now: Time) -> Result<Option<ProtocolEvent>, Failure> {
         Ok(match self {
-            Session::Rtmp(session) => session.handle_eof(now)?.map(|event| from_rtmp(session, now, event)),
+            Session::Rtmp(session) => session.handle_eof(now)?.map(from_rtmp),
             Session::Http(session) => session.handle_eof(now)?.map(|event| from_http(session, now, event)),
             Session::Local(local) => local.handle_eof(),
         })
@@ -232,7 +234,7 @@ impl Session {
 
     pub(super) fn handle_timeout(&mut self, now: Time) -> Result<Option<ProtocolEvent>, Failure> {
         Ok(match self {
-            Session::Rtmp(session) => session.handle_timeout(now)?.map(|event| from_rtmp(session, now, event)),
+            Session::Rtmp(session) => session.handle_timeout(now)?.map(from_rtmp),
             Session::Http(session) => session.handle_timeout(now)?.map(|event| from_http(session, now, event)),
             Session::Local(_) => None,
         })
@@ -325,6 +327,30 @@ impl Session {
         }
     }
 
+    /// Turns a peer away for good: it is told why, and closed.
+    pub(super) fn turn_away(&mut self, now: Time, request: RequestId, intent: Intent, excess: Excess) {
+        if let Session::Http(session) = self {
+            session.close_after_answer();
+        }
+        self.reject(now, request, intent, Refusal::Excess(excess));
+        self.close(now);
+    }
+
+    /// Lets an RTMP peer go on that has said who it is.
+    pub(super) fn accept_connect(&mut self, now: Time, request: RequestId) {
+        if let Session::Rtmp(session) = self {
+            debug_assert_expected(session.accept(now, request));
+        }
+    }
+
+    /// Turns an RTMP peer away that has said who it is.
+    pub(super) fn reject_connect(&mut self, now: Time, request: RequestId, excess: Excess) {
+        if let Session::Rtmp(session) = self {
+            let status = Status::new(StatusCode::ConnectRejected, excess.reason());
+            debug_assert_expected(session.reject(now, request, status));
+        }
+    }
+
     /// Lets a publisher begin.
     pub(super) fn accept_publish(&mut self, now: Time, request: RequestId) {
         let result = match self {
@@ -356,7 +382,11 @@ impl Session {
             Session::Rtmp(session) => session.reject(now, request, rtmp_status(refusal, intent)),
             Session::Http(session) => {
                 let retry_after = match refusal {
-                    Refusal::Absent | Refusal::Crowded | Refusal::TooOften | Refusal::ShuttingDown => Some(RETRY_AFTER),
+                    Refusal::Absent
+                    | Refusal::Crowded
+                    | Refusal::TooOften
+                    | Refusal::Excess(_)
+                    | Refusal::ShuttingDown => Some(RETRY_AFTER),
                     Refusal::Banned { left } => Some(left),
                     Refusal::Taken
                     | Refusal::Contested
@@ -464,13 +494,9 @@ pub(super) fn debug_assert_expected(result: Result<(), StateError>) {
     );
 }
 
-fn from_rtmp(session: &mut ServerSession, now: Time, event: Event) -> ProtocolEvent {
+fn from_rtmp(event: Event) -> ProtocolEvent {
     match event {
-        Event::ConnectRequested { id, connect } => {
-            // Every application is welcome; who may publish and play is asked per stream.
-            debug_assert_expected(session.accept(now, id));
-            ProtocolEvent::Connected(connect)
-        }
+        Event::ConnectRequested { id: request, connect } => ProtocolEvent::ConnectRequested { request, connect },
         Event::PublishRequested {
             id: request,
             stream,

@@ -38,6 +38,7 @@
 
 use super::address::Address;
 use super::refusal::Refusal;
+use super::registrar::{Change, Verdict};
 use super::{Action, Event, Server};
 use crate::hub::Position;
 use crate::{Frame, StreamKey, Time};
@@ -52,9 +53,19 @@ pub struct ShardId(pub u16);
 
 /// A message from one worker's [`Server`] to another's. Drivers carry it and do not look inside.
 #[derive(Debug)]
-pub struct ShardMessage {
-    pub(super) key: StreamKey,
-    pub(super) body: Body,
+pub struct ShardMessage(pub(super) Message);
+
+/// What a message is about.
+#[derive(Debug)]
+pub(super) enum Message {
+    Stream {
+        key: StreamKey,
+        body: Body,
+    },
+    /// What became of connections of the sender: for the [registrar](super::registrar).
+    Changes(Vec<Change>),
+    /// What the registrar says.
+    Verdict(Verdict),
 }
 
 /// The number of a publish among those of its name.
@@ -170,7 +181,11 @@ pub(super) fn hash_of(key: &StreamKey) -> u64 {
 impl Server {
     /// Sends `body` about `key` to `to`, which may be ourselves.
     pub(super) fn send(&mut self, to: ShardId, key: &StreamKey, body: Body) {
-        let message = ShardMessage { key: key.clone(), body };
+        self.send_message(to, Message::Stream { key: key.clone(), body });
+    }
+
+    pub(super) fn send_message(&mut self, to: ShardId, message: Message) {
+        let message = ShardMessage(message);
         if to == self.shard {
             self.inbox.push_back(message);
         } else {
@@ -185,6 +200,7 @@ impl Server {
     /// Handles what we have to tell ourselves, until there is nothing more.
     pub(super) fn deliver(&mut self, now: Time) {
         loop {
+            self.take_verdicts(now);
             while let Some((key, address)) = self.directory.poll_ended() {
                 self.report_about(now, address, Event::StreamEnded { stream: key });
             }
@@ -196,7 +212,15 @@ impl Server {
         }
     }
 
-    pub(super) fn handle_message(&mut self, now: Time, from: ShardId, ShardMessage { key, body }: ShardMessage) {
+    pub(super) fn handle_message(&mut self, now: Time, from: ShardId, ShardMessage(message): ShardMessage) {
+        match message {
+            Message::Stream { key, body } => self.handle_body(now, from, key, body),
+            Message::Changes(changes) => self.note_changes(now, from, changes),
+            Message::Verdict(verdict) => self.handle_verdict(now, verdict),
+        }
+    }
+
+    fn handle_body(&mut self, now: Time, from: ShardId, key: StreamKey, body: Body) {
         match body {
             Body::Claim { .. }
             | Body::Contested { .. }

@@ -8,6 +8,10 @@ use core::ops::AddAssign;
 pub struct ServerStats {
     /// Connections there are.
     pub connections: usize,
+    /// Connections of the whole process, as the first worker counts them for all; 0 on the others.
+    pub counted: usize,
+    /// Those among them that neither publish nor play, nor want to.
+    pub roleless: usize,
     /// Streams that have a publisher or players here.
     pub streams: usize,
     /// Names that this worker is the home of, which have a publisher, players or a grace time on any worker. So over all
@@ -15,7 +19,7 @@ pub struct ServerStats {
     pub names: usize,
     /// Connections accepted.
     pub accepted: u64,
-    /// Connections refused because the worker was full.
+    /// Connections that were one too many and told so: newcomers, and those that neither published nor played.
     pub refused: u64,
     /// Connections that broke the protocol, fell silent or took nothing.
     pub failed: u64,
@@ -46,6 +50,8 @@ impl AddAssign for ServerStats {
     fn add_assign(&mut self, other: ServerStats) {
         let ServerStats {
             connections,
+            counted,
+            roleless,
             streams,
             names,
             accepted,
@@ -63,6 +69,8 @@ impl AddAssign for ServerStats {
             slow_skips,
         } = other;
         self.connections += connections;
+        self.counted += counted;
+        self.roleless += roleless;
         self.streams += streams;
         self.names += names;
         self.accepted += accepted;

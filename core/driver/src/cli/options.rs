@@ -4,7 +4,7 @@ use super::value;
 use crate::{Config, Listen};
 use clap::{ArgAction, Parser, ValueEnum};
 use core::net::SocketAddr;
-use core::num::NonZeroU16;
+use core::num::{NonZeroU16, NonZeroUsize};
 use core::time::Duration;
 use headwater_core::http::AllowedOrigin;
 use headwater_core::server::{HttpAbsent, Takeover};
@@ -28,6 +28,14 @@ pub struct Options {
     /// Threads that share the connections [default: one per core]
     #[arg(long, value_name = "N")]
     pub workers: Option<NonZeroU16>,
+
+    /// Most connections, on all workers together [default: 65536, or what file descriptors allow]
+    #[arg(long, value_name = "N")]
+    pub max_connections: Option<NonZeroUsize>,
+
+    /// Most connections from one IPv4 address or IPv6 /64 [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub max_connections_per_address: Option<NonZeroUsize>,
 
     /// How much to log [default: the environment's RUST_LOG, else info]
     #[arg(long, value_name = "LEVEL")]
@@ -120,6 +128,12 @@ impl Options {
             workers: self.workers,
             ..Config::default()
         };
+        let set = |bound: &mut usize, flag: Option<NonZeroUsize>| *bound = flag.map_or(*bound, NonZeroUsize::get);
+        set(&mut config.server.max_connections, self.max_connections);
+        set(
+            &mut config.server.max_connections_per_address,
+            self.max_connections_per_address,
+        );
         config.server.grace = self.grace;
         config.server.http_absent = self.http_absent;
         config.server.allowed_origins.clone_from(&self.allow_origin);
@@ -168,6 +182,8 @@ mod tests {
         assert_eq!(server.http_absent, default.http_absent);
         assert_eq!(server.allowed_origins, default.allowed_origins);
         assert_eq!(server.channel, ChannelConfig::default());
+        assert_eq!(server.max_connections, default.max_connections);
+        assert_eq!(server.max_connections_per_address, default.max_connections_per_address);
     }
 
     #[test]
@@ -175,7 +191,8 @@ mod tests {
         let config = parse(
             "--address [::1]:1 --address [::1]:3 --http-address 127.0.0.1:2 --workers 3 --gop-cache off --gop-max-bytes 4K \
              --gop-max-duration 1.5 --gop-max-frames 7 --grace 500ms --takeover never --http-absent wait:3 --merge 20 \
-             --allow-origin https://a.example,http://b.example:1 --allow-origin *",
+             --allow-origin https://a.example,http://b.example:1 --allow-origin * --max-connections 90 \
+             --max-connections-per-address 8",
         )
         .unwrap()
         .config();
@@ -189,6 +206,7 @@ mod tests {
         assert_eq!(server.http_absent, HttpAbsent::Wait(Duration::from_secs(3)));
         let origins = ["https://a.example", "http://b.example:1", "*"].map(|origin| origin.parse().unwrap());
         assert_eq!(server.allowed_origins, origins);
+        assert_eq!((server.max_connections, server.max_connections_per_address), (90, 8));
         assert!(!server.channel.gop_cache);
         assert_eq!(server.channel.gop_max_bytes, 4_096);
         assert_eq!(server.channel.gop_max_duration, Duration::from_millis(1_500));
@@ -207,6 +225,7 @@ mod tests {
         for (flags, expected) in [
             ("--workers 0", "--workers"),
             ("--workers many", "--workers"),
+            ("--max-connections 0", "--max-connections"),
             ("--address nowhere", "--address"),
             ("--http-address localhost:80", "IP:PORT, [IP]:PORT or none"),
             ("--log-level loud", "off, error, warn, info, debug, trace"),

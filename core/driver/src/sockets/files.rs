@@ -7,6 +7,8 @@ const RESERVED: u64 = 16;
 const PER_LISTENER: u64 = 2;
 /// File descriptors that are not for connections, for each worker beside its listeners: what it waits with.
 const RESERVED_PER_WORKER: u64 = 6;
+/// As many as are refused at a time by default.
+const MAX_REFUSED: u64 = 64;
 
 /// Lets the process have as many files open as it may allow itself, and returns how many that is. `None` if the system
 /// does not say.
@@ -28,15 +30,40 @@ pub fn file_limit() -> Option<u64> {
     limit
 }
 
-/// The connections that each of `workers` with `listeners` may have if the process may have `files` files open: some are kept back, at most
-/// half, so that a connection too many is accepted and refused. Without a descriptor for it, it would wait unheard.
-pub(super) fn connections_per_worker(files: u64, workers: u16, listeners: usize) -> usize {
-    let workers = u64::from(workers.max(1));
-    let reserved =
-        (RESERVED + (RESERVED_PER_WORKER + PER_LISTENER * listeners as u64).saturating_mul(workers)).min(files / 2);
-    usize::try_from((files - reserved) / workers)
-        .unwrap_or(usize::MAX)
-        .max(1)
+/// What the process has file descriptors for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Capacity {
+    /// Connections on all workers together.
+    pub(crate) connections: usize,
+    /// Connections of each worker that are one too many, and are being told so.
+    pub(crate) refused: usize,
+}
+
+/// Descriptors to one of which a connection that is refused may have: a sixteenth, so that a small limit is not used up by them.
+const PER_REFUSED: u64 = 16;
+
+impl Capacity {
+    /// Whatever is configured.
+    pub(crate) const UNKNOWN: Capacity = Capacity {
+        connections: usize::MAX,
+        refused: usize::MAX,
+    };
+
+    /// Of a process that may have `files` files open and has `workers` with `listeners` each. Some are kept back, at most three
+    /// quarters, so that a connection too many is accepted and refused: without a descriptor it would wait unheard.
+    pub(super) fn of(files: u64, workers: u16, listeners: usize) -> Self {
+        let workers = u64::from(workers.max(1));
+        let refused = (files / PER_REFUSED / workers).clamp(1, MAX_REFUSED);
+        let per_worker = RESERVED_PER_WORKER + PER_LISTENER * listeners as u64 + refused;
+        let reserved = RESERVED
+            .saturating_add(per_worker.saturating_mul(workers))
+            .min(files / 4 * 3);
+        let usize = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        Capacity {
+            connections: usize(files - reserved).max(1),
+            refused: usize(refused),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -45,20 +72,23 @@ mod tests {
 
     #[test]
     fn connections_leave_room_for_what_the_server_needs() {
-        for (files, workers, connections) in [
-            (256, 1, 230),
-            (256, 2, 110),
-            (40, 2, 10),
-            (0, 1, 1),
-            (1 << 20, 4, 262_130),
+        for (files, workers, connections, refused) in [
+            (256, 1, 214, 16),
+            (256, 2, 204, 8),
+            (40, 1, 12, 2),
+            (40, 2, 10, 1),
+            (0, 1, 1, 1),
+            (4_096, 2, 3_932, 64),
+            (1 << 20, 4, 1_048_264, 64),
         ] {
+            let capacity = Capacity::of(files, workers, 2);
             assert_eq!(
-                connections_per_worker(files, workers, 2),
-                connections,
+                (capacity.connections, capacity.refused),
+                (connections, refused),
                 "{files} files, {workers} workers"
             );
         }
-        assert!(connections_per_worker(u64::MAX, 1, 2) > 1 << 31);
+        assert!(Capacity::of(u64::MAX, 1, 2).connections > 1 << 31);
     }
 
     #[test]

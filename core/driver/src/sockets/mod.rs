@@ -7,6 +7,7 @@ mod shortage;
 
 pub(crate) use shortage::{Shortage, shortage};
 
+pub(crate) use files::Capacity;
 pub use files::{file_limit, raise_file_limit};
 
 use crate::{Addresses, Config, Listen};
@@ -27,8 +28,8 @@ pub(crate) struct Bound {
     pub(crate) addresses: Addresses,
     /// Of each worker.
     pub(crate) listeners: Vec<Listeners>,
-    /// Connections that each worker has file descriptors for.
-    pub(crate) max_connections: usize,
+    /// What the process has file descriptors for.
+    pub(crate) capacity: Capacity,
 }
 
 /// Listens on all addresses, with sockets for each worker.
@@ -58,13 +59,11 @@ pub(crate) fn listen(config: &Config) -> io::Result<Bound> {
             worker.push((*protocol, socket));
         }
     }
-    let max_connections = file_limit().map_or(usize::MAX, |files| {
-        files::connections_per_worker(files, workers, listen.len())
-    });
+    let capacity = file_limit().map_or(Capacity::UNKNOWN, |files| Capacity::of(files, workers, listen.len()));
     Ok(Bound {
         addresses: Addresses { listen, workers },
         listeners,
-        max_connections,
+        capacity,
     })
 }
 

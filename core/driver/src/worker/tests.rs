@@ -1,6 +1,7 @@
 //! One worker, with sockets that are silent.
 
 use super::*;
+use crate::sockets::Capacity;
 use crate::terms::Terms;
 use crate::{Interest, mail};
 use std::io::{ErrorKind, IoSlice};
@@ -30,7 +31,7 @@ impl Socket for Silent {
 
 fn new_worker() -> (Worker<Silent>, Handle) {
     let (mailbox, inbox) = mail::new();
-    let handle = Handle::new(vec![mailbox], Terms::new(&Hooks::default(), usize::MAX));
+    let handle = Handle::new(vec![mailbox], Terms::new(&Hooks::default(), Capacity::UNKNOWN));
     let config = Arc::new(server::Config::default());
     (
         Worker::new(

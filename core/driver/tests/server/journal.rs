@@ -6,7 +6,6 @@ use headwater_core::flv::{FlvWriter, TagFlags};
 use headwater_core::rtmp::Purpose::{Play, Publish};
 use headwater_core::server::Protocol;
 use std::fmt::{Debug, Write as _};
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -153,23 +152,22 @@ fn what_was_left_out_is_told_though_nobody_is_there_any_more() {
 }
 
 #[test]
-fn a_full_worker_says_so_once_in_ten_seconds() {
+fn a_full_server_says_so_once_in_ten_seconds() {
     let lines = lines_of(|| {
         let mut world = World::new(1, |config| config.max_connections = 1);
-        world.connect(0, Protocol::Http, 1);
-        for _ in 0..25_000 {
-            let peer = (Ipv4Addr::LOCALHOST, 40_000).into();
-            assert!(
-                world.shards[0]
-                    .server_mut()
-                    .accept(world.now, Protocol::Http, peer)
-                    .is_err()
-            );
-            world.now = world.now + Duration::from_millis(1);
+        world.http_play(0, "/live/x?wait=60");
+        for _ in 0..250 {
+            world.connect(0, Protocol::Http, 2);
+            world.pass(Duration::from_millis(100));
         }
     });
-    assert_eq!(lines.len(), 3, "{lines:#?}");
-    assert!(lines[2].contains("times=10000 "), "{lines:#?}");
+    let refused: Vec<_> = lines.iter().filter(|line| line.contains("refused")).collect();
+    assert_eq!(refused.len(), 3, "{refused:#?}");
+    assert!(
+        refused[0].contains("reason=\"too many connections\" times=1 "),
+        "{refused:#?}"
+    );
+    assert!(refused[2].contains("times=100 "), "{refused:#?}");
 }
 
 #[test]

@@ -7,6 +7,7 @@
     reason = "a test"
 )]
 
+mod admission;
 mod authorize;
 mod connections;
 mod deferred;

@@ -11,7 +11,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 impl World {
     /// Gives all shards another configuration.
-    fn reconfigure(&mut self, change: impl Fn(&mut Config)) {
+    pub(super) fn reconfigure(&mut self, change: impl Fn(&mut Config)) {
         for shard in 0..self.shards.len() {
             self.reconfigure_shard(shard, &change);
         }
@@ -190,12 +190,8 @@ fn places_apply_at_once_and_nobody_loses_one() {
     }
     world.pass(SECOND * 2);
     world.reconfigure(|config| config.max_connections = 2);
-    assert!(
-        world.shards[0]
-            .server_mut()
-            .accept(world.now, Protocol::Http, ([10, 0, 0, 1], 1).into())
-            .is_err()
-    );
+    let late = world.http_play(0, "/live/x?wait=10");
+    assert_eq!(world.status(late), "HTTP/1.1 503 Service Unavailable");
     let push = old.map(|client| world.status(client));
     assert_eq!(push, ["", "", ""]);
     world.reconfigure(|_| {});

@@ -58,6 +58,13 @@ impl HttpSession {
         Ok(())
     }
 
+    /// The request that waits for its answer is the last of its connection, which closes behind that.
+    pub fn close_after_answer(&mut self) {
+        if let State::Requested { framing, .. } = &mut self.state {
+            framing.keep_alive = false;
+        }
+    }
+
     /// Asks the owner about a request. One whose method nobody knows is answered here.
     pub(super) fn handle_request(&mut self, request: Request) -> Step {
         let Request { framing, access, head } = request;

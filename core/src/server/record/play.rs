@@ -494,8 +494,8 @@ fn copy(output: &Output) -> Vec<u8> {
 /// What the session reported, if it is worth a line.
 fn report(event: &ProtocolEvent) -> Option<String> {
     Some(match event {
-        ProtocolEvent::Connected(connect) => {
-            format!("Connected app={} flashVer={:?}", connect.app, connect.flash_ver)
+        ProtocolEvent::ConnectRequested { connect, .. } => {
+            format!("ConnectRequested app={} flashVer={:?}", connect.app, connect.flash_ver)
         }
         ProtocolEvent::PublishRequested(publish) => {
             let target = &publish.target;
@@ -532,8 +532,9 @@ fn describe_frame(frame: &Frame) -> String {
 
 fn describe(told: &Told) -> String {
     match told {
-        Told::AcceptPublish(_) | Told::AcceptPlay(_) => "accept".into(),
+        Told::AcceptConnect(_) | Told::AcceptPublish(_) | Told::AcceptPlay(_) => "accept".into(),
         Told::Reject { refusal, .. } => format!("reject ({})", refusal.reason()),
+        Told::RejectConnect { excess, .. } | Told::TurnAway { excess, .. } => format!("reject ({})", excess.reason()),
         Told::Deny { reason, .. } => format!("deny {reason:?}"),
         Told::PublishNotify(_) => "publish_notify".into(),
         Told::EndPlay { stream, cause } => format!("end_play ({cause}) msid={stream}"),
@@ -579,6 +580,13 @@ impl Session {
     /// What the server tells it.
     pub(in crate::server) fn tell(&mut self, now: Time, told: &Told) {
         match told {
+            Told::AcceptConnect(request) => self.accept_connect(now, *request),
+            Told::RejectConnect { request, excess } => self.reject_connect(now, *request, *excess),
+            Told::TurnAway {
+                request,
+                intent,
+                excess,
+            } => self.turn_away(now, *request, *intent, *excess),
             Told::AcceptPublish(request) => self.accept_publish(now, *request),
             Told::AcceptPlay(request) => self.accept_play(now, *request),
             Told::Reject {

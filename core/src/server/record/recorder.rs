@@ -6,7 +6,7 @@ use crate::hub::Tracks;
 use crate::rtmp::MessageStreamId;
 use crate::server::event::Peer;
 use crate::server::question::{Denial, Intent};
-use crate::server::refusal::Refusal;
+use crate::server::refusal::{Excess, Refusal};
 use crate::server::session::{Failure, ProtocolEvent, Session};
 use crate::time::PerSecond;
 use crate::{EndCause, FrameAt, Output, RequestId, Time};
@@ -293,6 +293,25 @@ impl RecordedSession {
 
     pub(in crate::server) fn close(&mut self, now: Time) {
         self.tell(now, Told::Close);
+    }
+
+    pub(in crate::server) fn accept_connect(&mut self, now: Time, request: RequestId) {
+        self.tell(now, Told::AcceptConnect(request));
+    }
+
+    pub(in crate::server) fn reject_connect(&mut self, now: Time, request: RequestId, excess: Excess) {
+        self.tell(now, Told::RejectConnect { request, excess });
+    }
+
+    pub(in crate::server) fn turn_away(&mut self, now: Time, request: RequestId, intent: Intent, excess: Excess) {
+        self.tell(
+            now,
+            Told::TurnAway {
+                request,
+                intent,
+                excess,
+            },
+        );
     }
 
     pub(in crate::server) fn accept_publish(&mut self, now: Time, request: RequestId) {

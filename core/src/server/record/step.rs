@@ -3,7 +3,7 @@
 use crate::hub::Tracks;
 use crate::rtmp::MessageStreamId;
 use crate::server::question::Intent;
-use crate::server::refusal::Refusal;
+use crate::server::refusal::{Excess, Refusal};
 use crate::{EndCause, Frame, FrameAt, FrameKind, RequestId, Time, Timestamp};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -40,12 +40,23 @@ pub(super) enum Step<'a> {
 /// What the server told a session, beside frames.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::server) enum Told {
+    AcceptConnect(RequestId),
+    RejectConnect {
+        request: RequestId,
+        excess: Excess,
+    },
     AcceptPublish(RequestId),
     AcceptPlay(RequestId),
     Reject {
         request: RequestId,
         intent: Intent,
         refusal: Refusal,
+    },
+    /// For good: the connection closes behind the answer.
+    TurnAway {
+        request: RequestId,
+        intent: Intent,
+        excess: Excess,
     },
     Deny {
         request: RequestId,

@@ -1,0 +1,254 @@
+//! How many connections there may be, on all workers together, and what becomes of one too many.
+
+use crate::world::World;
+use headwater_core::rtmp::Purpose::{Play, Publish};
+use headwater_core::server::{Config, Protocol};
+use std::net::IpAddr;
+use std::time::Duration;
+
+const SERVED: &str = "HTTP/1.1 200 OK";
+const REFUSED: &str = "HTTP/1.1 503 Service Unavailable";
+
+/// A world with a stream, whose publisher has one of the places.
+fn world(shards: u16, change: impl FnOnce(&mut Config)) -> World {
+    let mut world = World::new(shards, change);
+    let publisher = world.http_push(0, "/live/x", 250);
+    world.push(publisher, "V A K0 a5");
+    world
+}
+
+fn count(world: &World, players: &[usize], status: &str) -> usize {
+    players.iter().filter(|player| world.status(**player) == status).count()
+}
+
+/// What all workers count, and what is there.
+fn counts(world: &World) -> (usize, usize, usize) {
+    world.servers().fold((0, 0, 0), |(counted, roleless, there), server| {
+        let stats = server.stats();
+        (
+            counted + stats.counted,
+            roleless + stats.roleless,
+            there + stats.connections,
+        )
+    })
+}
+
+#[test]
+fn exactly_as_many_are_served_as_may_be_on_any_workers() {
+    for shards in 1..=4 {
+        for seed in 1..=20 {
+            let mut world = world(shards, |config| config.max_connections = 6);
+            world.random = seed;
+            world.delivers = false;
+            // All come before a word has passed between the workers, and ask at once.
+            let players: Vec<_> = (0..12)
+                .map(|number| world.http_play(number % usize::from(shards), "/live/x"))
+                .collect();
+            world.delivers = true;
+            world.settle();
+            assert_eq!(count(&world, &players, SERVED), 5, "{shards} workers, seed {seed}");
+            assert_eq!(count(&world, &players, REFUSED), 7, "{shards} workers, seed {seed}");
+            for player in players {
+                world.reset(player);
+            }
+            world.pass(Duration::from_secs(3));
+            assert_eq!(counts(&world), (1, 0, 1), "{shards} workers, seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_place_that_is_left_is_there_for_the_next() {
+    for shards in [1, 3] {
+        let mut world = world(shards, |config| config.max_connections = 2);
+        let last = usize::from(shards) - 1;
+        let first = world.http_play(last, "/live/x");
+        let second = world.http_play(0, "/live/x");
+        world.reset(first);
+        let third = world.http_play(last, "/live/x");
+        assert_eq!(
+            [first, second, third].map(|it| world.status(it)),
+            [SERVED, REFUSED, SERVED]
+        );
+    }
+}
+
+#[test]
+fn each_protocol_hears_that_there_are_too_many() {
+    for shards in [1, 2] {
+        let mut world = world(shards, |config| config.max_connections = 1);
+        let last = usize::from(shards) - 1;
+        for purpose in [Play, Publish] {
+            let rtmp = world.rtmp(last, purpose, "live", "y", 1);
+            assert_eq!(world.heard(rtmp), "[NetConnection.Connect.Rejected]");
+            assert!(world.clients[rtmp].is_shut_down());
+        }
+        let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+        for request in [
+            "GET /live/x HTTP/1.1\r\nHost: h\r\n".into(),
+            format!("GET /live/x HTTP/1.1\r\nHost: h\r\n{upgrade}"),
+            "POST /live/y HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n".into(),
+        ] {
+            let client = world.connect(last, Protocol::Http, 1);
+            world.send(client, format!("{request}\r\n").as_bytes());
+            let answer = String::from_utf8_lossy(&world.clients[client].received).into_owned();
+            assert!(answer.starts_with(REFUSED), "{request}: {answer}");
+            assert!(answer.contains("Retry-After: 2\r\n"), "{request}: {answer}");
+            assert!(answer.contains("Connection: close\r\n"), "{request}: {answer}");
+            assert!(world.clients[client].is_shut_down(), "{request}");
+        }
+        world.pass(Duration::from_secs(3));
+        assert_eq!(counts(&world), (1, 0, 1));
+    }
+}
+
+#[test]
+fn one_too_many_that_says_nothing_is_closed_in_two_seconds() {
+    let mut world = world(2, |config| config.max_connections = 1);
+    let silent: Vec<_> = (0..100)
+        .map(|number| world.connect(number % 2, Protocol::Rtmp, 1))
+        .collect();
+    let open = |world: &World| silent.iter().filter(|it| !world.clients[**it].is_closed()).count();
+    // They are no more than may be answered, on each worker.
+    assert_eq!(open(&world), 100);
+    let more: Vec<_> = (0..100).map(|_| world.connect(1, Protocol::Rtmp, 1)).collect();
+    assert_eq!(open(&world), 50, "the oldest of that worker go first");
+    world.pass(Duration::from_millis(2_001));
+    assert_eq!(open(&world), 0);
+    assert!(more.iter().all(|it| world.clients[*it].is_closed()));
+}
+
+#[test]
+fn an_address_has_as_many_as_it_may_and_others_theirs() {
+    let mut world = world(2, |config| config.max_connections_per_address = 3);
+    let mut play = |address: &str, shard| {
+        let client = world.connect_from(shard, Protocol::Http, address.parse::<IpAddr>().unwrap());
+        world.send(client, b"GET /live/x HTTP/1.0\r\n\r\n");
+        world.status(client)
+    };
+    let crowd: Vec<_> = (0..5).map(|number| play("192.0.2.1", number % 2)).collect();
+    assert_eq!(crowd, [SERVED, SERVED, SERVED, REFUSED, REFUSED]);
+    assert_eq!(play("192.0.2.2", 0), SERVED);
+    // A network of 64 bits is one address.
+    let network: Vec<_> = (0..4)
+        .map(|host| play(&format!("2001:db8::{host}"), host % 2))
+        .collect();
+    assert_eq!(network, [SERVED, SERVED, SERVED, REFUSED]);
+    assert_eq!(play("2001:db8:0:1::1", 0), SERVED);
+}
+
+#[test]
+fn a_good_peer_joins_from_behind_an_address_of_silent_ones() {
+    for shards in [1, 2] {
+        let mut world = world(shards, |config| config.max_roleless_connections_per_address = 20);
+        let silent: Vec<_> = (0..100)
+            .map(|number| world.connect(number % usize::from(shards), Protocol::Rtmp, 9))
+            .collect();
+        let player = world.http_play(0, "/live/x");
+        assert_eq!(world.status(player), SERVED);
+        let encoder = world.rtmp(0, Publish, "live", "y", 9);
+        assert_eq!(world.heard(encoder), "[Started]");
+        world.pass(Duration::from_secs(3));
+        let open = silent.iter().filter(|it| !world.clients[**it].is_closed()).count();
+        assert!((18..=20).contains(&open), "{open} of the silent ones are left");
+        world.pass(Duration::from_secs(10));
+        assert_eq!(counts(&world), (3, 0, 3));
+    }
+}
+
+#[test]
+fn silent_peers_of_one_address_cost_no_other_its_place() {
+    let mut world = world(2, |config| config.max_connections = 400);
+    let patient = world.connect(1, Protocol::Http, 7);
+    for number in 0..1_000 {
+        world.connect(number % 2, Protocol::Rtmp, 66);
+    }
+    world.send(patient, b"GET /live/x HTTP/1.0\r\n\r\n");
+    assert_eq!(world.status(patient), SERVED);
+    let newcomers: Vec<_> = (0..90).map(|_| world.http_play(1, "/live/x")).collect();
+    assert_eq!(count(&world, &newcomers, SERVED), 90);
+}
+
+#[test]
+fn a_registrar_that_is_deaf_keeps_nobody_waiting_while_places_are_many() {
+    let mut world = world(2, |_| {});
+    world.http_play(1, "/live/x");
+    world.stopped = Some(0);
+    let player = world.http_play(1, "/live/x");
+    assert_eq!(world.status(player), SERVED);
+    world.stopped = None;
+    world.settle();
+    assert_eq!(counts(&world), (3, 0, 3));
+}
+
+#[test]
+fn the_number_of_connections_changes_at_once_and_ends_nobody() {
+    let mut world = world(2, |_| {});
+    let old: Vec<_> = (0..4).map(|number| world.http_play(number % 2, "/live/x")).collect();
+    world.reconfigure(|config| config.max_connections = 2);
+    let late = world.http_play(1, "/live/x");
+    assert_eq!(world.status(late), REFUSED);
+    assert!(old.iter().all(|it| !world.clients[*it].is_shut_down()));
+    world.reconfigure(|config| config.max_connections = 6);
+    let next = [0, 1].map(|shard| world.http_play(shard, "/live/x"));
+    assert_eq!(next.map(|it| world.status(it)), [SERVED, REFUSED]);
+}
+
+/// Peers of all kinds come and go on three workers, one of which pauses now and then, and the bounds change meanwhile.
+#[test]
+fn the_counts_are_right_whenever_all_is_quiet() {
+    for seed in 1..=30 {
+        let mut world = World::new(3, |config| config.max_connections = 30);
+        world.random = seed;
+        let mut clients: Vec<usize> = Vec::new();
+        for _ in 0..200 {
+            let shard = world.below(3);
+            let host = u8::try_from(world.below(4)).unwrap();
+            world.delivers = world.below(3) > 0;
+            world.stopped = Some(world.below(6)).filter(|shard| *shard < 3);
+            match world.below(9) {
+                0 => clients.push(world.connect(shard, Protocol::Rtmp, host)),
+                1 => clients.push(world.http_play(shard, "/live/x?wait=5")),
+                2 => clients.push(world.http_play(shard, "/live/y")),
+                3 => clients.push(world.http_push(shard, "/live/x", host)),
+                4 => clients.push(world.rtmp(shard, Play, "live", "x", host)),
+                5 => clients.push(world.rtmp(shard, Publish, "live", "z", host)),
+                6 => {
+                    let span = Duration::from_millis(world.pick() % 4_000);
+                    world.pass(span);
+                }
+                7 => {
+                    let max = 5 + world.below(40);
+                    world.reconfigure(|config| {
+                        config.max_connections = max;
+                        config.max_roleless_connections_per_address = max / 4;
+                        config.max_connections_per_address = if max.is_multiple_of(2) { max / 2 } else { usize::MAX };
+                    });
+                }
+                _ if clients.is_empty() => {}
+                _ => {
+                    let client = clients.swap_remove(world.below(clients.len()));
+                    if world.below(2) == 0 {
+                        world.reset(client);
+                    } else {
+                        world.finish(client);
+                    }
+                }
+            }
+        }
+        (world.delivers, world.stopped) = (true, None);
+        world.settle();
+        let (counted, roleless, there) = counts(&world);
+        let refused = there - counted;
+        assert!(
+            roleless <= counted && refused <= 30,
+            "seed {seed}: {counted} of {there}"
+        );
+        for client in clients {
+            world.reset(client);
+        }
+        world.pass(Duration::from_secs(60));
+        assert_eq!(counts(&world), (0, 0, 0), "seed {seed}");
+    }
+}
