@@ -28,6 +28,8 @@ pub enum EndCause {
     Expired,
     /// An operator has ended it.
     Kicked,
+    /// The server was short of memory.
+    OutOfMemory,
     /// The stream has other kinds of media than the player was told with the first bytes, or another codec than its decoder
     /// was set up for: it is to pull again.
     TracksChanged,
@@ -45,6 +47,7 @@ impl fmt::Display for EndCause {
             EndCause::Unpublished => f.write_str("unpublished"),
             EndCause::Kicked => f.write_str("kicked"),
             EndCause::TracksChanged => f.write_str("other kinds of media or another codec"),
+            EndCause::OutOfMemory => f.write_str("the server is short of memory"),
             EndCause::Expired => f.write_str("permission ended"),
             EndCause::Absent => f.write_str("no such stream"),
         }

@@ -87,6 +87,8 @@ struct Room {
     arena: Vec<u8>,
     sent: usize,
     segments: VecDeque<Segment>,
+    /// What a [`BufferPool`] has counted it with.
+    counted: usize,
 }
 
 /// Memory that outputs use in turns: one with nothing to send needs none.
@@ -100,6 +102,8 @@ struct Room {
 pub struct BufferPool {
     #[expect(clippy::vec_box, reason = "a room moves between here and an output by its pointer")]
     rooms: Vec<Box<Room>>,
+    /// Bytes of the rooms that outputs have.
+    used: usize,
 }
 
 #[derive(Debug)]
@@ -280,13 +284,21 @@ impl Output {
     /// Bytes of memory held: arena and segment storage, without what shared payloads refer to.
     #[must_use]
     pub fn held_memory(&self) -> usize {
-        self.room.as_ref().map_or(0, |room| {
-            mem::size_of::<Room>() + room.arena.capacity() + room.segments.capacity() * mem::size_of::<Segment>()
-        })
+        self.room.as_ref().map_or(0, |room| room.memory())
+    }
+
+    /// The same as its [`BufferPool`] knows it.
+    #[cfg(all(feature = "server", debug_assertions))]
+    pub(crate) fn counted_memory(&self) -> usize {
+        self.room.as_ref().map_or(0, |room| room.counted)
     }
 }
 
 impl Room {
+    fn memory(&self) -> usize {
+        mem::size_of::<Room>() + self.arena.capacity() + self.segments.capacity() * mem::size_of::<Segment>()
+    }
+
     fn clear(&mut self) {
         self.arena.clear();
         self.sent = 0;
@@ -306,24 +318,44 @@ impl BufferPool {
     /// No memory yet.
     #[must_use]
     pub const fn new() -> Self {
-        BufferPool { rooms: Vec::new() }
-    }
-
-    /// Gives room to `output`, which is about to be written to, if it has none and some is there.
-    pub fn acquire(&mut self, output: &mut Output) {
-        if output.room.is_none() {
-            output.room = self.rooms.pop();
+        BufferPool {
+            rooms: Vec::new(),
+            used: 0,
         }
     }
 
-    /// Takes the room of `output`, if nothing is in it.
+    /// Gives room to `output`, which is about to be written to, if it has none and some is there. Returns whether it had none.
+    pub fn acquire(&mut self, output: &mut Output) -> bool {
+        let is_new = output.room.is_none();
+        if is_new && let Some(room) = self.rooms.pop() {
+            self.used += room.counted;
+            output.room = Some(room);
+        }
+        is_new
+    }
+
+    /// Takes the room of `output` if nothing is in it, and counts it otherwise.
     pub fn release(&mut self, output: &mut Output) {
-        if output.is_empty()
-            && let Some(room) = output.room.take()
-            && self.rooms.len() < MAX_POOLED
-        {
-            self.rooms.push(room);
+        if !output.is_empty() {
+            if let Some(room) = &mut output.room {
+                let memory = room.memory();
+                if memory != room.counted {
+                    self.used = self.used + memory - mem::replace(&mut room.counted, memory);
+                }
+            }
+        } else if let Some(room) = output.room.take() {
+            self.used -= room.counted;
+            if self.rooms.len() < MAX_POOLED {
+                self.rooms.push(room);
+            }
         }
+    }
+
+    /// Bytes of memory that outputs have of it, or have grown beyond it, as of when each was last [released](Self::release): their
+    /// own, without what shared payloads refer to. O(1).
+    #[must_use]
+    pub const fn used_memory(&self) -> usize {
+        self.used
     }
 }
 

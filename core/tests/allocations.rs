@@ -76,9 +76,6 @@ fn kept(work: impl FnOnce()) -> usize {
 /// Frames in two seconds.
 const FRAMES: usize = 180;
 
-/// Those among them that are below the length that is queued by reference.
-const SMALL_FRAMES: usize = 60;
-
 /// Two seconds of H.264 and AAC in form, from `start` on, with a keyframe each second.
 fn two_seconds(start: u32) -> Vec<Frame> {
     let body = |head: &[u8], len: usize| Bytes::from([head, &vec![0x55; len]].concat());
@@ -362,13 +359,13 @@ fn a_frame_costs_one_more_player_nothing() {
         let (crowded, written_crowded) = cost_of_publish(40, at_once);
         assert!(written_crowded > 39 * written_alone, "the players got the frames");
         assert_eq!(crowded, alone, "of {FRAMES} messages, {at_once} at once");
-        // A buffer each, and a reference count; what is small is never cloned and has none.
-        assert_eq!(alone.allocations, 2 * FRAMES - SMALL_FRAMES);
+        // A buffer each, and a reference count with the tally of the worker's memory.
+        assert_eq!(alone.allocations, 2 * FRAMES);
     }
 }
 
 #[test]
-fn frames_in_process_cost_nothing_but_references() {
+fn frames_in_process_cost_nothing_but_a_reference_count() {
     let _turn = turn();
     let mut whole = Whole::new();
     let key = || StreamKey::new("live/cam").unwrap();
@@ -399,7 +396,8 @@ fn frames_in_process_cost_nothing_but_references() {
     });
     // The player has had the two headers as well.
     let headers = headers().iter().map(|frame| frame.payload.len()).sum::<usize>();
-    assert_eq!((cost, taken), (Cost::NOTHING, sent + headers));
+    // The count, and what says that it is the worker's.
+    assert_eq!((cost, taken), (Cost::of(FRAMES, 48 * FRAMES), sent + headers));
     assert_eq!(whole.server.poll_local(whole.now, player), None);
 }
 
@@ -555,6 +553,50 @@ fn a_player_that_reads_nothing_owns_no_payload() {
         let owned = filled / CROWD;
         assert!(owned < 9 << 10, "{protocol}: {owned} bytes for 64 KiB of output");
     }
+}
+
+#[test]
+fn a_part_of_an_aggregate_keeps_nothing_of_the_rest() {
+    let _turn = turn();
+    let mut whole = Whole::new();
+    let (publisher, _client) = whole.publish();
+    let tag = |kind: u8, time: u8, body: &[u8]| {
+        let len = (body.len() as u32).to_be_bytes();
+        [&[kind, len[1], len[2], len[3], 0, 0, time, 0, 0, 0, 0], body, &[0; 4]].concat()
+    };
+    let mut encoder = ChunkEncoder::new();
+    let mut output = Output::new();
+    encoder.set_chunk_size(ChunkSize::new(60_000).unwrap(), &mut output);
+    let mut input = take(&mut output);
+    for index in 0..100 {
+        let keyframe = tag(
+            9,
+            index,
+            if index == 0 {
+                b"\x17\x01\0\0\0K"
+            } else {
+                b"\x27\x01\0\0\0P"
+            },
+        );
+        let message = Message {
+            csid: ChunkStreamId::VIDEO,
+            msid: MessageStreamId(1),
+            type_id: MessageTypeId::AGGREGATE,
+            timestamp: Timestamp::from_millis(u32::from(index)),
+            payload: [keyframe, tag(0x55, index, &[0; 50_000])].concat().into(),
+        };
+        encoder.encode(&message, &mut output).unwrap();
+        input.extend(take(&mut output));
+    }
+    let kept = kept(|| {
+        whole.input(publisher, &[input]);
+    });
+    assert_eq!(whole.server.stats().streams, 1);
+    assert!(whole.server.streams(whole.now)[0].frames > 100);
+    assert!(
+        kept < 200_000,
+        "{kept} bytes for 100 frames of 6 bytes, which came in 5 MB"
+    );
 }
 
 /// Players of each of the streams that are to take as much memory as can be.

@@ -99,6 +99,15 @@ impl FlvReader {
         }
     }
 
+    /// Bytes of memory held, beside itself: what is there of the tag under way.
+    #[must_use]
+    pub const fn held_memory(&self) -> usize {
+        match &self.state {
+            State::Data(tag) => tag.data.capacity(),
+            _ => 0,
+        }
+    }
+
     fn step(&mut self, input: &mut &[u8]) -> Result<Option<FlvItem>, FlvError> {
         loop {
             match &mut self.state {

@@ -36,6 +36,11 @@ enum Line {
 }
 
 impl HeadReader {
+    /// Bytes of memory held, beside itself.
+    pub(super) const fn held_memory(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// Whether nothing of a head has arrived.
     pub(super) fn is_empty(&self) -> bool {
         self.buffer.is_empty()

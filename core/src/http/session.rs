@@ -311,6 +311,18 @@ impl HttpSession {
         &self.output
     }
 
+    /// Bytes of memory held, but for the output: see [`Output::held_memory`].
+    #[must_use]
+    pub fn held_memory(&self) -> usize {
+        size_of::<Self>()
+            + match &self.state {
+                State::Reading(head) => head.held_memory(),
+                State::Collecting(collector) => size_of::<Collector>() + collector.held_memory(),
+                State::Publishing(publisher) => size_of::<Publisher>() + publisher.flv.held_memory(),
+                State::Requested { .. } | State::Playing(_) | State::Closing | State::Closed => 0,
+            }
+    }
+
     /// Closes the connection in good order, as when the server stops: a play ends as with [`end_play`](Self::end_play),
     /// one that publishes or waits is told `503`. Does nothing to a session that is closing.
     pub fn close(&mut self, now: Time) {

@@ -172,13 +172,18 @@ impl Channel {
     /// sequence header if the publisher sends none. Repeated headers, and frames that no decoder can use yet, are left out.
     /// Call [`Hub::announce`](super::Hub::announce) afterwards, once for any number of frames.
     pub fn push(&mut self, now: Time, frame: Frame) {
+        self.push_as(now, frame, |frame| frame);
+    }
+
+    /// As [`push`](Self::push), of what `make` makes of each frame that is kept: of more than one if it is sound in ADTS.
+    pub(crate) fn push_as(&mut self, now: Time, frame: Frame, make: impl Fn(Frame) -> Frame) {
         self.stats.frames += 1;
         self.stats.bytes += frame.payload.len() as u64;
         self.rate.add(now, frame.payload.len() as u64);
         self.trim(now);
         match Adts::read(&frame) {
-            None => self.store(now, frame),
-            Some(adts) => self.store_adts(now, &adts),
+            None => self.store(now, make(frame)),
+            Some(adts) => self.store_adts(now, &adts, make),
         }
         self.stats.gop_overflows += u64::from(self.view.ring.bound_gop(&self.view.config));
     }
@@ -195,15 +200,15 @@ impl Channel {
     }
 
     /// The header is made once, and not where the publisher sends its own, which may say more.
-    fn store_adts(&mut self, now: Time, adts: &Adts) {
+    fn store_adts(&mut self, now: Time, adts: &Adts, make: impl Fn(Frame) -> Frame) {
         let header = adts.header();
         let is_own = self.adts.is_none() && self.view.headers.is_fresh(header.kind, header.track);
         let is_made = self.adts == Some(adts.config()) && self.view.headers.contains(header.kind, header.track);
         if !is_own && !is_made {
             self.adts = Some(adts.config());
-            self.store(now, header);
+            self.store(now, make(header));
         }
-        adts.frames().for_each(|frame| self.store(now, frame));
+        adts.frames().for_each(|frame| self.store(now, make(frame)));
     }
 
     /// The publisher took its metadata back: a player that joins from now on gets none.
@@ -443,6 +448,30 @@ impl Channel {
         (self.view.ring.bytes(), self.view.ring.len())
     }
 
+    /// Keeps only the frames that came at most `keep` before the newest, or none, and ends the GOP cache unless that is to be
+    /// kept. Players that are behind skip, those that join wait for a keyframe. Returns whether anything could go.
+    #[cfg(feature = "server")]
+    pub(crate) fn cut(&mut self, keep: Option<Duration>, keeps_gop: bool) -> bool {
+        if !keeps_gop {
+            self.view.ring.end_gop();
+        }
+        let end = self.view.ring.end();
+        let from = keep.map_or(end, |keep| self.view.ring.first_younger(keep));
+        self.view.ring.cut(from)
+    }
+
+    /// Bytes of memory held beside the payloads of its frames and headers, and those payloads: their bytes and their number.
+    /// O(headers).
+    #[cfg(feature = "server")]
+    pub(crate) fn memory(&self) -> (usize, u64, usize) {
+        let (headers, stored) = self.view.headers.memory();
+        let (ended, stored_then) = self.view.ended.headers.memory();
+        let players = self.subscribers.capacity() * size_of::<Subscriber>();
+        let (bytes, frames) = self.held();
+        let own = self.view.ring.own_memory() + headers + ended + players;
+        (own, bytes + (stored + stored_then) as u64, frames)
+    }
+
     pub(super) fn wait_queue(&mut self) -> &mut WaitQueue {
         &mut self.wait_queue
     }
@@ -606,10 +635,15 @@ impl Channel {
 
     /// Takes in frames of the publisher's [`Position`], which come as a batch: for players that had everything they are the burst
     /// with which they begin, and no lag. O(frames and players).
-    pub(crate) fn push_burst(&mut self, now: Time, frames: impl IntoIterator<Item = Frame>) {
+    pub(crate) fn push_burst(
+        &mut self,
+        now: Time,
+        frames: impl IntoIterator<Item = Frame>,
+        make: impl Fn(Frame) -> Frame,
+    ) {
         let (start, watch) = (self.view.ring.end(), self.view.watch);
         for frame in frames {
-            self.push(now, frame);
+            self.push_as(now, frame, &make);
         }
         self.view.watch = watch;
         let (end, generation) = (self.view.ring.end(), self.view.generation);

@@ -204,6 +204,14 @@ impl Headers {
     pub(super) fn iter(&self) -> impl Iterator<Item = &Frame> {
         self.stored.iter().map(|header| &header.frame)
     }
+
+    /// Bytes of memory held, beside the payloads that the publisher has sent, and bytes of those. O(headers).
+    #[cfg(feature = "server")]
+    pub(super) fn memory(&self) -> (usize, usize) {
+        let corrected = self.corrected.iter().flatten().map(|frame| frame.payload.len());
+        let own = self.stored.capacity() * size_of::<Header>() + corrected.sum::<usize>();
+        (own, self.iter().map(|frame| frame.payload.len()).sum())
+    }
 }
 
 fn order(frame: &Frame) -> (u8, TrackId, bool) {

@@ -172,6 +172,11 @@ impl<C: AsMut<Channel>> Hub<C> {
         self.slots.try_remove(id.index).map(|slot| slot.content)
     }
 
+    /// Every channel, in the order of keys.
+    pub fn ids(&self) -> impl Iterator<Item = ChannelId> {
+        self.by_key.values().copied()
+    }
+
     /// Every key with its channel, in the order of keys.
     pub fn iter(&self) -> impl Iterator<Item = (&StreamKey, &C)> {
         self.by_key.iter().filter_map(|(key, id)| Some((key, self.get(*id)?)))

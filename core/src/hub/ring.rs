@@ -160,6 +160,12 @@ impl Ring {
         self.slots.len()
     }
 
+    /// Bytes of memory held, beside payloads. O(1).
+    #[cfg(feature = "server")]
+    pub(super) fn own_memory(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>() + self.keyframes.capacity() * size_of::<Keyframe>()
+    }
+
     /// Appends a frame. O(1).
     pub(super) fn push(&mut self, frame: Frame, time: u64, arrived: Time) {
         if self.open_keyframe.is_some_and(|open| ends_keyframe(&frame, time, open)) {
@@ -266,6 +272,20 @@ impl Ring {
             self.overrun = limit;
             self.trim_to(self.first + 1);
         }
+    }
+
+    /// Lets go of frames before `sequence` though somebody may want them, but of nothing in the GOP cache. Returns whether there
+    /// were any.
+    #[cfg(feature = "server")]
+    pub(super) fn cut(&mut self, sequence: Sequence) -> bool {
+        let sequence = sequence.min(self.gop_start.unwrap_or(self.end()));
+        let is_cut = self.first < sequence;
+        if is_cut {
+            self.overrun = Some(LagLimit::Memory);
+            self.trim_to(sequence);
+            self.slots.shrink_to(self.slots.len() * 2);
+        }
+        is_cut
     }
 
     fn trim_to(&mut self, sequence: Sequence) {

@@ -89,6 +89,8 @@ pub enum LagLimit {
     Age,
     /// [`lag_max_frames`](super::ChannelConfig::lag_max_frames).
     Frames,
+    /// The server's: it was short of memory.
+    Memory,
 }
 
 impl Subscriber {

@@ -186,6 +186,11 @@ impl Server {
             self.note_denied(now, id, request, refusal.reason());
             return;
         }
+        if self.is_short_of_memory(now) {
+            self.reject(now, id, request, Refusal::OutOfMemory);
+            self.note_denied(now, id, request, Refusal::OutOfMemory.reason());
+            return;
+        }
         match request {
             Request::Publish(publish) => self.request_publish(now, id, publish, ends),
             Request::Play(play) => self.request_play(now, id, play, ends),

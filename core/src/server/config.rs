@@ -71,6 +71,15 @@ pub struct Config {
     /// Connections of one worker that are one too many, and are answered so before they are closed, for 2 s at most. 64: some
     /// hundred clients a second that ask at once; beyond that the oldest are closed without an answer.
     pub max_refused_connections: usize,
+    /// Bytes that a worker may hold for all its peers together: payloads, outputs, unfinished messages, rings, and what is on its
+    /// way to other workers. Above it, those that are the least use to others go first: see [the ladder](super#memory).
+    ///
+    /// What is [recorded](Self::record) has a bound of its own.
+    ///
+    /// 1 GiB: 1,000 streams of 4 Mb/s with a keyframe every 2 s, and 10,000 players that keep up, hold 1 GB. The drivers set it
+    /// to the worker's share of what the process may use, whatever it is here. One connection may hold more than a small budget
+    /// allows for all: [`max_memory`](Self::max_memory) says what one takes at worst. A change applies at once.
+    pub memory_budget: usize,
 }
 
 /// Bytes of a connection's own state, and of the lists of what waits for a player: pieces of `output_high_water` in the
@@ -168,6 +177,7 @@ impl Default for Config {
             max_roleless_connections: 16_384,
             max_roleless_connections_per_address: 2_048,
             max_refused_connections: 64,
+            memory_budget: 1 << 30,
         }
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct Connection {
     pub(super) half_closed: Option<Box<HalfClosed>>,
     /// When its next deadline is armed for.
     pub(super) armed: Time,
+    /// What it was last counted with, of the memory that is its own.
+    pub(super) counted: u32,
     /// When it was accepted.
     pub(super) since: Time,
     pub(super) last_input: Time,
@@ -132,6 +134,8 @@ pub(super) enum Activity {
         sent_before: u64,
         /// When it last missed something.
         lagged: Option<Time>,
+        /// When the output was last filled that had been drained.
+        drained: Time,
     },
 }
 

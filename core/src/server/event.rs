@@ -380,6 +380,7 @@ impl Event {
                     LagLimit::Bytes => "bytes",
                     LagLimit::Age => "age",
                     LagLimit::Frames => "frames",
+                    LagLimit::Memory => "memory",
                 };
                 info!(conn, peer = address, stream, missing, limit, "player too slow");
             }

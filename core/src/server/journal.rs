@@ -50,6 +50,8 @@ pub(super) struct Journal {
     pub(super) full: Seldom,
     /// "A worker cannot keep up."
     pub(super) behind: Seldom,
+    /// "Memory is short", for each rung of the ladder.
+    pub(super) relief: [Seldom; 5],
     all: Bucket,
     by_address: Buckets<Address>,
     refusals: Refusals,
@@ -69,6 +71,7 @@ impl Journal {
         Journal {
             full: Seldom::default(),
             behind: Seldom::default(),
+            relief: Default::default(),
             all: Bucket::default(),
             by_address: Buckets::new(LINES_PER_ADDRESS),
             refusals: Refusals::default(),

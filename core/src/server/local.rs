@@ -236,6 +236,11 @@ impl Local {
         }
     }
 
+    /// Bytes of memory that are its own, but for what the program has not taken: those frames are the stream's.
+    pub(super) fn owned_memory(&self) -> usize {
+        mem::size_of::<Self>() + self.input.capacity() * mem::size_of::<Frame>() + self.input_bytes
+    }
+
     pub(super) fn is_paused(&self) -> bool {
         self.phase == Phase::Requested
     }

@@ -25,6 +25,21 @@
 //! | the operator decides something else | [`reconfigure`](Server::reconfigure) |
 //! | the operator wants somebody to be gone | [`kick`](Server::kick) |
 //! | the operator wants it to stop | [`shutdown`](Server::shutdown), until [`is_drained`](Server::is_drained) |
+//!
+//! # Memory
+//!
+//! What one peer can make a server hold is bounded by [`Limits`](crate::Limits); what all can together, by
+//! [`Config::memory_budget`]. [`ServerStats::memory_held`] is the sum: payloads of frames, each once, however many wait for it;
+//! outputs, unfinished messages, input that waits, rings, and frames on their way to other workers. Above the budget those that
+//! are the least use to others go first, until an eighth of it is free:
+//!
+//! | what goes, the largest first | |
+//! |---|---|
+//! | connections that publish nothing, and hold messages without an end or the like | [`relief_unfinished`](ServerStats::relief_unfinished) |
+//! | players whose output has not been drained for a second, by what waits there and for how long | [`relief_players`](ServerStats::relief_players) |
+//! | GOP caches that nobody watches, frames for players that lag, then other GOP caches | [`relief_rings`](ServerStats::relief_rings) |
+//! | newcomers: requests to publish or play are refused (503, `NetStream.Publish.Failed`, `NetStream.Play.Failed`) | [`relief_refused`](ServerStats::relief_refused) |
+//! | players whose output is full, and at last the publisher that holds the most | [`relief_publishers`](ServerStats::relief_publishers) |
 
 mod action;
 mod address;
@@ -44,6 +59,7 @@ mod half_closed;
 mod journal;
 mod kick;
 mod local;
+mod memory;
 mod overdue;
 mod play;
 mod publish;
@@ -53,6 +69,7 @@ pub mod record;
 mod refusal;
 mod refusals;
 mod registrar;
+mod relief;
 mod replica;
 mod replication;
 mod routes;
@@ -95,9 +112,11 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use directory::Directory;
 use journal::Journal;
+use memory::Memory;
 use record::Recording;
 use refusal::Refusal;
 use registrar::{REGISTRAR, Registrar};
+use relief::Relief;
 use session::{Failure, ProtocolEvent, Shared};
 use stream::Stream;
 use tracing::debug;
@@ -141,6 +160,9 @@ pub struct Server {
     nothing: Output,
     /// What the outputs of all connections use in turns.
     buffer_pool: BufferPool,
+    /// What there is of everything that counts.
+    memory: Memory,
+    relief: Relief,
 }
 
 impl Server {
@@ -171,6 +193,8 @@ impl Server {
             stats: ServerStats::default(),
             nothing: Output::new(),
             buffer_pool: BufferPool::new(),
+            memory: Memory::default(),
+            relief: Relief::default(),
             config,
         }
     }
@@ -299,6 +323,7 @@ impl Server {
             }
         }
         self.work_off(now);
+        self.assert_counted();
     }
 
     /// Takes in what the worker `from` sent by [`Action::ToShard`].
@@ -380,6 +405,7 @@ impl Server {
             self.contests.poll_timeout(),
             self.admissions.poll_timeout(),
             self.journal.poll_timeout(),
+            self.relief.poll_timeout(),
         ]
         .into_iter()
         .flatten()
@@ -413,6 +439,8 @@ impl Server {
             roleless,
             streams: self.streams.len(),
             names: self.directory.len(),
+            memory_held: self.memory_held(),
+            memory_budget: self.config.memory_budget,
             ..self.stats
         }
     }
@@ -448,6 +476,7 @@ impl Server {
             pending_input: Vec::new(),
             half_closed: None,
             armed: Time::NEVER,
+            counted: 0,
             since: now,
             last_input: now,
             bytes_in: 0,
@@ -632,10 +661,11 @@ impl Server {
     fn work_off(&mut self, now: Time) {
         loop {
             self.deliver(now);
-            let Some(id) = self.connections.pop_touched() else {
+            if let Some(id) = self.connections.pop_touched() {
+                self.visit(now, id);
+            } else if !self.relieve(now) {
                 return;
-            };
-            self.visit(now, id);
+            }
         }
     }
 
@@ -646,6 +676,10 @@ impl Server {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
+        if connection.protocol.is_closing() {
+            // Whatever it has sent, nothing will come of it.
+            connection.protocol.discard_input();
+        }
         let resumes = !connection.is_paused() && mem::take(&mut connection.is_input_paused);
         let has_output = connection.has_output();
         // A connection whose socket takes nothing has been woken long since, but is to be read again.
@@ -658,6 +692,7 @@ impl Server {
             self.feed(now, id, &pending_input);
         } else {
             self.buffer_pool.release(connection.protocol.output());
+            self.count_connection(id);
             self.conclude(now, id);
         }
     }
@@ -728,9 +763,7 @@ impl Server {
     fn forget(&mut self, id: ConnectionId) {
         self.note_departure(id);
         self.take_verdicts(self.now);
-        if let Some(connection) = self.connections.get_mut(id) {
-            self.buffer_pool.release(connection.protocol.output());
-            self.connections.remove(id);
-        }
+        self.discount_connection(id);
+        self.connections.remove(id);
     }
 }

@@ -224,6 +224,8 @@ impl Server {
             merge: ask.merge,
         };
         let subscriber = entry.channel.subscribe(now, join);
+        let counted = entry.memory();
+        self.memory.recount(&mut entry.counted, counted);
         role.activity = Activity::Playing {
             subscriber,
             until,
@@ -231,6 +233,7 @@ impl Server {
             since: now,
             sent_before: connection.protocol.output().sent(),
             lagged: None,
+            drained: now,
         };
         connection.protocol.accept_play(now, request);
         let (peer, stream) = (connection.peer(id), entry.key.clone());
@@ -314,6 +317,7 @@ impl Server {
         }
         stream.presence = Presence::Absent;
         stream.channel.end();
+        self.count_stream(id);
         self.streams.announce(now, id);
     }
 
@@ -363,17 +367,21 @@ impl Server {
         };
         let (mut ended, mut lags) = (None, None);
         connection.may_have_more = false;
-        self.buffer_pool.acquire(connection.protocol.output());
+        let is_drained = self.buffer_pool.acquire(connection.protocol.output());
         for role in &mut connection.roles {
             let Activity::Playing {
                 subscriber,
                 has_started,
                 lagged,
+                drained,
                 ..
             } = &mut role.activity
             else {
                 continue;
             };
+            if is_drained {
+                *drained = now;
+            }
             let Some(stream) = self.streams.get_mut(role.channel) else {
                 continue;
             };

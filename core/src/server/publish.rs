@@ -132,7 +132,7 @@ impl Server {
                 return;
             }
         };
-        let own = self.shard;
+        let (own, budget) = (self.shard, self.config.memory_budget);
         let Some((channel, stream)) = self.find_stream(key) else {
             return;
         };
@@ -146,7 +146,7 @@ impl Server {
             has_large_gops: false,
             peak_players: stream.players,
             has_media: false,
-            replicas: Replicas::new(stream.channel.config(), elsewhere.clone()),
+            replicas: Replicas::new(stream.channel.config(), budget, elsewhere.clone()),
         });
         stream.channel.begin(now);
         for subscription in elsewhere {
@@ -253,7 +253,7 @@ impl Server {
             publisher.has_media = true;
             publisher.replicas.push(&frame);
         }
-        entry.channel.push(now, frame);
+        entry.channel.push_as(now, frame, |frame| self.memory.count(frame));
         if entry.channel.is_flapping() {
             self.end_flapping(now, id, stream);
         }
@@ -324,6 +324,7 @@ impl Server {
 
     /// Wakes the players of what our publisher has sent, here and on other shards.
     fn announce_frames(&mut self, now: Time, channel: ChannelId) {
+        self.count_stream(channel);
         self.describe_stream(now, channel);
         self.flush_outgoing(channel);
         self.streams.announce(now, channel);
@@ -348,6 +349,8 @@ impl Server {
         if !stream.channel.clear_metadata() {
             return;
         }
+        let now = stream.memory();
+        self.memory.recount(&mut stream.counted, now);
         let (key, epoch) = (stream.key.clone(), stream.epoch);
         let publisher = stream.publisher.iter();
         let shards: Vec<_> = publisher.flat_map(|it| it.replicas.keeping_up()).collect();

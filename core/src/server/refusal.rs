@@ -33,6 +33,8 @@ pub(super) enum Refusal {
     },
     /// There is one too many.
     Excess(Excess),
+    /// The memory budget is used up.
+    OutOfMemory,
     ShuttingDown,
 }
 
@@ -72,6 +74,7 @@ impl Refusal {
             Refusal::Kicked => "an operator has ended it",
             Refusal::Banned { .. } => "an operator has closed the stream for a while",
             Refusal::Excess(excess) => excess.reason(),
+            Refusal::OutOfMemory => "the server is short of memory",
             Refusal::ShuttingDown => "the server is shutting down",
         }
     }
@@ -84,7 +87,7 @@ pub(super) fn rtmp_status(refusal: Refusal, intent: Intent) -> Status {
         Refusal::Crowded => StatusCode::PlayFailed,
         Refusal::TooOften | Refusal::Flapping => StatusCode::PublishFailed,
         Refusal::Expired | Refusal::Kicked | Refusal::Banned { .. } => denied(intent),
-        Refusal::Excess(_) => match intent {
+        Refusal::Excess(_) | Refusal::OutOfMemory => match intent {
             Intent::Publish => StatusCode::PublishFailed,
             Intent::Play => StatusCode::PlayFailed,
         },
@@ -108,6 +111,8 @@ pub(super) fn http_status(refusal: Refusal) -> HttpStatus {
         Refusal::TooOften => HttpStatus::TooManyRequests,
         Refusal::Flapping => HttpStatus::BadRequest,
         Refusal::Expired | Refusal::Kicked | Refusal::Banned { .. } => HttpStatus::Forbidden,
-        Refusal::Crowded | Refusal::Excess(_) | Refusal::ShuttingDown => HttpStatus::ServiceUnavailable,
+        Refusal::Crowded | Refusal::Excess(_) | Refusal::OutOfMemory | Refusal::ShuttingDown => {
+            HttpStatus::ServiceUnavailable
+        }
     }
 }

@@ -12,6 +12,9 @@ use crate::hub::ChannelConfig;
 use alloc::vec::Vec;
 use core::mem;
 
+/// The least that a small memory budget leaves for what is under way to a replica. 8 MiB: several keyframes.
+const MIN_WINDOW: usize = 8 << 20;
+
 /// All replicas of one publish, and the frames that they have not been sent yet.
 #[derive(Debug, Default)]
 pub(super) struct Replicas {
@@ -23,10 +26,14 @@ pub(super) struct Replicas {
 
 impl Replicas {
     /// Those that wait for a snapshot, of which they get an empty one. As much may be under way to each as the ring of a
-    /// channel holds.
-    pub(super) fn new(config: &ChannelConfig, subscriptions: impl Iterator<Item = Subscription>) -> Self {
+    /// channel holds, or a part of the worker's memory `budget`.
+    pub(super) fn new(
+        config: &ChannelConfig,
+        budget: usize,
+        subscriptions: impl Iterator<Item = Subscription>,
+    ) -> Self {
         Replicas {
-            window: config.max_bytes() as u64,
+            window: config.max_bytes().min(MIN_WINDOW.max(budget / 32)) as u64,
             replicas: subscriptions.map(Replica::new).collect(),
             outgoing: Vec::new(),
         }
@@ -75,6 +82,13 @@ impl Replicas {
         let receivers = receivers.map(|replica| (replica.shard(), replica.send(&frames, self.window)));
         let receivers = receivers.collect();
         (frames, receivers)
+    }
+
+    /// Sends no more to those that are late by a quarter of the window, until they have caught up: enough for them to say so.
+    pub(super) fn hold_back(&mut self) {
+        for replica in &mut self.replicas {
+            replica.is_behind |= replica.under_way() > self.window / 4;
+        }
     }
 
     /// A shard has taken in so much, in all. Returns its replica if that is to [`start`](Replica::start) again.

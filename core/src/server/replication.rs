@@ -22,6 +22,7 @@ impl Server {
         }
         let (key, epoch) = (stream.key.clone(), stream.epoch);
         for (shard, is_behind) in receivers {
+            let under_way = self.memory.send(&frames);
             if is_behind {
                 self.stats.shards_behind += 1;
                 if let Some(times) = self.journal.behind.note(self.now) {
@@ -34,7 +35,12 @@ impl Server {
                 }
             }
             let frames = frames.clone();
-            self.send(shard, &key, Body::Frames { epoch, frames });
+            let body = Body::Frames {
+                epoch,
+                frames,
+                under_way,
+            };
+            self.send(shard, &key, body);
         }
     }
 
@@ -94,7 +100,13 @@ impl Server {
             window: publisher.replicas.window(),
             position: stream.channel.position(),
         });
-        self.send(subscription.shard, key, Body::Snapshot { start, frames });
+        let under_way = self.memory.send(&frames);
+        let body = Body::Snapshot {
+            start,
+            frames,
+            under_way,
+        };
+        self.send(subscription.shard, key, body);
     }
 
     /// Another shard's last player is gone.
@@ -152,11 +164,16 @@ impl Server {
             return;
         }
         let report = stream.intake.take(&frames);
+        let memory = &mut self.memory;
         if is_snapshot {
-            stream.channel.push_burst(now, frames);
+            stream.channel.push_burst(now, frames, |frame| memory.count(frame));
         } else {
-            frames.into_iter().for_each(|frame| stream.channel.push(now, frame));
+            for frame in frames {
+                stream.channel.push_as(now, frame, |frame| memory.count(frame));
+            }
         }
+        let counted = stream.memory();
+        memory.recount(&mut stream.counted, counted);
         if let Some((ticket, taken)) = report {
             self.send(from, key, Body::Taken { epoch, ticket, taken });
         }
@@ -164,10 +181,11 @@ impl Server {
     }
 
     pub(super) fn relay_clear_metadata(&mut self, key: &StreamKey, epoch: Epoch) {
-        if let Some((_, stream)) = self.find_stream(key)
+        if let Some((channel, stream)) = self.find_stream(key)
             && stream.epoch == epoch
         {
             stream.channel.clear_metadata();
+            self.count_stream(channel);
         }
     }
 }

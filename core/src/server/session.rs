@@ -265,6 +265,22 @@ impl Session {
         }
     }
 
+    /// Bytes of memory that are its own, but for its output.
+    pub(super) fn owned_memory(&self) -> usize {
+        match self {
+            Session::Rtmp(session) => session.held_memory(),
+            Session::Http(session) => session.held_memory(),
+            Session::Local(local) => local.owned_memory(),
+        }
+    }
+
+    /// Forgets what has come of it and was not taken yet, when it is closing.
+    pub(super) fn discard_input(&mut self) {
+        if let Session::Rtmp(session) = self {
+            session.discard_input();
+        }
+    }
+
     /// The [work](crate::work) that the input has made.
     pub(super) fn work(&self) -> u64 {
         match self {
@@ -386,6 +402,7 @@ impl Session {
                     | Refusal::Crowded
                     | Refusal::TooOften
                     | Refusal::Excess(_)
+                    | Refusal::OutOfMemory
                     | Refusal::ShuttingDown => Some(RETRY_AFTER),
                     Refusal::Banned { left } => Some(left),
                     Refusal::Taken

@@ -37,6 +37,7 @@
 //! no frames until it has caught up, then a `Snapshot` to start again.
 
 use super::address::Address;
+use super::memory::UnderWay;
 use super::refusal::Refusal;
 use super::registrar::{Change, Verdict};
 use super::{Action, Event, Server};
@@ -150,9 +151,17 @@ pub(super) enum Body {
 
     // From the publisher's shard to those of its players.
     /// What a joining player gets, and the start of a publish for the receiver.
-    Snapshot { start: Box<Start>, frames: Vec<Frame> },
+    Snapshot {
+        start: Box<Start>,
+        frames: Vec<Frame>,
+        under_way: UnderWay,
+    },
     /// The next frames.
-    Frames { epoch: Epoch, frames: Vec<Frame> },
+    Frames {
+        epoch: Epoch,
+        frames: Vec<Frame>,
+        under_way: UnderWay,
+    },
     /// The publisher took its metadata back.
     ClearMetadata { epoch: Epoch },
 
@@ -239,12 +248,20 @@ impl Server {
             Body::RemoveSubscriber { epoch, shard } => self.remove_subscriber(&key, epoch, shard),
             Body::Located { ticket, is_present } => self.locate(now, &key, ticket, is_present),
             Body::Ended { epoch } => self.end_stream(now, &key, epoch),
-            Body::Snapshot { start, frames } => {
+            Body::Snapshot {
+                start,
+                frames,
+                under_way: _arrives,
+            } => {
                 if self.begin_replica(now, &key, &start) {
                     self.relay(now, from, &key, start.epoch, true, frames);
                 }
             }
-            Body::Frames { epoch, frames } => self.relay(now, from, &key, epoch, false, frames),
+            Body::Frames {
+                epoch,
+                frames,
+                under_way: _arrives,
+            } => self.relay(now, from, &key, epoch, false, frames),
             Body::Taken { epoch, ticket, taken } => {
                 let subscription = Subscription { shard: from, ticket };
                 self.note_taken(&key, epoch, subscription, taken);

@@ -43,6 +43,21 @@ pub struct ServerStats {
     pub slow_inter: u64,
     /// Times that a slow player skipped to the newest keyframe.
     pub slow_skips: u64,
+    /// Bytes that are held now: see [`Config::memory_budget`](super::Config::memory_budget).
+    pub memory_held: usize,
+    /// Bytes that may be held.
+    pub memory_budget: usize,
+    /// Connections that published nothing and were ended because they held the most of all, of messages without an end above
+    /// all, when the memory budget was used up.
+    pub relief_unfinished: u64,
+    /// Players that did not keep up and were ended for that reason.
+    pub relief_players: u64,
+    /// Streams whose ring was cut down for it: players that were behind skipped, those that join wait for a keyframe.
+    pub relief_rings: u64,
+    /// Publishes and plays that were refused for it.
+    pub relief_refused: u64,
+    /// Publishers that were ended for it.
+    pub relief_publishers: u64,
 }
 
 /// Adds up what several workers count. A stream counts once on each worker that has its publisher or a player of it.
@@ -67,6 +82,13 @@ impl AddAssign for ServerStats {
             slow_disposable,
             slow_inter,
             slow_skips,
+            memory_held,
+            memory_budget,
+            relief_unfinished,
+            relief_players,
+            relief_rings,
+            relief_refused,
+            relief_publishers,
         } = other;
         self.connections += connections;
         self.counted += counted;
@@ -86,5 +108,12 @@ impl AddAssign for ServerStats {
         self.slow_disposable += slow_disposable;
         self.slow_inter += slow_inter;
         self.slow_skips += slow_skips;
+        self.memory_held += memory_held;
+        self.memory_budget = self.memory_budget.saturating_add(memory_budget);
+        self.relief_unfinished += relief_unfinished;
+        self.relief_players += relief_players;
+        self.relief_rings += relief_rings;
+        self.relief_refused += relief_refused;
+        self.relief_publishers += relief_publishers;
     }
 }

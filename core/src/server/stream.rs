@@ -2,6 +2,7 @@
 
 use super::address::Address;
 use super::event::PublishTotals;
+use super::memory::RingMemory;
 use super::replica::{Intake, Replicas};
 use super::shard::{Body, Epoch};
 use super::{Config, ConnectionId, Server};
@@ -30,6 +31,8 @@ pub(super) struct Stream {
     pub(super) ticket: Option<u64>,
     /// Players that wait to hear whether it is there, or for it to come.
     pub(super) waiters: Vec<Waiter>,
+    /// What it was last counted with.
+    pub(super) counted: RingMemory,
 }
 
 /// A player that waits.
@@ -103,6 +106,7 @@ impl Stream {
             intake: Intake::default(),
             ticket: None,
             waiters: Vec::new(),
+            counted: RingMemory::default(),
         }
     }
 
@@ -130,6 +134,7 @@ impl Server {
         if let Some(stream) = self.streams.get_mut(id) {
             stream.roles += 1;
         }
+        self.count_stream(id);
         id
     }
 
@@ -144,11 +149,14 @@ impl Server {
         let key = stream.key.clone();
         let unsubscribes = stream.players == 0 && stream.ticket.take().is_some();
         if stream.roles == 0 {
-            self.streams.remove(&key);
+            if let Some(stream) = self.streams.remove(&key) {
+                self.discount_stream(stream);
+            }
         } else if stream.ticket.is_none() && stream.publisher.is_none() {
             // Nobody tells us about it any more, and what is left of it is nothing to begin with.
             stream.presence = Presence::Unknown;
             stream.channel.end();
+            self.count_stream(id);
         }
         if unsubscribes {
             self.send_home(&key, Body::Unsubscribe);

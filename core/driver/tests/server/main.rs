@@ -19,6 +19,7 @@ mod journal;
 mod kick;
 mod late;
 mod local;
+mod memory;
 mod names;
 mod pages;
 mod reconfigure;

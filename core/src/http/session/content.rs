@@ -21,6 +21,11 @@ pub(super) struct Collector {
 }
 
 impl Collector {
+    /// Bytes of memory held, beside itself.
+    pub(super) fn held_memory(&self) -> usize {
+        self.content.capacity()
+    }
+
     /// Whether it will be more than it may be, counting `more` that is here.
     fn exceeds(&self, more: usize) -> bool {
         let announced = match self.framing.body {

@@ -67,7 +67,7 @@ fn adts_goes_on_in_another_channel() {
     let mut replica = Stage::new(|_| {});
     let now = replica.now;
     replica.channel().begin_at(now, position);
-    replica.channel().push_burst(now, headers);
+    replica.channel().push_burst(now, headers, |frame| frame);
     let player = replica.join();
     let mut other = adts(&[2]);
     other[2] = 0x4C; // 48,000 Hz

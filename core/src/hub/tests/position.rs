@@ -85,9 +85,11 @@ fn a_batch_is_a_lag_only_for_players_that_lagged_before() {
     stage.take(there);
     let now = stage.now;
     stage.channel().resume(now, position(false, true, 2));
-    stage
-        .channel()
-        .push_burst(now, frames::frames("K0:20 P40:20 P80:20 P120:20 P160:20 P200:20"));
+    stage.channel().push_burst(
+        now,
+        frames::frames("K0:20 P40:20 P80:20 P120:20 P160:20 P200:20"),
+        |it| it,
+    );
     assert!(stage.take(slow).starts_with("(ToKeyframe Bytes)"));
     let seen = stage.take(there);
     assert!(seen.starts_with('K') && !seen.contains('('), "{seen}");

@@ -290,7 +290,7 @@ fn another_channel_goes_on_with_what_is_known() {
     replica.channel().begin_at(now, position);
     let channel = stage.channel();
     let frames: Vec<_> = channel.headers().chain(channel.gop()).cloned().collect();
-    replica.channel().push_burst(now, frames);
+    replica.channel().push_burst(now, frames, |frame| frame);
     let (tracks, seen) = replica.see();
     assert_eq!(
         tracks, PICTURES,

@@ -199,6 +199,13 @@ impl ChunkDecoder {
         self.reserved + self.streams.capacity() * mem::size_of::<ChunkStream>()
     }
 
+    /// Forgets the messages under way, as nothing is to be decoded any more.
+    #[cfg(feature = "server")]
+    pub(crate) fn discard(&mut self) {
+        self.streams.iter_mut().for_each(|stream| stream.payload = Vec::new());
+        self.reserved = 0;
+    }
+
     fn step(&mut self, input: &mut &[u8]) -> Result<Option<Message>, ChunkError> {
         loop {
             if self.chunk_left == 0 && !self.begin_chunk(input)? {

@@ -38,6 +38,15 @@ impl ServerHandshake {
         }
     }
 
+    /// Bytes of memory held, beside itself.
+    #[must_use]
+    pub const fn held_memory(&self) -> usize {
+        match &self.state {
+            State::C1(packet) => packet.capacity(),
+            _ => 0,
+        }
+    }
+
     /// Takes what belongs to the handshake from the front of `input` and appends the answer to `out`. `true` means that
     /// the handshake is done and the rest of `input` belongs to the chunk stream; `false` that all was taken and more
     /// has to come.

@@ -9,13 +9,16 @@ use core::iter;
 ///
 /// Each part takes the chunk stream and message stream of the aggregate. The first part has the aggregate's timestamp,
 /// the others follow at the distances that their own timestamps have. Other types, aggregates among them, are left out;
-/// a part that reaches past the end is the end. Payloads share the aggregate's buffer: O(1) a part, nothing is copied.
+/// a part that reaches past the end is the end. Payloads share the aggregate's buffer: O(1) a part, nothing is copied. A session
+/// copies them, so that one that is kept does not keep the others.
 #[derive(Debug, Clone)]
 pub struct Parts {
     /// The aggregate, its payload cut down to what is left.
     rest: Message,
     /// The time of the first part, as it says itself.
     first: Option<Timestamp>,
+    /// Bytes of the aggregate.
+    len: usize,
 }
 
 impl Parts {
@@ -23,9 +26,15 @@ impl Parts {
     #[must_use]
     pub const fn new(aggregate: Message) -> Parts {
         Parts {
+            len: aggregate.payload.len(),
             rest: aggregate,
             first: None,
         }
+    }
+
+    /// Bytes of memory held, beside itself.
+    pub(crate) const fn held_memory(&self) -> usize {
+        self.len
     }
 
     /// Whether parts of this type are not left out.

@@ -169,7 +169,15 @@ impl Link {
 
     /// Bytes of memory that belong to this, but for itself and the output.
     pub(super) fn held_memory(&self) -> usize {
-        self.decoder.held_memory() + self.aggregate.as_ref().map_or(0, |_| size_of::<Parts>())
+        let aggregate = self.aggregate.as_ref();
+        self.decoder.held_memory() + aggregate.map_or(0, |parts| size_of::<Parts>() + parts.held_memory())
+    }
+
+    /// Forgets what has come of messages, as nothing will be read any more.
+    #[cfg(feature = "server")]
+    pub(super) fn discard_input(&mut self) {
+        self.decoder.discard();
+        self.aggregate = None;
     }
 
     /// Sets `timer` to run out after `span`.
@@ -190,7 +198,9 @@ impl Link {
             while let Some(part) = self.aggregate.as_mut().and_then(|parts| parts.cut()) {
                 self.work += work::MESSAGE + parsed_len(&part);
                 if Parts::may_have(part.type_id) {
-                    return Ok(Some(Received::Message(part)));
+                    // A copy: a frame of a few bytes that is kept for long is not to keep the whole aggregate.
+                    let payload = Bytes::copy_from_slice(&part.payload);
+                    return Ok(Some(Received::Message(Message { payload, ..part })));
                 }
             }
             self.aggregate = None;

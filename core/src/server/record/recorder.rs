@@ -232,6 +232,11 @@ impl RecordedSession {
         self.session.output()
     }
 
+    /// Forgets what has come of the session and was not taken, when it is closing: it would take none of it.
+    pub(in crate::server) fn discard_input(&mut self) {
+        self.session.discard_input();
+    }
+
     pub(in crate::server) fn handle_input(
         &mut self,
         now: Time,

@@ -400,8 +400,16 @@ impl ServerSession {
             + self.link.held_memory()
             + self.streams.held_memory()
             + self.early.held_memory()
+            + self.handshake.as_ref().map_or(0, ServerHandshake::held_memory)
             + base
             + events
+    }
+
+    /// Forgets what has come and was not taken yet, as nothing will be read any more.
+    #[cfg(feature = "server")]
+    pub(crate) fn discard_input(&mut self) {
+        self.link.discard_input();
+        self.early = Early::default();
     }
 
     /// Work that the input has made so far, as [`Limits::max_work_per_second`](crate::Limits::max_work_per_second) counts it.

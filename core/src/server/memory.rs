@@ -1,0 +1,260 @@
+//! What a worker holds, in bytes, kept up to date as it changes.
+//!
+//! | what | counted when |
+//! |---|---|
+//! | payloads of frames, wherever they are: a ring, outputs, another worker, the program | made and dropped |
+//! | frames on their way to other workers, their payloads once more | sent, and taken in or lost |
+//! | what a connection owns: unfinished messages, pending input, its session | it is visited |
+//! | outputs, without the payloads that they refer to | filled and drained |
+//! | rings, and what they know of players | frames are announced |
+//!
+//! A payload counts once, however many players wait for it, and as long as one of them does: when a ring has let it go, the
+//! output of a slow player may be all that keeps it. So it counts itself ([`Counted`]), for the worker that has taken it into a
+//! ring. A worker that has a replica counts it as well, as if it were the only one.
+//!
+//! With nobody connected and nothing kept by the program, the sum is 0.
+
+use super::Server;
+use super::connection::{Activity, Connection, Role};
+use super::stream::Stream;
+use super::{ConnectionId, session::Session};
+use crate::hub::ChannelId;
+use crate::{Frame, Output};
+use alloc::sync::Arc;
+use bytes::Bytes;
+use core::mem;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+/// What a payload takes beside its bytes: its reference count with the tally, and what the allocator keeps for both.
+const PER_PAYLOAD: usize = 80;
+
+/// The sums of a worker, but for outputs, which its buffer pool counts.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    tally: Arc<Tally>,
+    connections: usize,
+    rings: usize,
+    /// Payload bytes in rings and headers: those of the tally that would go with them.
+    in_rings: usize,
+}
+
+impl RingMemory {
+    /// With the payloads.
+    pub(super) const fn total(self) -> usize {
+        self.own + self.payloads
+    }
+}
+
+/// What may be dropped by another worker, or by the program.
+#[derive(Debug, Default)]
+struct Tally {
+    payloads: AtomicUsize,
+    under_way: AtomicUsize,
+}
+
+/// A payload that counts until its last reference is gone.
+struct Counted {
+    payload: Bytes,
+    tally: Arc<Tally>,
+}
+
+/// Frames on their way to another worker, which count until this is dropped.
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    bytes: usize,
+    tally: Arc<Tally>,
+}
+
+/// What a stream was last counted with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct RingMemory {
+    /// Of the ring itself.
+    pub(super) own: usize,
+    /// Payload bytes in it.
+    pub(super) payloads: usize,
+}
+
+impl Memory {
+    /// `frame` as it goes into a ring of this worker.
+    ///
+    /// Cost: one allocation, which takes the place of the payload's own reference count.
+    pub(super) fn count(&self, frame: Frame) -> Frame {
+        if frame.payload.is_empty() {
+            return frame;
+        }
+        let payload = frame.payload;
+        let cost = payload.len() + PER_PAYLOAD;
+        self.tally.payloads.fetch_add(cost, Ordering::Relaxed);
+        let tally = self.tally.clone();
+        Frame {
+            payload: Bytes::from_owner(Counted { payload, tally }),
+            ..frame
+        }
+    }
+
+    /// Counts `frames`, which are about to leave for another worker.
+    pub(super) fn send(&self, frames: &[Frame]) -> UnderWay {
+        let bytes = frames.iter().map(Frame::memory).sum();
+        self.tally.under_way.fetch_add(bytes, Ordering::Relaxed);
+        UnderWay {
+            bytes,
+            tally: self.tally.clone(),
+        }
+    }
+
+    /// All but the outputs.
+    fn sum(&self) -> usize {
+        self.payloads() + self.under_way() + self.connections + self.rings
+    }
+
+    fn payloads(&self) -> usize {
+        self.tally.payloads.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of frames that other workers have not taken in.
+    pub(super) fn under_way(&self) -> usize {
+        self.tally.under_way.load(Ordering::Relaxed)
+    }
+
+    /// Payload bytes that only outputs, other workers or the program keep: no ring has them any more.
+    pub(super) fn outlived(&self) -> usize {
+        self.payloads().saturating_sub(self.in_rings)
+    }
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.payload
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let cost = self.payload.len() + PER_PAYLOAD;
+        self.tally.payloads.fetch_sub(cost, Ordering::Relaxed);
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.tally.under_way.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// Has `sum` say `now` where it said `counted` before.
+fn update(sum: &mut usize, counted: &mut usize, now: usize) {
+    *sum = *sum + now - mem::replace(counted, now);
+}
+
+impl Server {
+    /// Bytes that this worker holds now, as [`Config::memory_budget`](super::Config::memory_budget) counts them. O(1).
+    pub(super) fn memory_held(&self) -> usize {
+        self.memory.sum() + self.buffer_pool.used_memory()
+    }
+
+    /// Brings the sum up to date with what a connection owns. O(roles).
+    pub(super) fn count_connection(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            let owned = connection.owned_memory();
+            let counted = mem::replace(&mut connection.counted, owned);
+            self.memory.connections = self.memory.connections + owned as usize - counted as usize;
+        }
+    }
+
+    /// The connection is about to be forgotten: nothing of it counts any more.
+    pub(super) fn discount_connection(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            self.memory.connections -= mem::take(&mut connection.counted) as usize;
+            let output: &mut Output = connection.protocol.output();
+            output.clear();
+            self.buffer_pool.release(output);
+        }
+    }
+
+    /// Brings the sum up to date with the ring of a stream. O(headers).
+    pub(super) fn count_stream(&mut self, channel: ChannelId) {
+        if let Some(stream) = self.streams.get_mut(channel) {
+            let now = stream.memory();
+            self.memory.recount(&mut stream.counted, now);
+        }
+    }
+
+    /// The stream is gone.
+    pub(super) fn discount_stream(&mut self, mut stream: Stream) {
+        self.memory.recount(&mut stream.counted, RingMemory::default());
+    }
+
+    /// In tests, whether the sums are those of the parts, counted from scratch.
+    #[cfg(debug_assertions)]
+    pub(super) fn assert_counted(&self) {
+        /// Beyond that it takes too long to look at all for each deadline.
+        const FEW: usize = 64;
+        if self.connections.len() > FEW || self.streams.len() > FEW {
+            return;
+        }
+        let (mut connections, mut outputs) = (0, 0);
+        for (id, connection) in self.connections.iter() {
+            connections += connection.owned_memory() as usize;
+            outputs += connection.protocol.output_ref().counted_memory();
+            debug_assert_eq!(connection.counted, connection.owned_memory(), "{id}");
+        }
+        debug_assert_eq!(self.memory.connections, connections);
+        debug_assert_eq!(self.buffer_pool.used_memory(), outputs);
+        let (mut rings, mut payloads) = (0, 0);
+        for (key, stream) in self.streams.iter() {
+            let now = stream.memory();
+            debug_assert_eq!(stream.counted, now, "{key}");
+            rings += now.own;
+            payloads += now.payloads;
+        }
+        debug_assert_eq!((self.memory.rings, self.memory.in_rings), (rings, payloads));
+    }
+
+    #[cfg(not(debug_assertions))]
+    pub(super) fn assert_counted(&self) {}
+}
+
+impl Memory {
+    /// Has the sums say `now` of a stream that was counted otherwise.
+    pub(super) fn recount(&mut self, counted: &mut RingMemory, now: RingMemory) {
+        update(&mut self.rings, &mut counted.own, now.own);
+        update(&mut self.in_rings, &mut counted.payloads, now.payloads);
+    }
+}
+
+impl Connection {
+    /// Bytes of memory that are the connection's own, but for its output.
+    pub(super) fn owned_memory(&self) -> u32 {
+        let first = |role: &Role| match &role.activity {
+            Activity::Claiming { first } => first.memory(),
+            _ => 0,
+        };
+        let owned = mem::size_of::<Connection>()
+            + self.protocol.owned_memory()
+            + self.pending_input.capacity()
+            + self.roles.capacity() * mem::size_of::<Role>()
+            + self.roles.iter().map(first).sum::<usize>();
+        u32::try_from(owned).unwrap_or(u32::MAX)
+    }
+
+    /// Bytes of an output that is not drained, and of what it refers to.
+    pub(super) fn output_memory(&self) -> usize {
+        let output = self.protocol.output_ref();
+        match *self.protocol {
+            Session::Local(_) => self.protocol.queued(),
+            _ if output.is_empty() => 0,
+            _ => output.len() + output.held_memory(),
+        }
+    }
+}
+
+impl Stream {
+    /// What is to be counted of it.
+    pub(super) fn memory(&self) -> RingMemory {
+        let (own, payloads, frames) = self.channel.memory();
+        RingMemory {
+            own: mem::size_of::<Stream>() + own,
+            payloads: usize::try_from(payloads).unwrap_or(usize::MAX) + frames * PER_PAYLOAD,
+        }
+    }
+}
