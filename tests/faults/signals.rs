@@ -2,7 +2,7 @@
 
 use crate::good::{flv_head, sound, tag};
 use crate::peers::Kind;
-use crate::support::http::{self, Push};
+use crate::support::http::Push;
 use crate::support::server::Server;
 use headwater_core::{Frame, Timestamp};
 use std::any::Any;
@@ -108,23 +108,6 @@ fn a_second_sigterm_waits_for_nobody() {
         server.signal(&["TERM"]);
         assert_eq!(server.wait().code(), Some(1));
         assert!(begin.elapsed() < AT_ONCE);
-        drop(peers);
-    });
-}
-
-#[test]
-fn a_player_that_asks_late_is_told_that_the_server_stops() {
-    crate::on_every_runtime(&[1], |runtime| {
-        let mut server = runtime.start(&[]);
-        let peers = take_nothing(&server);
-        server.signal(&["TERM"]);
-        server.wait_for_line("stopping");
-        // It listens no more, or says so.
-        let response = std::net::TcpStream::connect(server.http)
-            .is_ok()
-            .then(|| http::try_get(server.http, "/live/x"));
-        assert!(response.flatten().is_none_or(|response| response.status == 503));
-        assert_eq!(server.wait().code(), Some(0));
         drop(peers);
     });
 }
