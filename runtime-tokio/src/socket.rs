@@ -136,6 +136,10 @@ impl Socket for Handle {
         })
     }
 
+    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        sockets::send(SockRef::from(&self.0.stream), slices)
+    }
+
     fn shutdown_write(&self) {
         // Fails if the peer has reset the connection, which the next read reports.
         let _ = SockRef::from(&self.0.stream).shutdown(Shutdown::Write);

@@ -152,6 +152,10 @@ impl Socket for Connection {
         result
     }
 
+    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        sockets::send(&self.stream, slices)
+    }
+
     fn shutdown_write(&self) {
         // Fails if the peer has reset the connection, which the next read reports.
         let _ = self.stream.shutdown(Shutdown::Write);

@@ -68,6 +68,8 @@ struct Wire {
     outgoing: Vec<u8>,
     /// Bytes that the socket takes before it takes no more.
     window: usize,
+    /// Whether the server is told that it takes some again.
+    is_room_reported: bool,
     max_read: usize,
     max_write: usize,
     reads: usize,
@@ -101,6 +103,7 @@ impl Default for Wire {
             is_reported: true,
             outgoing: Vec::new(),
             window: usize::MAX,
+            is_room_reported: true,
             max_read: usize::MAX,
             max_write: usize::MAX,
             reads: 0,
@@ -119,7 +122,7 @@ impl Wire {
     fn is_ready(&self) -> (bool, bool) {
         let has_enough = !self.incoming.is_empty() && self.incoming.len() >= self.low_water;
         let has_some = has_enough || self.is_finished || self.is_reset;
-        let has_room = self.window > 0 || self.is_reset;
+        let has_room = self.window > 0 && self.is_room_reported || self.is_reset;
         (
             self.interest.read && self.is_reported && has_some,
             self.interest.write && has_room,
@@ -237,6 +240,12 @@ impl Peer {
         self.wire.borrow_mut().window = bytes;
     }
 
+    /// Whether the worker is told that a socket which was full takes bytes again, as it is at first. If not, it finds that only
+    /// by trying: the kernel waits until there is more room.
+    pub fn set_room_reported(&self, is_reported: bool) {
+        self.wire.borrow_mut().is_room_reported = is_reported;
+    }
+
     /// One read gives the server so many bytes at the most: what was sent comes in pieces. At least 1; without a limit at
     /// first.
     pub fn set_max_read(&self, bytes: usize) {
@@ -284,6 +293,12 @@ impl Peer {
     #[must_use]
     pub fn bytes_read(&self) -> usize {
         self.wire.borrow().bytes_read
+    }
+
+    /// Bytes that the socket takes until it is full.
+    #[must_use]
+    pub fn window(&self) -> usize {
+        self.wire.borrow().window
     }
 
     /// Bytes that were sent and not read.

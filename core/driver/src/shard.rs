@@ -36,6 +36,15 @@ pub trait Socket {
     /// [`ErrorKind::WouldBlock`] if the kernel takes nothing now. Else as [`read`](Self::read).
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 
+    /// As [`write_vectored`](Self::write_vectored), for a socket that has refused bytes and has not been reported to take more:
+    /// it may all the same, as Linux says so only once there is room for 64 KiB. Called seldom.
+    ///
+    /// # Errors
+    /// As a write. One that fails is told again by the next.
+    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.write_vectored(slices)
+    }
+
     /// Tells the peer that nothing more will come. What was written before still arrives.
     fn shutdown_write(&self);
 
@@ -402,7 +411,8 @@ impl<S: Socket> Shard<S> {
                     connection.hurry(&mut self.deferred);
                 }
                 // Somebody waits for it: before anything is written.
-                return CALL_COST + READ_WEIGHT * self.read_on(now, id);
+                let len = self.read_on(now, id);
+                return CALL_COST + READ_WEIGHT * len + self.offer(now, id);
             }
             Action::Shutdown(id) => {
                 if let Some(connection) = find(&mut self.connections, id) {
@@ -535,6 +545,25 @@ impl<S: Socket> Shard<S> {
         } else if len > 0 {
             connection.hurry(&mut self.deferred);
         }
+        len
+    }
+
+    /// Offers bytes once to a socket that waits for room, and returns how much the kernel took. It waits on as before.
+    fn offer(&mut self, now: Time, id: ConnectionId) -> usize {
+        let Some(connection) = find(&mut self.connections, id).filter(|it| it.is_blocked) else {
+            return 0;
+        };
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let output = self.server.output(now, id);
+        if output.is_empty() {
+            return 0;
+        }
+        let count = output.chunks_vectored(&mut slices);
+        let offered = slices.get(..count).unwrap_or_default();
+        let len = connection.socket.try_write_vectored(offered).unwrap_or(0);
+        output.advance(len);
+        // So that the server sees what has left.
+        self.server.output(now, id);
         len
     }
 

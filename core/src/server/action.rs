@@ -17,7 +17,8 @@ pub enum Action {
     /// empty or the socket is full, then read if [`Server::wants_input`](super::Server::wants_input).
     Wake(ConnectionId),
     /// Read the socket once, even if it has not said that it has something, and before other sockets are written to:
-    /// somebody waits for what is there. What comes next is [urgent](super::Server::is_urgent) too.
+    /// somebody waits for what is there, or its time is over. What comes next is [urgent](super::Server::is_urgent) too. If
+    /// the socket is full, try a write as well: the system may say late that there is room.
     Read(ConnectionId),
     /// Shut the writing side of the socket down and go on reading: what the peer still sends is thrown away here, so
     /// that the kernel does not answer it with a reset that would cost the peer our final reply.

@@ -355,6 +355,34 @@ fn a_player_that_takes_little_but_enough_stays() {
 }
 
 #[test]
+fn bytes_that_leave_unnoticed_are_progress() {
+    for (takes, stays) in [(1_250, true), (1, false)] {
+        let mut world = World::new(1, |_| {});
+        let players = players(&mut world);
+        let publisher = world.rtmp(0, Publish, "live", "x", 1);
+        world.publish(publisher, "A");
+        for player in players {
+            world.take(player, 0);
+            world.clients[player].peer.set_room_reported(false);
+        }
+        // The kernel makes room as the player takes bytes, and would tell much later.
+        let mut at = 0;
+        for second in 1..=60 {
+            sound(&mut world, publisher, &mut at, 1, 200, |_| {});
+            let left: Vec<_> = players
+                .iter()
+                .map(|player| world.clients[*player].peer.clone())
+                .collect();
+            left.iter().for_each(|peer| peer.set_window(peer.window() + takes));
+            let are_there = players.iter().all(|player| !world.clients[*player].is_shut_down());
+            assert!(are_there || !stays, "after {second} s");
+        }
+        let left = players.iter().filter(|player| !world.clients[**player].is_shut_down());
+        assert_eq!(left.count(), if stays { 3 } else { 0 });
+    }
+}
+
+#[test]
 fn a_drain_ends_in_5_s_whatever_peers_do() {
     let mut world = World::new(1, |_| {});
     let publisher = world.rtmp(0, Publish, "live", "x", 1);
