@@ -191,6 +191,11 @@ impl Intake {
         }
     }
 
+    /// Whether what comes for a publish belongs to the subscription `ticket`: its snapshot has come.
+    pub(super) fn is_for(&self, epoch: Epoch, ticket: Option<u64>) -> bool {
+        self.epoch == epoch && ticket == Some(self.ticket)
+    }
+
     /// Frames have come. Returns the subscription's ticket and what to report for it, if it is time. That is eight times
     /// per window: seldom, and the sender never waits for it.
     pub(super) fn take(&mut self, frames: &[Frame]) -> Option<(u64, u64)> {

@@ -159,8 +159,8 @@ impl Server {
         let Some(stream) = self.streams.get_mut(channel) else {
             return;
         };
-        // Before its snapshot, or after a newer one, they mean nothing.
-        if stream.epoch != epoch || stream.publisher.is_some() {
+        // Before their snapshot, for an earlier subscription, or after a newer publish they mean nothing.
+        if stream.epoch != epoch || stream.publisher.is_some() || !stream.intake.is_for(epoch, stream.ticket) {
             return;
         }
         let report = stream.intake.take(&frames);
@@ -183,6 +183,7 @@ impl Server {
     pub(super) fn relay_clear_metadata(&mut self, key: &StreamKey, epoch: Epoch) {
         if let Some((channel, stream)) = self.find_stream(key)
             && stream.epoch == epoch
+            && stream.intake.is_for(epoch, stream.ticket)
         {
             stream.channel.clear_metadata();
             self.count_stream(channel);

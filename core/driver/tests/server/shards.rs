@@ -111,6 +111,25 @@ fn a_worker_that_fell_behind_fifty_times_gets_frames() {
 }
 
 #[test]
+fn frames_of_an_earlier_subscription_reach_nobody() {
+    let path = path_at(1);
+    let mut world = World::new(3, |config| config.takeover = Takeover::Always);
+    let publisher = world.http_push(0, &path, 1);
+    world.push(publisher, "V A K0 a5");
+    let first = world.http_play(1, &path);
+    // As long as it waits, its worker knows of the stream.
+    world.rtmp(1, Publish, "live", path.trim_start_matches("/live/"), 2);
+    world.stopped = Some(0);
+    world.reset(first);
+    let second = world.http_play(1, &path);
+    world.push(publisher, "P40 V A K80 a85 P120");
+    world.stopped = None;
+    world.settle();
+    world.push(publisher, "P160");
+    assert_eq!(world.seen(second), "A0 V0 K0 a5 P40 P80");
+}
+
+#[test]
 fn a_worker_that_keeps_up_is_told_everything_for_ever() {
     let mut world = World::new(2, |config| {
         config.channel.gop_max_bytes = 5_000;
