@@ -1,15 +1,18 @@
 //! Those who connect to the server.
 
-use crate::media::Source;
-use crate::plan::Part;
+use crate::encoder::Encoder;
+use crate::hostile::Hostility;
+use crate::link::{Heard, Link, Push, Response, hear_local};
+use crate::media::{Source, Stamp, is_coded};
+use crate::plan::{Part, Plan};
+use crate::rng::Rng;
 use crate::screen::Screen;
 use crate::wire::Wire;
-use crate::world::World;
-use bytes::Buf;
-use headwater_core::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
-use headwater_core::rtmp::{ClientEvent, ClientRequest, ClientSession, ProtocolError, Purpose};
-use headwater_core::server::{ConnectionId, LocalEvent, Protocol};
-use headwater_core::{Frame, FrameKind, Limits, Output, StreamKey, Time};
+use crate::world::{TICK, World};
+use headwater_core::flv::TagFlags;
+use headwater_core::rtmp::{ClientRequest, ClientSession, Purpose};
+use headwater_core::server::{ConnectionId, Protocol};
+use headwater_core::{StreamKey, Time};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,15 +20,21 @@ use std::time::Duration;
 pub enum Role {
     Publisher,
     Player,
-    /// Sends anything.
-    Garbage,
+    Hostile(Hostility),
 }
 
 /// What an actor speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum How {
+    /// RTMP as our own client does.
     Rtmp,
+    /// RTMP as encoders do.
+    Quirky,
+    /// HTTP/1.0: what it sends and gets is not wrapped.
     Http,
+    /// HTTP/1.1, in chunks.
+    Chunked,
+    WebSocket,
     /// It is part of the server's program.
     Local,
 }
@@ -35,9 +44,12 @@ pub struct Actor {
     pub name: String,
     pub part: Part,
     host: u8,
+    rng: Rng,
     pub link: Option<Link>,
     /// When it connects, if it has no connection.
     pub returns: Time,
+    /// Ticks since it connected, in which its worker was there.
+    ticks: u64,
     /// Its frames since it was let publish.
     source: Option<usize>,
     pub screen: Screen,
@@ -45,56 +57,42 @@ pub struct Actor {
     silent_until: Time,
     /// In process, it takes nothing until then.
     pub takes_from: Time,
+    is_healed: bool,
 }
 
-/// How an actor is connected.
-#[derive(Debug)]
-pub enum Link {
-    Rtmp(Wire, Box<ClientSession>),
-    Http(Wire, Box<Response>),
-    Local(usize, ConnectionId),
-}
-
-/// What a player by HTTP has got.
-#[derive(Debug, Default)]
-pub struct Response {
-    head: Vec<u8>,
-    /// Once the head is complete.
-    body: Option<Body>,
-}
-
-/// The FLV stream behind the head.
-#[derive(Debug)]
-struct Body {
-    reader: FlvReader,
-    flags: Option<TagFlags>,
-}
-
-/// What an actor hears of the server.
-enum Heard {
-    Frame(Frame),
-    /// It may publish.
-    Started,
-    Over(String),
-}
+/// How much longer than its time a connection may be there that says too little: a server that was late gives it more.
+const LATENESS: Duration = Duration::from_secs(4);
 
 impl Actor {
-    pub fn new(index: usize, part: Part, returns: Time) -> Actor {
-        let letter = match part.role {
-            Role::Publisher => "pub",
-            Role::Player => "play",
-            Role::Garbage => "noise",
+    pub fn new(plan: &Plan, index: usize) -> Actor {
+        let part = plan.parts[index];
+        let name = match part.role {
+            Role::Publisher => format!("pub{index}.{:?}.s{}", part.how, part.stream),
+            Role::Player => format!("play{index}.{:?}.s{}", part.how, part.stream),
+            Role::Hostile(hostility) => format!("hostile{index}.{hostility:?}.{:?}", part.how),
         };
+        let mut rng = Rng::new(plan.seed ^ (index as u64 + 1) << 48);
         Actor {
-            name: format!("{letter}{index}.{:?}.s{}", part.how, part.stream).to_lowercase(),
+            name: name.to_lowercase(),
             part,
-            host: u8::try_from(index).unwrap() / 2 + 1,
+            // Two share an address; but none shares one with those who use up its share of everything.
+            host: u8::try_from(match part.role {
+                Role::Hostile(_) => 200 + index,
+                _ => index / 2 + 1,
+            })
+            .unwrap(),
             link: None,
-            returns,
+            returns: match part.is_absent {
+                true => Time::NEVER,
+                false => plan.start + rng.millis(0, 500),
+            },
+            ticks: 0,
+            rng,
             source: None,
             screen: Screen::default(),
             silent_until: Time::ZERO,
             takes_from: Time::ZERO,
+            is_healed: false,
         }
     }
 
@@ -108,27 +106,23 @@ impl Actor {
         }
         match self.part.role {
             Role::Publisher => self.publish(world),
-            Role::Garbage => self.make_noise(world),
+            Role::Hostile(hostility) => self.harass(world, hostility),
             Role::Player => {}
         }
-        if let Some(Link::Rtmp(wire, session)) = &mut self.link {
-            wire.say(world.now, drain(session.output()));
+        if let Some(link) = &mut self.link
+            && let Some(wire) = link.wire()
+        {
+            self.ticks += u64::from(!world.is_paused(wire.shard));
         }
     }
 
     /// Its connection, if it has one over the network.
     pub fn wire(&mut self) -> Option<&mut Wire> {
-        match &mut self.link {
-            Some(Link::Rtmp(wire, _) | Link::Http(wire, ..)) => Some(wire),
-            _ => None,
-        }
+        self.link.as_mut()?.wire()
     }
 
     pub fn id(&self) -> Option<ConnectionId> {
-        match self.link.as_ref()? {
-            Link::Rtmp(wire, _) | Link::Http(wire, ..) => Some(wire.peer.id()),
-            Link::Local(_, id) => Some(*id),
-        }
+        Some(self.link.as_ref()?.id())
     }
 
     /// The source that it publishes, if it does.
@@ -137,57 +131,73 @@ impl Actor {
     }
 
     fn connect(&mut self, world: &mut World) {
-        let shard = world.rng.index(world.shards.len());
+        let shard = self.rng.index(world.shards.len());
         if world.is_paused(shard) || world.shards[shard].worker.is_shutting_down() {
             return;
         }
         world.note(1, || format!("{} connects to worker {shard}", self.name));
         self.source = None;
         self.screen = Screen::default();
+        self.ticks = 0;
         let (stream, now) = (self.part.stream, world.now);
+        let is_publisher = self.part.role == Role::Publisher;
+        if self.part.how == How::Local {
+            let key = StreamKey::new(&format!("live/s{stream}")).unwrap();
+            let server = world.shards[shard].worker.server_mut();
+            let id = match self.part.role {
+                Role::Publisher => server.publish(now, key),
+                _ => server.play(now, key),
+            };
+            self.link = Some(Link::Local(shard, id.unwrap()));
+            return;
+        }
         let protocol = match self.part.how {
-            How::Rtmp => Protocol::Rtmp,
-            How::Http => Protocol::Http,
-            How::Local => {
-                let key = StreamKey::new(&format!("live/s{stream}")).unwrap();
-                let server = world.shards[shard].worker.server_mut();
-                let id = match self.part.role {
-                    Role::Publisher => server.publish(now, key).unwrap(),
-                    _ => server.play(now, key).unwrap(),
-                };
-                self.link = Some(Link::Local(shard, id));
-                return;
-            }
+            How::Rtmp | How::Quirky => Protocol::Rtmp,
+            _ => Protocol::Http,
         };
-        let peer = world.accept(shard, protocol, self.host);
-        let mut wire = Wire::new(peer, shard);
-        self.link = Some(match (self.part.how, self.part.role) {
-            (_, Role::Garbage) | (How::Local, _) => Link::Http(wire, Box::default()),
-            (How::Rtmp, role) => {
+        let wire = Wire::new(world.accept(shard, protocol, self.host), shard);
+        let mut link = match (self.part.how, self.part.role) {
+            (_, Role::Hostile(_)) => Link::Raw(wire),
+            (How::Quirky, _) => Link::Encoder(wire, Box::new(Encoder::new(self.part.quirks, format!("s{stream}")))),
+            (How::Rtmp, _) => {
                 let request = ClientRequest {
-                    purpose: if role == Role::Publisher {
-                        Purpose::Publish
-                    } else {
-                        Purpose::Play
-                    },
+                    purpose: if is_publisher { Purpose::Publish } else { Purpose::Play },
                     app: "live".into(),
                     tc_url: "rtmp://host/live".into(),
                     name: format!("s{stream}").into(),
                 };
-                let session = ClientSession::new(Arc::default(), now, world.rng.next(), request);
+                let session = ClientSession::new(Arc::default(), now, self.rng.next(), request);
                 Link::Rtmp(wire, Box::new(session))
             }
-            (How::Http, role) => {
-                let request = match role {
-                    Role::Publisher => format!("POST /live/s{stream} HTTP/1.0\r\n\r\n"),
-                    _ if world.rng.once_in(3) => format!("GET /live/s{stream}.flv?wait=2 HTTP/1.0\r\n\r\n"),
-                    _ => format!("GET /live/s{stream} HTTP/1.0\r\n\r\n"),
-                };
-                wire.say(now, request.into_bytes());
-                Link::Http(wire, Box::default())
+            (_, Role::Publisher) => Link::Push(wire, Push::Plain),
+            (_, Role::Player) => Link::Pull(wire, Box::<Response>::default()),
+        };
+        let waits = if self.rng.once_in(3) { "?wait=2" } else { "" };
+        let request = match (self.part.how, self.part.role) {
+            (_, Role::Hostile(_)) => String::new(),
+            (How::Http, Role::Publisher) => format!("POST /live/s{stream} HTTP/1.0\r\n\r\n"),
+            (How::Chunked | How::WebSocket, Role::Publisher) => {
+                if let Link::Push(_, push) = &mut link {
+                    *push = Push::Chunked;
+                }
+                format!("PUT /live/s{stream} HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")
             }
-        });
-        if (self.part.how, self.part.role) == (How::Http, Role::Publisher) {
+            (How::Http, Role::Player) => format!("GET /live/s{stream}.flv{waits} HTTP/1.0\r\n\r\n"),
+            (How::Chunked, Role::Player) => format!("GET /live/s{stream}{waits} HTTP/1.1\r\nHost: h\r\n\r\n"),
+            (How::WebSocket, Role::Player) => format!(
+                "GET /live/s{stream}{waits} HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            ),
+            (How::Rtmp | How::Quirky | How::Local, _) => String::new(),
+        };
+        if let Some(wire) = link.wire() {
+            wire.say(now, request.into_bytes());
+            let may_listen_on = matches!(self.part.how, How::Http | How::Chunked) && self.part.role == Role::Player;
+            wire.is_finishing = may_listen_on && self.part.half_closes && !self.is_healed;
+        }
+        let is_push = matches!(link, Link::Push(..));
+        self.link = Some(link);
+        if is_push {
             self.start_source(world);
         }
     }
@@ -195,84 +205,34 @@ impl Actor {
     fn start_source(&mut self, world: &mut World) {
         let (id, stream) = (world.sources.len(), self.part.stream);
         let style = world.plan.styles[stream];
-        let source = Source::new(id, stream, style, &mut world.rng);
+        let source = Source::new(id, stream, style, &mut self.rng);
         world.sources.push(source);
         self.source = Some(id);
         world.note(2, || format!("{} publishes source {id}", self.name));
-        if let Some(Link::Http(wire, ..)) = &mut self.link {
-            let mut output = Output::new();
-            let flags = TagFlags {
-                audio: style.has_audio,
-                video: style.has_video,
-            };
-            FlvWriter::header(flags, &mut output);
-            wire.say(world.now, drain(&mut output));
+        let flags = TagFlags {
+            audio: style.has_audio,
+            video: style.has_video,
+        };
+        if let Some(link) = &mut self.link {
+            link.send_header(world.now, flags);
         }
     }
 
     /// What the server has said to it.
     fn hear(&mut self, world: &mut World) -> Vec<Heard> {
         let now = world.now;
-        let mut all = Vec::new();
         match &mut self.link {
-            Some(Link::Rtmp(wire, session)) => {
-                let bytes = wire.carry(now);
-                world.journal.borrow_mut().note_bytes(&bytes);
-                let mut input = &bytes[..];
-                let is_over = wire.is_over();
-                loop {
-                    let event = match session.handle_input(now, &mut input) {
-                        Ok(None) => session.handle_timeout(now),
-                        event => event,
-                    };
-                    match event {
-                        Ok(Some(ClientEvent::Frame(frame))) => all.push(Heard::Frame(frame)),
-                        Ok(Some(ClientEvent::Started)) => all.push(Heard::Started),
-                        Ok(Some(event @ (ClientEvent::Refused { .. } | ClientEvent::Ended(_)))) => {
-                            all.push(Heard::Over(format!("{event:?}")));
-                        }
-                        Ok(Some(_)) => {}
-                        Ok(None) => break,
-                        Err(error) => {
-                            let is_late = matches!(error, ProtocolError::Timeout(_));
-                            assert!(is_late, "{}: the server broke the protocol: {error}", self.name);
-                            all.push(Heard::Over(error.to_string()));
-                            break;
-                        }
-                    }
-                }
-                if is_over || session.is_closed() {
-                    all.push(Heard::Over("closed".into()));
-                }
-            }
-            Some(Link::Http(wire, response)) => {
-                let bytes = wire.carry(now);
-                world.journal.borrow_mut().note_bytes(&bytes);
-                if self.part.role == Role::Player {
-                    response.read(&bytes, &mut all);
-                }
-                if wire.is_over() {
-                    all.push(Heard::Over("closed".into()));
-                }
-            }
-            Some(Link::Local(shard, id)) if self.takes_from <= now && !world.is_paused(*shard) => {
+            Some(Link::Local(shard, id)) => {
+                let is_ready = self.takes_from <= now && !world.is_paused(*shard);
                 let shard = &mut world.shards[*shard];
-                if shard.awake.remove(id) {
-                    while let Some(event) = shard.worker.server_mut().poll_local(now, *id) {
-                        all.push(match event {
-                            LocalEvent::Frame(frame) => Heard::Frame(frame),
-                            LocalEvent::Accepted => Heard::Started,
-                            event @ (LocalEvent::Refused(_) | LocalEvent::Ended(_)) => {
-                                Heard::Over(format!("{event:?}"))
-                            }
-                            _ => continue,
-                        });
-                    }
+                if is_ready && shard.awake.remove(id) {
+                    return hear_local(shard.worker.server_mut(), now, *id);
                 }
+                Vec::new()
             }
-            _ => {}
+            Some(link) => link.hear(now, |bytes| world.journal.borrow_mut().note_bytes(bytes)),
+            None => Vec::new(),
         }
-        all
     }
 
     fn handle(&mut self, world: &mut World, heard: Heard) {
@@ -280,15 +240,15 @@ impl Actor {
             Heard::Frame(frame) if self.part.role == Role::Player => {
                 let time = frame.timestamp.as_millis();
                 world.note(u64::from(time), || {
-                    let stamp = crate::media::is_coded(&frame).then(|| crate::media::Stamp::of(&frame));
-                    format!(
-                        "{} sees {:?} {:?} at {time}: {stamp:?}",
-                        self.name, frame.kind, frame.class
-                    )
+                    let stamp = is_coded(&frame).then(|| Stamp::of(&frame).to_string());
+                    let class = format!("{:?} {:?}", frame.kind, frame.class).to_lowercase();
+                    format!("{} sees {class} {} at {time}", self.name, stamp.unwrap_or_default())
                 });
-                self.screen.see(self.part.stream, &world.sources, &frame);
+                self.screen.see(world.now, self.part.stream, &world.sources, &frame);
             }
-            Heard::Started if self.part.role == Role::Publisher => self.start_source(world),
+            Heard::Started if self.part.role == Role::Publisher && self.source().is_none() => {
+                self.start_source(world);
+            }
             Heard::Frame(_) | Heard::Started => {}
             Heard::Over(why) => {
                 if self.link.is_some() {
@@ -300,85 +260,68 @@ impl Actor {
     }
 
     fn publish(&mut self, world: &mut World) {
+        if self.source.is_none() && self.part.quirks.is_eager() && matches!(self.link, Some(Link::Encoder(..))) {
+            self.start_source(world);
+        }
         let (Some(source), true) = (self.source(), self.silent_until <= world.now) else {
             return;
         };
-        let frames = world.sources[source].due(world.now, &mut world.rng);
+        let frames = world.sources[source].due(world.now, &mut self.rng);
         for frame in frames {
-            match &mut self.link {
-                Some(Link::Rtmp(_, session)) => session.send_frame(&frame).unwrap_or_default(),
-                Some(Link::Http(wire, ..)) => {
-                    let mut output = Output::new();
-                    FlvWriter::frame(&frame, &mut output);
-                    wire.say(world.now, drain(&mut output));
-                }
-                Some(Link::Local(shard, id)) => {
+            if let Some(link) = &mut self.link {
+                let now = world.now;
+                link.send_frame(now, frame, |shard, id, frame| {
                     // It is in the mailbox while the worker pauses.
-                    let sent = world.shards[*shard]
-                        .worker
-                        .server_mut()
-                        .send_frame(world.now, *id, frame);
-                    sent.unwrap_or_default();
-                }
-                None => {}
+                    let server = world.shards[shard].worker.server_mut();
+                    server.send_frame(now, id, frame).unwrap_or_default();
+                });
             }
+        }
+        if self.part.flaps && self.rng.once_in(20) {
+            self.hang_up(world);
         }
     }
 
-    fn make_noise(&mut self, world: &mut World) {
-        let (now, rng) = (world.now, &mut world.rng);
-        let Some(Link::Http(wire, ..)) = &mut self.link else {
-            return;
-        };
-        if !rng.once_in(10) {
-            return;
+    fn harass(&mut self, world: &mut World, hostility: Hostility) {
+        let is_rtmp = self.part.how == How::Rtmp;
+        let bytes = hostility.say(self.ticks, is_rtmp, &mut self.rng);
+        let Some(wire) = self.wire() else { return };
+        if hostility == Hostility::Crawls {
+            wire.rate = Some(1);
         }
-        let mut bytes = match rng.below(5) {
-            0 => b"GET /live/s0 HTTP/1.1\r\nHost: x\r\n".to_vec(),
-            1 => {
-                b"POST /live/s0 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nFLV\x01\x05\r\n".to_vec()
-            }
-            2 => [&[3][..], &[0; 1536], &[7; 1536]].concat(),
-            _ => Vec::new(),
-        };
-        let len = rng.size(0, 64);
-        bytes.extend((0..len).map(|_| rng.next() as u8));
-        wire.say(now, bytes);
-        if rng.once_in(8) {
-            wire.is_finishing = true;
+        wire.say(world.now, bytes);
+        if hostility == Hostility::Slow {
+            let limits = [&world.plan.config.limits, &world.plan.other_config.limits];
+            let spans = limits.map(|limits| limits.handshake_timeout.max(limits.command_timeout));
+            let max = spans.into_iter().max().unwrap() + LATENESS;
+            let span = TICK * u32::try_from(self.ticks).unwrap();
+            assert!(span <= max, "{} says nothing for {span:?} and is there", self.name);
         }
-        if rng.once_in(10) {
+        if hostility.has_enough(&mut self.rng) {
             self.hang_up(world);
         }
     }
 
     /// Its connection is gone without a word.
     pub fn hang_up(&mut self, world: &mut World) {
-        match self.link.take() {
-            Some(Link::Rtmp(wire, _) | Link::Http(wire, ..)) => {
+        if let Some(mut link) = self.link.take() {
+            if let Some(wire) = link.wire() {
                 // What breaks is told.
                 wire.peer.set_reported(true);
                 wire.peer.reset();
-                world.note_break(wire.shard, wire.peer);
+                world.note_break(wire.shard, wire.peer.clone());
+            } else if let Link::Local(shard, id) = link {
+                world.shards[shard].worker.server_mut().handle_eof(world.now, id);
             }
-            Some(Link::Local(shard, id)) => {
-                let now = world.now;
-                world.shards[shard].worker.server_mut().handle_eof(now, id);
-            }
-            None => {}
         }
-        self.returns = world.now + world.rng.millis(0, 300);
+        self.returns = world.now + self.rng.millis(0, 300);
     }
 
     /// It leaves as its protocol says.
     pub fn leave(&mut self, world: &mut World) {
         match &mut self.link {
-            Some(Link::Rtmp(wire, session)) => {
-                session.close(world.now);
-                wire.say(world.now, drain(session.output()));
-            }
-            Some(Link::Http(wire, ..)) => wire.is_finishing = true,
             Some(Link::Local(..)) => self.hang_up(world),
+            Some(link) => link.close(world.now),
             None => {}
         }
     }
@@ -394,64 +337,17 @@ impl Actor {
         }
     }
 
-    pub fn heal(&mut self) {
+    /// All is well, and it stays or goes.
+    pub fn heal(&mut self, world: &mut World) {
         self.takes_from = Time::ZERO;
+        self.is_healed = true;
         if let Some(wire) = self.wire() {
             wire.heal();
             wire.peer.set_reported(true);
         }
-    }
-}
-
-impl Response {
-    /// Reads on in it.
-    fn read(&mut self, bytes: &[u8], all: &mut Vec<Heard>) {
-        if let Some(body) = &mut self.body {
-            return body.read(bytes, all);
-        }
-        self.head.extend(bytes);
-        let Some(end) = self.head.windows(4).position(|window| window == b"\r\n\r\n") else {
-            return;
-        };
-        let rest = self.head.split_off(end + 4);
-        let head = String::from_utf8_lossy(&self.head);
-        let line = head.lines().next().unwrap_or_default();
-        if !line.contains(" 200 ") {
-            all.push(Heard::Over(line.into()));
-            return;
-        }
-        let body = self.body.insert(Body {
-            reader: FlvReader::new(&Limits::default()),
-            flags: None,
-        });
-        body.read(&rest, all);
-    }
-}
-
-impl Body {
-    fn read(&mut self, mut input: &[u8], all: &mut Vec<Heard>) {
-        while let Some(item) = self.reader.handle_input(&mut input).expect("the server sends good FLV") {
-            match item {
-                FlvItem::Header(header) => {
-                    assert!(self.flags.is_none(), "a second FLV header");
-                    self.flags = Some(header);
-                }
-                FlvItem::Frame(frame) => {
-                    let flags = self.flags.expect("an FLV header comes first");
-                    let is_announced = match frame.kind {
-                        FrameKind::Audio => flags.audio,
-                        FrameKind::Video => flags.video,
-                        FrameKind::Data => true,
-                    };
-                    assert!(is_announced, "{flags:?} do not announce a frame: {frame:?}");
-                    all.push(Heard::Frame(frame));
-                }
-                other => panic!("the server sends what nobody published: {other:?}"),
-            }
+        if !self.part.stays {
+            self.hang_up(world);
+            self.returns = Time::NEVER;
         }
     }
-}
-
-fn drain(output: &mut Output) -> Vec<u8> {
-    output.copy_to_bytes(output.remaining()).to_vec()
 }

@@ -3,6 +3,7 @@
 use crate::rng::Rng;
 use headwater_core::amf::amf0::Writer;
 use headwater_core::{Frame, FrameClass, FrameKind, Time, Timestamp};
+use std::fmt;
 use std::time::Duration;
 
 /// What a frame of sound or pictures says in its payload.
@@ -16,6 +17,23 @@ pub struct Stamp {
     pub gop: u16,
     /// How many pictures of its GOP others refer to before it.
     pub place: u16,
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Stamp {
+            source,
+            number,
+            header,
+            gop,
+            place,
+        } = self;
+        let variant = header.variant;
+        write!(
+            f,
+            "frame {number} of source {source} (GOP {gop}, place {place}, header {variant})"
+        )
+    }
 }
 
 /// What a sequence header says. Publishers of one stream may send the same.
@@ -95,25 +113,98 @@ pub struct Style {
     /// Whether every other picture may be left out.
     pub has_disposable: bool,
     pub max_len: usize,
-    /// The GOP with which a publisher makes new sequence headers, if any.
-    pub new_headers: Option<u16>,
+    pub new_headers: NewHeaders,
+    /// Whether its headers come with each keyframe.
+    pub repeats_headers: bool,
+    pub clock: Clock,
+}
+
+/// When a publisher makes other sequence headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewHeaders {
+    Never,
+    /// With this GOP.
+    Once(u16),
+    WithEachGop,
+}
+
+/// What the timestamps of a publisher are like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    Good,
+    /// Sound has a clock of its own, so far ahead.
+    Skewed(i32),
+    /// All jump so far, with each keyframe or with so many sounds.
+    Jumps(i32),
+    /// Each other picture says so much less than it should.
+    StepsBack(u32),
+    /// All say the same.
+    Stands,
+}
+
+impl Clock {
+    fn draw(rng: &mut Rng) -> Clock {
+        match rng.below(8) {
+            0 => Clock::Skewed(rng.pick(&[-3_600_000, -20_000, -400, 300, 7_000, 86_400_000])),
+            1 => Clock::Jumps(rng.pick(&[-1_000_000, -9_000, 9_000, 80_000_000])),
+            2 => Clock::StepsBack(rng.pick(&[10, 100, 400])),
+            3 => Clock::Stands,
+            _ => Clock::Good,
+        }
+    }
+
+    /// What a frame says that comes `elapsed` ms after the first.
+    fn say(self, kind: FrameKind, elapsed: u32, jumps: u32, pictures: u32) -> u32 {
+        match self {
+            Clock::Skewed(by) if kind == FrameKind::Audio => elapsed.wrapping_add_signed(by),
+            Clock::Jumps(by) => elapsed.wrapping_add_signed(by.wrapping_mul(jumps.cast_signed())),
+            Clock::StepsBack(by) if kind == FrameKind::Video && pictures % 2 == 1 => elapsed.wrapping_sub(by),
+            Clock::Stands => 0,
+            _ => elapsed,
+        }
+    }
+
+    /// Whether a player gets each kind as its publisher says, but for where it begins.
+    pub fn is_believed(self) -> bool {
+        matches!(self, Clock::Good | Clock::Skewed(_))
+    }
 }
 
 impl Style {
     pub fn draw(rng: &mut Rng) -> Style {
         let has_video = !rng.once_in(8);
+        let new_headers = rng.pick(&[
+            NewHeaders::Never,
+            NewHeaders::Never,
+            NewHeaders::Once(1),
+            NewHeaders::Once(4),
+            NewHeaders::WithEachGop,
+        ]);
+        // Other headers twice a second are as much as a good encoder makes.
+        let min_gop_len = if new_headers == NewHeaders::WithEachGop { 12 } else { 2 };
         Style {
             has_audio: !has_video || !rng.once_in(8),
             has_video,
             has_metadata: rng.once_in(2),
             video_every: rng.millis(40, 100),
             audio_every: rng.millis(50, 110),
-            gop_len: u16::try_from(rng.between(2, 15)).unwrap(),
+            gop_len: u16::try_from(rng.between(min_gop_len, 15)).unwrap(),
             has_disposable: rng.once_in(2),
             max_len: rng.pick(&[40, 200, 600, 3_000]),
-            new_headers: rng.pick(&[None, None, Some(1), Some(4)]),
+            new_headers,
+            repeats_headers: rng.once_in(3),
+            clock: Clock::draw(rng),
         }
     }
+}
+
+/// A header or frame that was sent.
+#[derive(Debug)]
+pub struct Sent {
+    pub frame: Frame,
+    pub at: Time,
+    /// What a good clock says of it, in ms since the first.
+    pub elapsed: u32,
 }
 
 /// One publisher's frames, from its connection to its end.
@@ -121,13 +212,16 @@ impl Style {
 pub struct Source {
     pub stream: usize,
     pub id: u32,
-    style: Style,
+    pub style: Style,
     header: Header,
-    /// Headers and frames that were sent, with the time when.
-    pub sent: Vec<(Frame, Time)>,
+    pub sent: Vec<Sent>,
     started: Option<Time>,
     /// Its own time at the start.
     origin: u32,
+    /// Since then, for the frame that is made.
+    elapsed: u32,
+    /// How often its clock has jumped, if it does.
+    jumps: u32,
     pictures: u32,
     sounds: u32,
     gop: u16,
@@ -151,6 +245,8 @@ impl Source {
                 1 => u32::MAX - u32::try_from(rng.below(4_000)).unwrap(),
                 _ => u32::try_from(rng.below(1 << 31)).unwrap(),
             },
+            elapsed: 0,
+            jumps: 0,
             pictures: 0,
             sounds: 0,
             gop: 0,
@@ -178,10 +274,12 @@ impl Source {
                 break;
             }
             let elapsed = u32::try_from(due.since(started).as_millis()).unwrap();
-            let timestamp = Timestamp::from_millis(self.origin.wrapping_add(elapsed));
+            self.elapsed = elapsed;
             if is_picture {
-                self.push_picture(now, timestamp, rng);
+                self.push_picture(now, rng);
             } else {
+                self.jumps += u32::from(!self.style.has_video && self.sounds % 20 == 19);
+                let timestamp = self.timestamp(FrameKind::Audio);
                 let stamp = self.stamp().to_bytes();
                 let mut payload = [&[0xAF, 1, 0x21], &stamp[..]].concat();
                 payload.resize(payload.len() + rng.size(0, 60), 0x5A);
@@ -189,7 +287,7 @@ impl Source {
                 self.push(now, Frame::audio(timestamp, payload.into()));
             }
         }
-        self.sent[from..].iter().map(|(frame, _)| frame.clone()).collect()
+        self.sent[from..].iter().map(|sent| sent.frame.clone()).collect()
     }
 
     /// It says nothing for a while, which its clock knows.
@@ -203,22 +301,36 @@ impl Source {
 
     /// Some of the last frames: enough to have a picture among them. If there are too few, one that nobody can have.
     pub fn latest(&self) -> impl Iterator<Item = Stamp> {
-        let coded = self.sent.iter().rev().filter(|(frame, _)| is_coded(frame));
-        let mut coded = coded.skip(1).take(6).map(|(frame, _)| Stamp::of(frame)).peekable();
+        let coded = self.sent.iter().rev().filter(|sent| is_coded(&sent.frame));
+        let mut coded = coded.skip(1).take(6).map(|sent| Stamp::of(&sent.frame)).peekable();
         let none = coded.peek().is_none().then(|| self.stamp());
         coded.chain(none)
     }
 
-    fn push_picture(&mut self, now: Time, timestamp: Timestamp, rng: &mut Rng) {
+    fn timestamp(&self, kind: FrameKind) -> Timestamp {
+        let said = self.style.clock.say(kind, self.elapsed, self.jumps, self.pictures);
+        Timestamp::from_millis(self.origin.wrapping_add(said))
+    }
+
+    fn push_picture(&mut self, now: Time, rng: &mut Rng) {
         let is_key = self.pictures == 0 || self.place >= self.style.gop_len;
         if is_key && self.pictures > 0 {
             self.gop += 1;
             self.place = 0;
-            if self.style.new_headers == Some(self.gop) {
+            self.jumps += 1;
+            let changes = match self.style.new_headers {
+                NewHeaders::Never => false,
+                NewHeaders::Once(gop) => gop == self.gop,
+                NewHeaders::WithEachGop => true,
+            };
+            if changes {
                 self.header.variant = self.header.variant.wrapping_add(1) % 4;
+            }
+            if changes || self.style.repeats_headers {
                 self.push_headers(now);
             }
         }
+        let timestamp = self.timestamp(FrameKind::Video);
         let is_disposable = !is_key && self.style.has_disposable && rng.once_in(2);
         self.place += u16::from(!is_key && !is_disposable);
         let (first, unit) = match (is_key, is_disposable) {
@@ -256,7 +368,12 @@ impl Source {
     }
 
     fn push(&mut self, now: Time, frame: Frame) {
-        self.sent.push((frame, now));
+        let elapsed = self.elapsed;
+        self.sent.push(Sent {
+            frame,
+            at: now,
+            elapsed,
+        });
     }
 
     fn stamp(&self) -> Stamp {

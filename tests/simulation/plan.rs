@@ -1,10 +1,17 @@
-//! What a seed draws before anything begins: the server's configuration, who takes part, and what can go wrong.
+//! What a seed draws before anything begins: the server's configuration, who takes part, and what goes wrong when.
+//!
+//! A plan is all that there is to know of a world. So the [shrinker](crate::shrink) can take something out of it and look
+//! whether what is left still fails.
 
 use crate::actor::{How, Role};
+use crate::application::Habit;
+use crate::encoder::Quirks;
+use crate::hostile::Hostility;
 use crate::media::Style;
 use crate::rng::Rng;
 use headwater_core::Time;
-use headwater_core::server::{Config, HttpAbsent, Takeover};
+use headwater_core::server::{Config, HttpAbsent, Otherwise, Takeover};
+use std::fmt;
 use std::time::Duration;
 
 /// What can go wrong.
@@ -32,6 +39,8 @@ pub enum Fault {
     KickOne,
     /// The operator ends a stream.
     KickStream,
+    /// The operator decides something else.
+    Reconfigure,
     /// A worker does nothing for a while.
     Pause,
     /// Time leaps.
@@ -42,7 +51,7 @@ pub enum Fault {
     Unreported,
 }
 
-const FAULTS: [Fault; 15] = [
+const FAULTS: [Fault; 16] = [
     Fault::SmallPieces,
     Fault::Delay,
     Fault::SendingStalls,
@@ -54,92 +63,180 @@ const FAULTS: [Fault; 15] = [
     Fault::Silence,
     Fault::KickOne,
     Fault::KickStream,
+    Fault::Reconfigure,
     Fault::Pause,
     Fault::Leap,
     Fault::SlowLinks,
     Fault::Unreported,
 ];
 
-/// Those that take part.
+/// Something that goes wrong, once.
+#[derive(Debug, Clone, Copy)]
+pub struct Trouble {
+    /// In which tick.
+    pub tick: u64,
+    pub fault: Fault,
+    /// Which actor or worker it meets.
+    pub victim: usize,
+    /// How long it lasts, if it lasts.
+    pub span: Duration,
+    /// Bytes, for a fault that is about some.
+    pub size: usize,
+}
+
+/// One of those that take part.
 #[derive(Debug, Clone, Copy)]
 pub struct Part {
     pub role: Role,
     pub how: How,
     pub stream: usize,
-    /// Whether it is there when all is well: one publisher of each stream, and its players.
+    /// Whether it is there when all is well: one publisher of each stream, its players, and those who can hurt nobody.
     pub stays: bool,
+    /// An HTTP player closes its sending side behind its request.
+    pub half_closes: bool,
+    /// A publisher comes and goes all the time.
+    pub flaps: bool,
+    pub quirks: Quirks,
+    /// Whether the shrinker has left it out.
+    pub is_absent: bool,
 }
 
-#[derive(Debug)]
+/// How it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// All leave, and nothing may be left of them.
+    AllLeave,
+    /// The server is shut down while all are there.
+    Shutdown,
+    /// The server is shut down while everything goes wrong.
+    ShutdownInTrouble,
+}
+
+#[derive(Debug, Clone)]
 pub struct Plan {
+    pub seed: u64,
     pub shards: u16,
     pub start: Time,
     pub config: Config,
+    /// What the operator may decide instead.
+    pub other_config: Config,
+    /// How the application answers questions.
+    pub habits: Vec<Habit>,
     pub styles: Vec<Style>,
     pub parts: Vec<Part>,
-    pub faults: Vec<Fault>,
-    /// How long things go wrong.
-    pub trouble: Duration,
-    /// Ticks between two faults, on average.
-    pub fault_every: u64,
-    /// Whether the server is shut down while all are there.
-    pub ends_by_shutdown: bool,
+    /// In order.
+    pub troubles: Vec<Trouble>,
+    /// Ticks for which things go wrong.
+    pub ticks: u64,
+    pub end: End,
 }
 
 impl Plan {
-    pub fn draw(rng: &mut Rng) -> Plan {
+    pub fn draw(seed: u64) -> Plan {
+        let rng = &mut Rng::new(seed);
         let streams = rng.size(1, 2);
         let styles: Vec<_> = (0..streams).map(|_| Style::draw(rng)).collect();
-        let hows = rng.pick(&[
-            &[How::Rtmp][..],
-            &[How::Http],
-            &[How::Rtmp, How::Http],
-            &[How::Rtmp, How::Http, How::Local],
-        ]);
-        let mut parts = Vec::new();
-        for stream in 0..streams {
-            let rivals = if rng.once_in(2) { 1 } else { 0 };
-            let players = rng.size(1, 3);
-            let roles = [(Role::Publisher, 1 + rivals), (Role::Player, players)];
-            for (role, count) in roles {
-                for number in 0..count {
-                    parts.push(Part {
-                        role,
-                        how: rng.pick(hows),
-                        stream,
-                        stays: role == Role::Player || number == 0,
-                    });
-                }
-            }
-        }
-        for _ in 0..rng.pick(&[0, 0, 1, 2]) {
-            parts.push(Part {
-                role: Role::Garbage,
-                how: rng.pick(&[How::Rtmp, How::Http]),
-                stream: 0,
-                stays: false,
-            });
-        }
-        let mut faults: Vec<_> = FAULTS.into_iter().filter(|_| rng.once_in(3)).collect();
-        if faults.is_empty() {
-            faults.push(rng.pick(&FAULTS));
-        }
+        let parts = parts(rng, streams);
+        let ticks = rng.between(50, 350);
+        let troubles = troubles(rng, ticks, parts.len());
+        let config = config(rng, &styles);
+        let mut other_config = self::config(rng, &styles);
+        other_config.authorize = config.authorize;
+        let habits = (0..rng.size(1, 3)).map(|_| Habit::draw(rng)).collect();
         Plan {
+            seed,
             shards: u16::try_from(rng.between(1, 3)).unwrap(),
             start: Time::from_millis(match rng.below(3) {
                 0 => 0,
                 1 => (1 << 32) - rng.below(4_000),
                 _ => rng.below(1 << 40),
             }),
-            config: config(rng, &styles),
+            config,
+            other_config,
+            habits,
             styles,
             parts,
-            faults,
-            trouble: rng.millis(500, 3_500),
-            fault_every: rng.between(5, 60),
-            ends_by_shutdown: rng.once_in(2),
+            troubles,
+            ticks,
+            end: rng.pick(&[
+                End::AllLeave,
+                End::AllLeave,
+                End::AllLeave,
+                End::Shutdown,
+                End::Shutdown,
+                End::ShutdownInTrouble,
+            ]),
         }
     }
+}
+
+fn parts(rng: &mut Rng, streams: usize) -> Vec<Part> {
+    use How::{Chunked, Http, Local, Quirky, Rtmp, WebSocket};
+    let publishers = rng.pick(&[
+        &[Rtmp][..],
+        &[Quirky],
+        &[Http, Chunked],
+        &[Rtmp, Quirky, Http],
+        &[Rtmp, Quirky, Http, Chunked, Local],
+    ]);
+    let players = rng.pick(&[
+        &[Rtmp][..],
+        &[Http, Chunked],
+        &[WebSocket],
+        &[Rtmp, Http],
+        &[Rtmp, Http, Chunked, WebSocket, Local],
+    ]);
+    let mut parts = Vec::new();
+    let mut add = |rng: &mut Rng, role, hows: &[How], stream, stays| {
+        parts.push(Part {
+            role,
+            how: rng.pick(hows),
+            stream,
+            stays,
+            half_closes: rng.once_in(5),
+            flaps: !stays && rng.once_in(3),
+            quirks: Quirks::draw(rng),
+            is_absent: false,
+        });
+    };
+    for stream in 0..streams {
+        add(rng, Role::Publisher, publishers, stream, true);
+        if rng.once_in(2) {
+            add(rng, Role::Publisher, publishers, stream, false);
+        }
+        for _ in 0..rng.size(1, 3) {
+            add(rng, Role::Player, players, stream, true);
+        }
+    }
+    for _ in 0..rng.pick(&[0, 0, 1, 2]) {
+        let hostility = Hostility::draw(rng);
+        add(
+            rng,
+            Role::Hostile(hostility),
+            &[Rtmp, Http],
+            0,
+            hostility.hurts_nobody(),
+        );
+    }
+    parts
+}
+
+/// Which faults there are at all, and when each comes.
+fn troubles(rng: &mut Rng, ticks: u64, victims: usize) -> Vec<Trouble> {
+    let mut faults: Vec<_> = FAULTS.into_iter().filter(|_| rng.once_in(3)).collect();
+    if faults.is_empty() {
+        faults.push(rng.pick(&FAULTS));
+    }
+    let every = rng.between(5, 60);
+    let ticks = (0..ticks).filter(|_| rng.once_in(every)).collect::<Vec<_>>();
+    let draw = |tick| Trouble {
+        tick,
+        fault: rng.pick(&faults),
+        victim: rng.index(victims),
+        span: rng.millis(10, 3_000),
+        size: rng.pick(&[1, 3, 11, 100, 700]),
+    };
+    ticks.into_iter().map(draw).collect()
 }
 
 fn config(rng: &mut Rng, styles: &[Style]) -> Config {
@@ -150,23 +247,29 @@ fn config(rng: &mut Rng, styles: &[Style]) -> Config {
     if rng.once_in(3) {
         config.http_absent = HttpAbsent::Wait(Duration::from_secs(2));
     }
+    config.authorize.publish = rng.once_in(4);
+    config.authorize.play = rng.once_in(4);
+    config.authorize.timeout = rng.millis(300, 1_500);
+    config.authorize.otherwise = rng.pick(&[Otherwise::Allow, Otherwise::Deny]);
     config.channel.gop_cache = !rng.once_in(6);
     if rng.once_in(4) {
         config.channel.gop_max_frames = rng.size(4, 30);
     }
-    if rng.once_in(3) {
-        // A player at the live edge is no quarter of it behind, though some frames come together.
-        let largest = styles.iter().map(|style| style.max_len + 100).max();
-        config.channel.lag_max_bytes = rng.size(8, 20) * largest.unwrap_or_default();
+    let largest = styles.iter().map(|style| style.max_len + 100).max().unwrap_or_default();
+    // Frames that wait for each other are behind together: no reason to leave some out.
+    let merges = rng.once_in(4);
+    if merges {
+        config.channel.merge = rng.millis(10, 100);
     }
-    if rng.once_in(3) {
+    if !merges && rng.once_in(3) {
+        // A player at the live edge is no quarter of it behind, though some frames come together.
+        config.channel.lag_max_bytes = rng.size(8, 20) * largest;
+    }
+    if !merges && rng.once_in(3) {
         config.channel.lag_max_frames = rng.size(16, 60);
     }
     if rng.once_in(3) {
         config.channel.lag_max_age = rng.millis(600, 2_000);
-    }
-    if rng.once_in(4) {
-        config.channel.merge = rng.millis(10, 100);
     }
     if rng.once_in(3) {
         config.limits.output_high_water = rng.size(1, 4_000);
@@ -181,4 +284,40 @@ fn config(rng: &mut Rng, styles: &[Style]) -> Config {
         limits.ping_interval = rng.millis(500, 3_000);
     }
     config
+}
+
+/// For a person: what there is, and what of the configuration is not as usual.
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "seed {}: {} workers from {:?} on, trouble for {} ticks of 10 ms, then {:?}",
+            self.seed, self.shards, self.start, self.ticks, self.end
+        )?;
+        writeln!(f, "  configuration: {}", differences(&self.config, &Config::default()))?;
+        writeln!(
+            f,
+            "  if reconfigured: {}",
+            differences(&self.other_config, &self.config)
+        )?;
+        writeln!(f, "  the application answers: {:?}", self.habits)?;
+        for (stream, style) in self.styles.iter().enumerate() {
+            writeln!(f, "  s{stream}: {style:?}")?;
+        }
+        for (index, part) in self.parts.iter().enumerate().filter(|(_, part)| !part.is_absent) {
+            writeln!(f, "  actor {index}: {part:?}")?;
+        }
+        for trouble in &self.troubles {
+            writeln!(f, "  {trouble:?}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The fields of one configuration that the other has otherwise.
+fn differences(config: &Config, other: &Config) -> String {
+    let (config, other) = (format!("{config:#?}"), format!("{other:#?}"));
+    let lines = config.lines().zip(other.lines());
+    let different = lines.filter(|(one, other)| one != other).map(|(one, _)| one.trim());
+    different.collect::<Vec<_>>().join(" ")
 }

@@ -1,8 +1,12 @@
 //! What a player sees, and what must be true of it.
 
-use crate::media::{Header, Source, Stamp, is_coded};
-use headwater_core::{Frame, FrameClass, FrameKind};
+use crate::media::{Header, Sent, Source, Stamp, is_coded};
+use headwater_core::{Frame, FrameClass, FrameKind, Time};
 use std::collections::BTreeSet;
+
+/// How far a player's time may run ahead of the time that passed, whatever timestamps say. A track on a clock of its own may be
+/// taken for one that is 5 s ahead.
+const MAX_AHEAD: i64 = 5_500;
 
 /// What one play has got so far.
 #[derive(Debug, Default)]
@@ -15,6 +19,8 @@ pub struct Screen {
     times: [Option<u32>; 2],
     /// The player's time less the source's, for the present source.
     offsets: [Option<u32>; 2],
+    /// The player's time, the source's own, and when it was sent, of the first frame of the present source.
+    began: Option<(u32, u32, Time)>,
     earlier_sources: BTreeSet<u32>,
     /// Every frame, as source and number.
     pub seen: Vec<(u32, u32)>,
@@ -25,7 +31,7 @@ impl Screen {
     ///
     /// # Panics
     /// If no player may get it there.
-    pub fn see(&mut self, stream: usize, sources: &[Source], frame: &Frame) {
+    pub fn see(&mut self, now: Time, stream: usize, sources: &[Source], frame: &Frame) {
         let kind = match frame.kind {
             FrameKind::Audio => 0,
             FrameKind::Video => 1,
@@ -38,16 +44,16 @@ impl Screen {
         assert!(is_coded(frame), "a frame of another class: {frame:?}");
         let stamp = Stamp::of(frame);
         let source = &sources[stamp.source as usize];
-        assert_eq!(source.stream, stream, "a frame of another stream: {stamp:?}");
-        let (sent, _) = &source.sent[stamp.number as usize];
-        assert_eq!(sent.payload, frame.payload, "a frame was changed: {stamp:?}");
+        assert_eq!(source.stream, stream, "a frame of another stream: {stamp}");
+        let sent = &source.sent[stamp.number as usize];
+        assert_eq!(sent.frame.payload, frame.payload, "a frame was changed: {stamp}");
         assert_eq!(
             self.headers[kind],
             Some(stamp.header),
-            "the header of {stamp:?} is missing"
+            "the header of {stamp} is missing"
         );
         self.follow(stamp);
-        self.check_time(kind, stamp, frame, sent);
+        self.check_time(now, kind, stamp, frame, source, sent);
         if kind == 1 {
             self.check_picture(stamp, frame.class);
         }
@@ -64,34 +70,40 @@ impl Screen {
     fn follow(&mut self, stamp: Stamp) {
         if let Some(newest) = self.newest {
             if newest.source == stamp.source {
-                assert!(newest.number < stamp.number, "{stamp:?} comes after {newest:?}");
+                assert!(newest.number < stamp.number, "{stamp} comes after {newest}");
             } else {
                 self.earlier_sources.insert(newest.source);
                 self.offsets = [None; 2];
+                self.began = None;
                 self.reference = None;
             }
         }
         assert!(
             !self.earlier_sources.contains(&stamp.source),
-            "{stamp:?} comes after those of another publisher"
+            "{stamp} comes after those of another publisher"
         );
         self.newest = Some(stamp);
     }
 
-    fn check_time(&mut self, kind: usize, stamp: Stamp, frame: &Frame, sent: &Frame) {
+    fn check_time(&mut self, now: Time, kind: usize, stamp: Stamp, frame: &Frame, source: &Source, sent: &Sent) {
         let time = frame.timestamp.as_millis();
-        if let Some(before) = self.times[kind].replace(time) {
-            assert!(
-                time >= before,
-                "time goes back from {before} to {time} ms with {stamp:?}"
-            );
-        }
-        // What lies before a player's start is shown at 0.
-        if time > 0 {
-            let offset = time.wrapping_sub(sent.timestamp.as_millis());
+        let before = self.times[kind].replace(time).unwrap_or_default();
+        assert!(time >= before, "time goes back from {before} to {time} ms with {stamp}");
+        // What lies before a player's start, or before the end of an earlier publisher, is raised to that.
+        if time > before && source.style.clock.is_believed() {
+            let offset = time.wrapping_sub(sent.frame.timestamp.as_millis());
             let before = *self.offsets[kind].get_or_insert(offset);
-            assert_eq!(before, offset, "time runs at another speed with {stamp:?}");
+            assert_eq!(before, offset, "time runs at another speed with {stamp}");
         }
+        let (began, elapsed, at) = *self.began.get_or_insert((time, sent.elapsed, sent.at));
+        // Frames without times of their own get that of their arrival.
+        let arrived = i64::try_from(now.since(at).as_millis()).unwrap();
+        let seen = i64::from(time) - i64::from(began);
+        let real = arrived.max(i64::from(sent.elapsed) - i64::from(elapsed));
+        assert!(
+            seen <= real + MAX_AHEAD,
+            "time runs ahead, {seen} ms in {real} ms, with {stamp}"
+        );
     }
 
     /// A picture comes only if those that it refers to have come.
@@ -103,7 +115,7 @@ impl Screen {
                 .is_some_and(|it| (it.source, it.gop, it.place) == (stamp.source, stamp.gop, needed));
             assert!(
                 has_it,
-                "{stamp:?} refers to a picture that did not come: {:?}",
+                "{stamp} refers to a picture that did not come: {:?}",
                 self.reference
             );
         }

@@ -1,6 +1,8 @@
 //! Many seeds, on as many threads as there are cores. Each lives in one thread from its beginning to its end.
 
 use crate::journal::Journal;
+use crate::marks::Marks;
+use crate::plan::Plan;
 use crate::world::World;
 use std::cell::RefCell;
 use std::ops::Range;
@@ -11,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 /// What came of a seed that held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Life {
     /// A hash of all that came to pass.
     pub hash: u64,
@@ -19,20 +21,20 @@ pub struct Life {
     pub steps: u64,
     /// The time that passed in the world.
     pub span: Duration,
+    pub marks: Marks,
 }
 
-/// Lives through one seed, and returns what came of it, or what went wrong. With `story`, it prints how.
-pub fn live(seed: u64, story: bool) -> Result<Life, String> {
+/// Lives through a plan, and returns what came of it, or what went wrong. With `story`, it prints how.
+pub fn live(plan: &Plan, story: bool) -> Result<Life, String> {
     let journal = Rc::new(RefCell::new(Journal::new(story)));
     let told = journal.clone();
-    let result = catch_unwind(AssertUnwindSafe(|| World::new(seed, told).run()));
+    let result = catch_unwind(AssertUnwindSafe(|| World::new(plan, told).run()));
     let journal = journal.borrow();
     print!("{}", journal.text());
     match result {
-        Ok((steps, span)) => Ok(Life {
+        Ok(life) => Ok(Life {
             hash: journal.hash(),
-            steps,
-            span,
+            ..life
         }),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().cloned();

@@ -1,0 +1,168 @@
+//! What must be true of the servers, after every step and at the end.
+
+use crate::actor::{Actor, Role};
+use crate::media::{Source, Stamp, is_coded};
+use crate::world::{TICK, World};
+use headwater_core::server::{ConnectionId, Event};
+use headwater_core::{StreamKey, Time};
+use headwater_driver::memory::Peer;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+/// How long a worker may keep a connection that broke. It reads what came before, if it has to know about it.
+const MAX_BROKEN: Duration = Duration::from_secs(1);
+/// Deadlines that a worker may have in a second of virtual time.
+const MAX_WAKES: u64 = 1_000;
+
+/// What it has seen of the servers.
+#[derive(Debug, Default)]
+pub struct Oracle {
+    /// Everybody who ever connected.
+    peers: Vec<Peer>,
+    /// Connections that broke, with their workers, and ticks for which these have known.
+    broken: Vec<(usize, Peer, u32)>,
+    /// What has begun and not ended.
+    open: HashSet<(ConnectionId, Began)>,
+    /// Deadlines of each worker in the present second.
+    wakes: HashMap<usize, (u64, u64)>,
+}
+
+/// What has an end.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Began {
+    Connection,
+    Publish(StreamKey),
+    Play(StreamKey),
+}
+
+impl Oracle {
+    pub fn note_peer(&mut self, peer: Peer) {
+        self.peers.push(peer);
+    }
+
+    pub fn note_break(&mut self, shard: usize, peer: Peer) {
+        self.broken.push((shard, peer, 0));
+    }
+
+    /// A worker's deadline has come. That is not to happen all the time.
+    pub fn note_wake(&mut self, now: Time, shard: usize) {
+        let second = now.as_millis() / 1_000;
+        let wakes = self.wakes.entry(shard).or_default();
+        let (present, count) = *wakes;
+        *wakes = (second, if present == second { count + 1 } else { 1 });
+        assert!(wakes.1 < MAX_WAKES, "worker {shard} wakes up all the time");
+    }
+
+    /// Whatever begins ends, once.
+    pub fn note_event(&mut self, event: &Event) {
+        let Some(id) = event.peer().map(|peer| peer.connection) else {
+            return;
+        };
+        let (what, begins) = match event {
+            Event::Connected { .. } => (Began::Connection, true),
+            Event::Disconnected { .. } => (Began::Connection, false),
+            Event::PublishStarted { stream, .. } => (Began::Publish(stream.clone()), true),
+            Event::PublishEnded { stream, .. } => (Began::Publish(stream.clone()), false),
+            Event::PlayStarted { stream, .. } => (Began::Play(stream.clone()), true),
+            Event::PlayEnded { stream, .. } => (Began::Play(stream.clone()), false),
+            _ => return,
+        };
+        let key = (id, what);
+        if begins {
+            assert!(self.open.insert(key), "it began twice: {event:?}");
+        } else {
+            assert!(self.open.remove(&key), "it ended without a beginning: {event:?}");
+        }
+    }
+
+    /// A worker that is `awake` closes what broke, soon.
+    pub fn check_broken(&mut self, is_awake: impl Fn(usize) -> bool) {
+        self.broken.retain_mut(|(shard, peer, ticks)| {
+            *ticks += u32::from(is_awake(*shard));
+            assert!(TICK * *ticks <= MAX_BROKEN, "{} broke and is not closed", peer.id());
+            !peer.is_closed()
+        });
+    }
+
+    pub fn check_ends(&self) {
+        assert!(self.open.is_empty(), "not ended: {:?}", self.open);
+        for peer in &self.peers {
+            assert!(peer.is_closed(), "{} is not closed", peer.id());
+        }
+    }
+}
+
+impl World {
+    /// Whether all players are at the live edge of the streams that they want.
+    pub fn has_recovered(&self) -> bool {
+        self.players().all(|(player, source)| {
+            source.is_some_and(|source| source.latest().all(|stamp| player.screen.has_lately(stamp)))
+        })
+    }
+
+    /// What a player has not got of what was published from `from` to `to`.
+    pub fn missing(&self, from: Time, to: Time) -> Option<String> {
+        self.players().find_map(|(player, source)| {
+            let Some(source) = source else {
+                return Some(format!("nobody publishes for {}", player.name));
+            };
+            let seen: HashSet<_> = player.screen.seen.iter().collect();
+            let sent = source.sent.iter().filter(|sent| (from..to).contains(&sent.at));
+            let mut stamps = sent
+                .filter(|sent| is_coded(&sent.frame))
+                .map(|sent| Stamp::of(&sent.frame));
+            let missing = stamps.find(|stamp| !seen.contains(&(stamp.source, stamp.number)))?;
+            Some(format!("{} lacks {missing}", player.name))
+        })
+    }
+
+    /// A player that is at the live edge was told what there is, and no more.
+    pub fn check_flags(&self) {
+        for (player, source) in self.players() {
+            let told = player.link.as_ref().and_then(|link| link.flags());
+            if let (Some(flags), Some(source)) = (told, source) {
+                let (told, is) = (
+                    (flags.audio, flags.video),
+                    (source.style.has_audio, source.style.has_video),
+                );
+                assert_eq!(
+                    told, is,
+                    "{} was told of sound and pictures, and it is otherwise",
+                    player.name
+                );
+            }
+        }
+    }
+
+    /// The players, with what is published for them.
+    fn players(&self) -> impl Iterator<Item = (&Actor, Option<&Source>)> {
+        let is_player = |actor: &&Actor| actor.part.role == Role::Player && !actor.part.is_absent;
+        let players = self.actors.iter().filter(is_player);
+        let is_source =
+            |actor: &&Actor| actor.part.role == Role::Publisher && actor.part.stays && !actor.part.is_absent;
+        players.filter_map(move |player| {
+            let mut publishers = self.actors.iter().filter(is_source);
+            let publisher = publishers.find(|actor| actor.part.stream == player.part.stream)?;
+            let source = publisher.source().and_then(|source| self.sources.get(source));
+            Some((player, source))
+        })
+    }
+
+    /// Nothing is left of those who have left, and the servers sleep.
+    pub fn check_nothing_is_left(&self) {
+        for (index, shard) in self.shards.iter().enumerate() {
+            let server = shard.worker.server();
+            let (connections, streams) = (server.connections(self.now), server.streams(self.now));
+            assert!(
+                connections.is_empty(),
+                "worker {index} has connections: {connections:?}"
+            );
+            assert!(streams.is_empty(), "worker {index} has streams: {streams:?}");
+            let stats = server.stats();
+            assert_eq!((stats.streams, stats.names), (0, 0), "worker {index} keeps something");
+            let due = shard.worker.poll_timeout();
+            assert_eq!(due, None, "worker {index} has a deadline though nobody is there");
+        }
+        self.oracle.check_ends();
+    }
+}
