@@ -1,57 +1,12 @@
 //! What the log says, and how much.
 
+use crate::lines::lines_of;
 use crate::world::{World, drain, frames};
 use headwater_core::Output;
 use headwater_core::flv::{FlvWriter, TagFlags};
 use headwater_core::rtmp::Purpose::{Play, Publish};
 use headwater_core::server::Protocol;
-use std::fmt::{Debug, Write as _};
-use std::sync::Arc;
-use std::sync::Mutex;
 use std::time::Duration;
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
-
-/// The lines that `act` logs, but for those that only help to find faults.
-pub(super) fn lines_of(act: impl FnOnce()) -> Vec<String> {
-    let lines = Lines::default();
-    // While there is one subscriber only, a line that another test's thread logs first, which has none, is off for all.
-    let _second = tracing::Dispatch::new(Lines::default());
-    tracing::subscriber::with_default(lines.clone(), act);
-    let mut lines = lines.0.lock().unwrap();
-    lines.drain(..).collect()
-}
-
-/// Writes lines as the text format of the binaries does: strings quoted and escaped, what is displayed as it is.
-#[derive(Default, Clone)]
-struct Lines(Arc<Mutex<Vec<String>>>);
-
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        write!(self.0, "{field}={value:?} ").unwrap();
-    }
-}
-
-impl Subscriber for Lines {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= Level::INFO
-    }
-    fn event(&self, event: &Event<'_>) {
-        let mut line = Line(String::new());
-        event.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
-    }
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-}
 
 #[test]
 fn a_name_forges_nothing_in_any_line() {

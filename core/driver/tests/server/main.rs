@@ -18,6 +18,7 @@ mod half_closed;
 mod journal;
 mod kick;
 mod late;
+mod lines;
 mod local;
 mod memory;
 mod names;

@@ -1,6 +1,6 @@
 //! What web pages may do.
 
-use crate::journal::lines_of;
+use crate::lines::lines_of;
 use crate::world::World;
 use headwater_core::server::Protocol;
 

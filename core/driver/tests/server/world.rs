@@ -1,5 +1,7 @@
 //! Whole servers with their clients, in memory and in virtual time.
 
+#![allow(dead_code, reason = "each test crate uses some of it")]
+
 use crate::frames::tags;
 pub(crate) use crate::frames::{frames, name};
 use bytes::Buf;
@@ -35,6 +37,8 @@ pub(super) struct World {
     pub(super) heard_locally: Vec<(usize, ConnectionId, LocalEvent)>,
     /// Whether the program takes what they hear.
     pub(super) takes_locally: bool,
+    /// How often somebody was served: the work of all, however much there was each time.
+    pub(super) steps: u64,
 }
 
 /// One end of a connection in the hands of the test.
@@ -65,6 +69,7 @@ impl World {
             stopped: None,
             heard_locally: vec![],
             takes_locally: true,
+            steps: 0,
         }
     }
 
@@ -74,8 +79,13 @@ impl World {
     }
 
     pub(super) fn connect_from(&mut self, shard: usize, protocol: Protocol, address: IpAddr) -> usize {
+        self.try_connect(shard, protocol, address).unwrap()
+    }
+
+    /// The same, if the server takes the connection.
+    pub(super) fn try_connect(&mut self, shard: usize, protocol: Protocol, address: IpAddr) -> Option<usize> {
         let peer = SocketAddr::new(address, 40_000);
-        let peer = self.shards[shard].connect(self.now, protocol, peer).unwrap();
+        let peer = self.shards[shard].connect(self.now, protocol, peer).ok()?;
         self.clients.push(Client {
             shard,
             peer,
@@ -83,7 +93,7 @@ impl World {
             rtmp: None,
         });
         self.settle();
-        self.clients.len() - 1
+        Some(self.clients.len() - 1)
     }
 
     pub(super) fn send(&mut self, client: usize, bytes: &[u8]) {
@@ -220,6 +230,7 @@ impl World {
     /// Does what drivers do until there is nothing more to do.
     pub(super) fn settle(&mut self) {
         for _ in 0..1_000_000 {
+            self.steps += 1;
             let has_served = (0..self.shards.len()).fold(false, |served, shard| self.serve(shard) | served);
             if has_served || self.converse() || self.delivers && self.deliver_one() {
                 continue;
@@ -400,6 +411,12 @@ impl World {
     /// What an RTMP client has heard: frames in the notation of `publish`, other events in brackets.
     pub(super) fn heard(&self, client: usize) -> String {
         self.clients[client].rtmp.as_ref().unwrap().1.join(" ")
+    }
+
+    /// How much a client has heard or received so far: it grows with everything that comes.
+    pub(super) fn progress(&self, client: usize) -> usize {
+        let Client { received, rtmp, .. } = &self.clients[client];
+        rtmp.as_ref().map_or(received.len(), |(_, heard)| heard.len())
     }
 
     /// The frames that a client has received, whatever it speaks, in the notation of `publish`.
