@@ -160,6 +160,13 @@ pub(super) enum Failure {
     Reset,
 }
 
+/// Why an RTMP peer was turned away at its `connect`.
+#[derive(Debug, thiserror::Error)]
+#[error("a string of {len} bytes in connect is too long")]
+struct StringTooLong {
+    len: usize,
+}
+
 impl Failure {
     /// In the words for a publish or play that it ends.
     pub(super) fn cause(&self) -> EndCause {
@@ -554,6 +561,7 @@ fn from_rtmp(event: Event) -> ProtocolEvent {
         Event::PlayEnded { stream, cause } => ProtocolEvent::PlayEnded { stream, cause },
         Event::PongReceived { .. } => ProtocolEvent::Nothing,
         Event::Anomaly(Anomaly::InvalidName(reason)) => ProtocolEvent::Refused(Box::new(reason)),
+        Event::Anomaly(Anomaly::StringTooLong { len }) => ProtocolEvent::Refused(Box::new(StringTooLong { len })),
         Event::Anomaly(anomaly) => ProtocolEvent::Anomaly(Box::new(anomaly)),
     }
 }
