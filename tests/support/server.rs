@@ -43,15 +43,11 @@ impl Runtime {
 
     fn start_as(&self, mut command: Command, flags: &[&str]) -> Server {
         let workers = self.workers.to_string();
+        if !flags.contains(&"--log-level") {
+            command.args(["--log-level", "debug"]);
+        }
         command
-            .args([
-                "--address",
-                "127.0.0.1:0",
-                "--http-address",
-                "127.0.0.1:0",
-                "--log-level",
-                "debug",
-            ])
+            .args(["--address", "127.0.0.1:0", "--http-address", "127.0.0.1:0"])
             .args(["--workers", &workers])
             .args(flags);
         let process = Process::spawn("the server", &mut command);
@@ -104,6 +100,11 @@ impl Server {
     /// Lines with `text` so far.
     pub fn count_lines(&self, text: &str) -> usize {
         self.process.log().lines().filter(|line| line.contains(text)).count()
+    }
+
+    /// What it has said so far.
+    pub fn log(&self) -> String {
+        self.process.log()
     }
 
     /// File descriptors that it has open.

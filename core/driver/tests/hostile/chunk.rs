@@ -97,7 +97,7 @@ fn row_14_timestamps_that_leap_become_real_time() {
     let inputs = inputs::of(14);
     scene.leave("the inputs are there");
     for input in &inputs {
-        let watcher = scene.world.http_play(1, "/live/hostile?wait=60");
+        let watcher = scene.world.http_play(1, &format!("/live/{}?wait=60", input.stream()));
         let start = scene.world.now;
         let peer = scene.connect(input.to);
         scene.say(peer, &input.bytes);

@@ -42,7 +42,7 @@ fn row_41_a_push_without_its_last_chunk_ends_with_its_connection() {
 #[test]
 fn row_42_what_is_no_flv_is_refused() {
     let heard = Scene::new().hold(42);
-    for (heard, status) in heard.iter().zip(["400", "400", "413", ""]) {
+    for (heard, status) in heard.iter().zip(["400", "", "400", "400", "413", ""]) {
         let text = String::from_utf8_lossy(&heard.bytes);
         assert!(
             text.split(' ').nth(1).unwrap_or_default() == status,

@@ -98,6 +98,12 @@ pub(super) fn inputs() -> Vec<Input> {
             Ends("inherits its length"),
         ),
         rtmp(
+            10,
+            "ones alone",
+            after(&[vec![0xFF; 5_000]]),
+            Ends("inherits its length"),
+        ),
+        rtmp(
             11,
             "another length inside a message",
             after(&[some(128), video(301), vec![7; 128]]),

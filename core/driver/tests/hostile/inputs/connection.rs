@@ -34,6 +34,12 @@ pub(super) fn inputs() -> Vec<Input> {
         version(6, "handshake version 6"),
         version(0x80, "handshake version 128"),
         version(0xFF, "handshake version 255"),
+        rtmp(
+            2,
+            "70 KB of something",
+            vec![0xA5; 70_000],
+            Ends("handshake version 165"),
+        ),
         greet("C1 and C2 of zeros", vec![0; 1_536], vec![0; 1_536]),
         greet("junk where a digest may be", with_version, junk.clone()),
         greet("junk all over", junk, vec![0xA5; 1_536]),

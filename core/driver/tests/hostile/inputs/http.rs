@@ -119,6 +119,18 @@ pub(super) fn inputs() -> Vec<Input> {
         ),
         web(
             42,
+            "a push of nothing",
+            post("Content-Length: 0", b""),
+            Refused("the content has no audio, video or script tag"),
+        ),
+        web(
+            42,
+            "a push that does not come",
+            post("Content-Length: 5000000", b""),
+            GoesOn,
+        ),
+        web(
+            42,
             "a push that is no FLV",
             push("/live/hostile", "", b"not a FLV at all"),
             Refused("not an FLV stream"),

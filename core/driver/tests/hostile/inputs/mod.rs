@@ -78,24 +78,42 @@ pub(crate) fn of(row: u8) -> Vec<Input> {
 }
 
 fn rtmp(row: u8, what: &'static str, bytes: Vec<u8>, reaction: Reaction) -> Input {
-    let to = Port::Rtmp;
-    Input {
-        row,
-        what,
-        to,
-        bytes,
-        reaction,
-    }
+    Input::new(row, what, Port::Rtmp, bytes, reaction)
 }
 
 fn web(row: u8, what: &'static str, bytes: Vec<u8>, reaction: Reaction) -> Input {
-    let to = Port::Http;
-    Input {
-        row,
-        what,
-        to,
-        bytes,
-        reaction,
+    Input::new(row, what, Port::Http, bytes, reaction)
+}
+
+/// What a hostile publisher calls its stream, until its input gives it a name.
+const NAME: &[u8] = b"hostile";
+
+impl Input {
+    fn new(row: u8, what: &'static str, to: Port, bytes: Vec<u8>, reaction: Reaction) -> Self {
+        let mut input = Input {
+            row,
+            what,
+            to,
+            bytes,
+            reaction,
+        };
+        // Its own, so that no other has it when all of them are there at once.
+        let name = input.stream();
+        for at in 0..input.bytes.len().min(4 << 10) {
+            if input.bytes[at..].starts_with(NAME) {
+                input.bytes[at..at + NAME.len()].copy_from_slice(name.as_bytes());
+            }
+        }
+        input
+    }
+
+    /// The name of the stream that it publishes, if it does: as long as the one that it takes the place of.
+    pub(crate) fn stream(&self) -> String {
+        let hash = self
+            .what
+            .bytes()
+            .fold(7u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
+        format!("h{:02}{:04}", self.row, hash % 10_000)
     }
 }
 
@@ -155,7 +173,7 @@ pub(crate) fn connected(messages: &[Vec<u8>]) -> Vec<u8> {
 
 /// The same behind a publish of a stream of its own, on message stream 1.
 pub(crate) fn publishing(messages: &[Vec<u8>]) -> Vec<u8> {
-    connected(&[call("createStream", &[]), publish(b"hostile"), messages.concat()])
+    connected(&[create_stream(), publish(NAME), messages.concat()])
 }
 
 /// `connect` to the app `live`, and what else its object has.

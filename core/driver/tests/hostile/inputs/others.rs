@@ -35,6 +35,12 @@ pub(super) fn inputs() -> Vec<Input> {
         ),
         web(
             44,
+            "70 KB of something to HTTP",
+            vec![0xA5; 70_000],
+            Ends("first byte 0xa5"),
+        ),
+        web(
+            44,
             "RTMP to the port of HTTP",
             handshake(),
             Ends("first byte 0x03 (RTMP)"),
