@@ -108,9 +108,10 @@ pub(super) enum Activity {
     },
     /// May send, and has no name yet: its first frame will claim one.
     Admitted,
-    /// Its first frame has come, and waits: the stream's home has been asked for the name. Nothing is read meanwhile.
+    /// Its first frame has come, and waits: the stream's home has been asked for the name. Nothing is read meanwhile; what
+    /// the session had read before waits with it.
     Claiming {
-        first: Box<Frame>,
+        frames: Vec<Frame>,
     },
     Publishing {
         epoch: Epoch,

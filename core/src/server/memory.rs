@@ -226,7 +226,7 @@ impl Connection {
     /// Bytes of memory that are the connection's own, but for its output.
     pub(super) fn owned_memory(&self) -> u32 {
         let first = |role: &Role| match &role.activity {
-            Activity::Claiming { first } => first.memory(),
+            Activity::Claiming { frames } => frames.iter().map(Frame::memory).sum(),
             _ => 0,
         };
         let owned = mem::size_of::<Connection>()

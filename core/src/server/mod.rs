@@ -569,14 +569,17 @@ impl Server {
                 return;
             };
             self.buffer_pool.acquire(connection.protocol.output());
+            let was_claiming = connection.is_claiming();
             match step(&mut connection.protocol) {
                 Ok(Some(event)) => {
                     self.act_on(now, id, event);
-                    // What comes after its first frame waits with that.
-                    if let Some(connection) = self
-                        .connections
-                        .get_mut(id)
-                        .filter(|connection| connection.is_claiming())
+                    // What comes after its first frame waits with that. A claim that goes on already was made by another step,
+                    // and this one is about time: what it ends ends now.
+                    if !was_claiming
+                        && let Some(connection) = self
+                            .connections
+                            .get_mut(id)
+                            .filter(|connection| connection.is_claiming())
                     {
                         connection.is_input_paused = true;
                         return;

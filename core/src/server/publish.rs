@@ -12,7 +12,6 @@ use super::{ConnectionId, Server};
 use crate::hub::ChannelId;
 use crate::rtmp::MessageStreamId;
 use crate::{EndCause, Frame, StreamKey, Time};
-use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::fmt::Display;
@@ -114,11 +113,11 @@ impl Server {
             .connections
             .get_mut(id)
             .and_then(|connection| connection.role(MessageStreamId(claim.stream)));
-        let (request, first) = match role {
+        let (request, frames) = match role {
             Some(role) if Some(role.channel) == channel => {
                 match mem::replace(&mut role.activity, Activity::Publishing { epoch }) {
-                    Activity::Requesting { request } => (Some(request), None),
-                    Activity::Claiming { first } => (None, Some(first)),
+                    Activity::Requesting { request } => (Some(request), Vec::new()),
+                    Activity::Claiming { frames } => (None, frames),
                     other => {
                         role.activity = other;
                         self.send_home(key, Body::Release { epoch });
@@ -165,8 +164,8 @@ impl Server {
             self.report(now, event);
         }
         self.set_presence(now, channel, Presence::Present);
-        if let Some(first) = first {
-            self.publish_frame(now, id, MessageStreamId(claim.stream), *first);
+        for frame in frames {
+            self.publish_frame(now, id, MessageStreamId(claim.stream), frame);
         }
         self.connections.touch(id);
     }
@@ -236,11 +235,17 @@ impl Server {
         else {
             return;
         };
-        match role.activity {
+        match &mut role.activity {
             Activity::Publishing { .. } => {}
             Activity::Admitted => {
-                role.activity = Activity::Claiming { first: Box::new(frame) };
+                role.activity = Activity::Claiming {
+                    frames: Vec::from([frame]),
+                };
                 self.claim(id, stream, true);
+                return;
+            }
+            Activity::Claiming { frames } => {
+                frames.push(frame);
                 return;
             }
             _ => return,
@@ -382,3 +387,6 @@ impl Server {
         self.send_home(&key, Body::Release { epoch });
     }
 }
+
+#[cfg(test)]
+mod tests;
