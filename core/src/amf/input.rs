@@ -54,7 +54,7 @@ impl<'a> Input<'a> {
         if self.depth >= self.limits.depth {
             return Err(AmfError::TooDeep { max: self.limits.depth });
         }
-        self.depth += 1;
+        self.depth = self.depth.saturating_add(1);
         Ok(())
     }
 

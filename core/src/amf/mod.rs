@@ -8,6 +8,8 @@
 //!
 //! Action Message Format AMF 0 and AMF 3 (Adobe).
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 mod build;
 mod error;
 mod input;

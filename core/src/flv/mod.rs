@@ -6,6 +6,8 @@
 //!
 //! A tag's data is the body of an RTMP message of the same type, so tags come and go as [`Frame`](crate::Frame)s.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 mod error;
 mod header;
 mod reader;

@@ -150,7 +150,7 @@ impl FlvReader {
                 State::Skip(left) => {
                     let skipped = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
                     *input = input.get(skipped..).unwrap_or_default();
-                    *left -= skipped as u64;
+                    *left = left.saturating_sub(skipped as u64);
                     if *left > 0 {
                         return Ok(None);
                     }
@@ -208,7 +208,7 @@ enum State {
 impl State {
     /// Passes over `data_size` bytes and the previous tag size behind them.
     fn skip(data_size: u32) -> State {
-        State::Skip(u64::from(data_size) + PREVIOUS_TAG_SIZE_LEN as u64)
+        State::Skip(u64::from(data_size).saturating_add(PREVIOUS_TAG_SIZE_LEN as u64))
     }
 }
 
@@ -225,8 +225,9 @@ impl Scratch {
     fn fill<const N: usize>(&mut self, input: &mut &[u8]) -> Option<&[u8; N]> {
         let missing = N.saturating_sub(self.len).min(input.len());
         let piece = input.split_off(..missing)?;
-        self.bytes.get_mut(self.len..self.len + missing)?.copy_from_slice(piece);
-        self.len += missing;
+        let end = self.len.saturating_add(missing);
+        self.bytes.get_mut(self.len..end)?.copy_from_slice(piece);
+        self.len = end;
         self.bytes.get(..self.len)?.first_chunk()
     }
 
@@ -244,6 +245,10 @@ struct Tag {
 
 impl Tag {
     /// Takes from `input` what is missing. `false` if `input` ends before that.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "the data is never longer than `size`, and that has 24 bits"
+    )]
     fn fill(&mut self, input: &mut &[u8]) -> bool {
         let size = self.header.data_size as usize;
         let missing = size - self.data.len();

@@ -33,6 +33,7 @@ impl FlvWriter {
     /// tag back until they have those four bytes, and would show every frame one frame late.
     ///
     /// The payload must not exceed [`TagHeader::MAX_DATA_SIZE`]; none that came in an RTMP message or an FLV tag does.
+    #[expect(clippy::arithmetic_side_effects, reason = "`data_size` gives at most 24 bits")]
     pub fn tag<'a>(kind: FrameKind, timestamp: Timestamp, payload: impl Into<Payload<'a>>, out: &mut Output) {
         let payload = payload.into();
         let data_size = data_size(payload.len());
@@ -56,6 +57,10 @@ impl FlvWriter {
 
     /// Bytes that [`tag`](Self::tag) writes.
     #[must_use]
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "a payload and 15 bytes are in memory at once"
+    )]
     pub fn tag_len<'a>(payload: impl Into<Payload<'a>>) -> usize {
         TagHeader::LEN + payload.into().len() + PREVIOUS_TAG_SIZE_LEN
     }

@@ -1,5 +1,7 @@
 //! Whom a `Host` or an `Origin` names.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use core::net::Ipv6Addr;
 
 /// `uri-host [":" port]`, as it was sent. RFC 3986 §3.2, without user information.
@@ -17,7 +19,7 @@ impl<'a> Authority<'a> {
     /// zone. An address of a later version (`[v1.x]`), which nobody has, is none.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         let host_len = match text.strip_prefix('[') {
-            Some(_) => text.find(']')? + 1,
+            Some(_) => text.find(']')?.saturating_add(1),
             None => text.find(':').unwrap_or(text.len()),
         };
         let (host, rest) = text.split_at_checked(host_len)?;

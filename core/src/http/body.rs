@@ -1,5 +1,7 @@
 //! The content of a request, wherever its framing says that it ends. RFC 9112 §6 and §7.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 /// Hex digits of a chunk size. 16: what fits 64 bits; chunks are streamed, so their size costs nothing.
 const MAX_SIZE_DIGITS: u8 = 16;
 /// Bytes of a chunk's size line, extensions included. 1 KiB: nobody sends extensions.
@@ -104,7 +106,7 @@ impl Body {
         let count = count as u64;
         match self {
             Body::Length(left) => *left = left.saturating_sub(count),
-            Body::Chunked(Chunked::Data { left }) if *left > count => *left -= count,
+            Body::Chunked(Chunked::Data { left }) if *left > count => *left = left.saturating_sub(count),
             Body::Chunked(place @ Chunked::Data { .. }) => *place = Chunked::DataEnd,
             Body::Chunked(_) | Body::UntilClose => {}
         }
@@ -124,6 +126,10 @@ impl Chunked {
     }
 
     /// The place one framing byte further. The grammar of RFC 9112 §7.1.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "each is added to below a bound that its arm states"
+    )]
     fn after(self, byte: u8) -> Result<Chunked, BodyError> {
         use Chunked::*;
         Ok(match (self, byte) {
@@ -154,6 +160,10 @@ impl Chunked {
 }
 
 /// The value of an ASCII hex digit.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "a hex digit is at least the first of its kind"
+)]
 const fn hex_value(digit: u8) -> u8 {
     match digit {
         b'0'..=b'9' => digit - b'0',

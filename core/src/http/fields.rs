@@ -1,5 +1,7 @@
 //! The header fields of a request, for those who decide about it.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use alloc::vec::Vec;
 use core::fmt;
 

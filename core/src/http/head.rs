@@ -1,5 +1,7 @@
 //! The head of a request: found in the stream, parsed, and boiled down to what decides the answer.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use super::Transport;
 use super::authority::Authority;
 use super::body::{Body, Chunked};
@@ -65,7 +67,7 @@ impl HeadReader {
         let (head, rest) = input.split_at_checked(len).unwrap_or((input, &[]));
         *input = rest;
         let max = config.limits.max_http_head;
-        if self.buffer.len() + head.len() > max {
+        if self.buffer.len().saturating_add(head.len()) > max {
             return Err(HeadError::TooLong { max });
         }
         self.buffer.extend_from_slice(head);
@@ -84,7 +86,7 @@ impl HeadReader {
     fn scan(&mut self, input: &[u8]) -> (usize, bool) {
         for (at, byte) in input.iter().enumerate() {
             self.line = match (self.line, byte) {
-                (Line::Empty | Line::Cr, b'\n') => return (at + 1, true),
+                (Line::Empty | Line::Cr, b'\n') => return (at.saturating_add(1), true),
                 (Line::Inside, b'\n') => Line::Empty,
                 (Line::Empty, b'\r') => Line::Cr,
                 _ => Line::Inside,

@@ -4,10 +4,12 @@
 //! too; the browser only keeps the answer from the page. So the server has to look who sends. The browser says so, in
 //! `Origin` or at least in `Sec-Fetch-Site`, and a page cannot change either. An encoder says neither: no page sent it.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use super::authority::Authority;
 use super::fields::HeaderFields;
 use alloc::boxed::Box;
-use alloc::string::ToString;
+use alloc::format;
 use alloc::sync::Arc;
 use core::fmt;
 use core::str::FromStr;
@@ -44,9 +46,9 @@ impl FromStr for Origin {
             return Err(OriginError);
         }
         let scheme = scheme.to_ascii_lowercase();
-        let mut origin = scheme.clone() + "://" + &host.to_ascii_lowercase();
+        let mut origin = format!("{scheme}://{}", host.to_ascii_lowercase());
         if let Some(port) = port.filter(|port| default_port(&scheme) != Some(*port)) {
-            origin = origin + ":" + &port.to_string();
+            origin.push_str(&format!(":{port}"));
         }
         Ok(Origin(origin.into()))
     }

@@ -1,5 +1,7 @@
 //! What a request says, for those who decide about it.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use super::event::Transport;
 use super::fields::HeaderFields;
 use super::origin::Access;

@@ -1,5 +1,7 @@
 //! WebSocket, as far as a server needs it that sends and hardly listens. RFC 6455.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use crate::Output;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -120,7 +122,7 @@ impl Reader {
     pub(super) fn read(&mut self, input: &mut &[u8]) -> Result<Option<Received<'_>>, WebSocketError> {
         loop {
             let skipped = self.skip.min(input.len());
-            self.skip -= skipped;
+            self.skip = self.skip.saturating_sub(skipped);
             let Some((&byte, rest)) = input.get(skipped..).unwrap_or_default().split_first() else {
                 *input = &[];
                 return Ok(None);
@@ -129,14 +131,14 @@ impl Reader {
             if let Some(place) = self.scratch.get_mut(self.filled) {
                 *place = byte;
             }
-            self.filled += 1;
+            self.filled = self.filled.saturating_add(1);
             let Some(header) = Header::parse(self.scratch.get(..self.filled).unwrap_or_default())? else {
                 continue;
             };
             if !header.is_control() {
                 self.filled = 0;
                 self.skip = header.payload_len;
-            } else if self.filled == header.len + header.payload_len {
+            } else if self.filled == header.end() {
                 self.filled = 0;
                 match header.opcode {
                     CLOSE => return close_reply(self.unmask(&header)).map(|code| Some(Received::Close(code))),
@@ -148,7 +150,7 @@ impl Reader {
     }
 
     fn unmask(&mut self, header: &Header) -> &[u8] {
-        let frame = header.len..header.len + header.payload_len;
+        let frame = header.len..header.end();
         let payload = self.scratch.get_mut(frame).unwrap_or_default();
         for (byte, mask) in payload.iter_mut().zip(header.mask.iter().cycle()) {
             *byte ^= mask;
@@ -172,6 +174,11 @@ struct Header {
 impl Header {
     const fn is_control(&self) -> bool {
         self.opcode & 0x8 != 0
+    }
+
+    /// Bytes of the whole frame.
+    const fn end(&self) -> usize {
+        self.len.saturating_add(self.payload_len)
     }
 
     /// Reads the header at the front of `bytes`; `None` if it goes on behind them. RFC 6455 §5.2.
@@ -215,7 +222,7 @@ impl Header {
         };
         Ok(Some(Header {
             opcode,
-            len: bytes.len() - rest.len(),
+            len: bytes.len().saturating_sub(rest.len()),
             mask,
             payload_len: usize::try_from(len).unwrap_or(usize::MAX),
         }))

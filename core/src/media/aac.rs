@@ -77,6 +77,7 @@ fn read_backward_compatible_extension(bits: &mut BitReader<impl Iterator<Item = 
     })
 }
 
+#[expect(clippy::arithmetic_side_effects, reason = "6 bits and 32")]
 fn read_object_type(bits: &mut BitReader<impl Iterator<Item = u8>>) -> Option<u8> {
     const ESCAPE: u8 = 31;
     match bits.byte(5)? {

@@ -74,6 +74,10 @@ impl Adts {
     }
 
     /// The frames, raw, each with its own time. One allocation and one copy each.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "a message has less than 2^22 frames, and no sample rate is 0"
+    )]
     pub(crate) fn frames(&self) -> impl Iterator<Item = Frame> {
         let (flv_header, mut rest) = self.message.payload.split_at(FLV_HEADER_LEN);
         let start = self.message.timestamp;
@@ -91,6 +95,7 @@ impl Adts {
 }
 
 impl Header {
+    #[expect(clippy::arithmetic_side_effects, reason = "2 bits and 1, and a sum of 13 bits and 9")]
     fn read(bytes: &[u8]) -> Option<Header> {
         let &[0xFF, b1, b2, b3, b4, b5, b6, ..] = bytes else {
             return None;

@@ -19,6 +19,7 @@ pub struct DecoderConfig<'a> {
 impl<'a> DecoderConfig<'a> {
     /// Reads a record up to its first sequence parameter set; `None` if it is malformed.
     #[must_use]
+    #[expect(clippy::arithmetic_side_effects, reason = "2 bits and 1")]
     pub fn parse(record: &'a [u8]) -> Option<DecoderConfig<'a>> {
         let ([1, profile, _compatibility, level, length_size, sps_count], rest) = record.split_first_chunk()? else {
             return None;
@@ -60,6 +61,7 @@ pub struct SequenceParameterSet {
 impl SequenceParameterSet {
     /// Reads a NAL unit of type 7; `None` if it is malformed, or describes pictures without pixels.
     #[must_use]
+    #[expect(clippy::arithmetic_side_effects, reason = "products of constants of at most 32")]
     pub fn parse(nal_unit: &[u8]) -> Option<SequenceParameterSet> {
         let (header, rest) = nal_unit.split_first()?;
         if header & NAL_UNIT_TYPE != 7 {

@@ -20,6 +20,10 @@ impl<I: Iterator<Item = u8>> BitReader<I> {
         }
     }
 
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "there are 8 bits left where there were none"
+    )]
     pub(super) fn bit(&mut self) -> Option<bool> {
         if self.left == 0 {
             self.byte = self.bytes.next()?;
@@ -44,6 +48,10 @@ impl<I: Iterator<Item = u8>> BitReader<I> {
     }
 
     /// An unsigned Exp-Golomb code, ue(v). ITU-T H.264 §9.1.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "31 zeros at most, and as many bits: 2^32 - 2 at most"
+    )]
     pub(super) fn ue(&mut self) -> Option<u32> {
         let mut zeros = 0;
         while !self.bit()? {
@@ -56,6 +64,7 @@ impl<I: Iterator<Item = u8>> BitReader<I> {
     }
 
     /// A signed Exp-Golomb code, se(v). ITU-T H.264 §9.1.1.
+    #[expect(clippy::arithmetic_side_effects, reason = "a magnitude is not negative")]
     pub(super) fn se(&mut self) -> Option<i32> {
         let code = self.ue()?;
         let magnitude = i32::try_from(code.div_ceil(2)).ok()?;
@@ -64,11 +73,12 @@ impl<I: Iterator<Item = u8>> BitReader<I> {
 }
 
 /// The bytes of a NAL unit without emulation prevention: `00 00 03` stands for `00 00`. ITU-T H.264 §7.4.1.
+#[expect(clippy::arithmetic_side_effects, reason = "counts to 3")]
 pub(super) fn without_emulation_prevention(nal_unit: &[u8]) -> impl Iterator<Item = u8> {
-    let mut zeros = 0;
+    let mut zeros = 0_u8;
     nal_unit.iter().copied().filter(move |&byte| {
         let is_prevention = zeros >= 2 && byte == 3;
-        zeros = if byte == 0 { zeros + 1 } else { 0 };
+        zeros = if byte == 0 { (zeros + 1).min(2) } else { 0 };
         !is_prevention
     })
 }

@@ -48,7 +48,7 @@ fn hevc(record: &[u8]) -> Option<String> {
     let used = constraints
         .iter()
         .rposition(|byte| *byte != 0)
-        .map_or(0, |last| last + 1);
+        .map_or(0, |last| last.saturating_add(1));
     for byte in constraints.iter().take(used) {
         text.push_str(&format!(".{byte:x}"));
     }

@@ -31,7 +31,7 @@ impl Frame {
     /// Bytes of memory that it takes, payload and all, where nobody else refers to that.
     #[must_use]
     pub fn memory(&self) -> usize {
-        self.payload.len() + Self::OVERHEAD
+        self.payload.len().saturating_add(Self::OVERHEAD)
     }
 
     /// The frame of a message or tag body, classed by [`classify`]. Costs what that costs.

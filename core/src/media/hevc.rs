@@ -21,6 +21,7 @@ impl<'a> DecoderConfig<'a> {
     /// Reads a record up to its first sequence parameter set; `None` if it is malformed. Early encoders write version 0
     /// instead of 1.
     #[must_use]
+    #[expect(clippy::arithmetic_side_effects, reason = "2 bits and 1")]
     pub fn parse(record: &'a [u8]) -> Option<DecoderConfig<'a>> {
         let (fixed, mut rest) = record.split_first_chunk::<23>()?;
         let [0 | 1, profile, .., length_size, arrays] = *fixed else {
@@ -98,6 +99,7 @@ impl SequenceParameterSet {
 }
 
 /// ITU-T H.265 §7.3.3.
+#[expect(clippy::arithmetic_side_effects, reason = "the sum of seven layers of 96 bits")]
 fn skip_profile_tier_level(bits: &mut BitReader<impl Iterator<Item = u8>>, max_sub_layers_minus1: u8) -> Option<()> {
     const PROFILE: u32 = 88;
     const LEVEL: u32 = 8;

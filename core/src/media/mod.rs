@@ -6,6 +6,8 @@
 //! their statistics: a configuration that they cannot read is unknown, never an error. [`script`] makes of metadata what
 //! players can read.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 mod aac;
 pub(crate) mod adts;
 mod audio;

@@ -139,6 +139,7 @@ fn next_string<'a>(reader: &mut Reader<'a>) -> Result<(usize, &'a [u8]), AmfErro
 }
 
 /// Makes metadata of the pairs of the next value.
+#[expect(clippy::arithmetic_side_effects, reason = "the sum of pieces of the message")]
 fn metadata(mut reader: Reader<'_>, limits: &Limits) -> Result<ScriptData, AmfError> {
     let Some(value) = reader.value_ref()? else {
         return Ok(ScriptData::Ignored);

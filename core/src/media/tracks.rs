@@ -60,7 +60,7 @@ impl TrackPart<'_> {
     /// Where in the payload the body is.
     #[must_use]
     pub const fn range(&self) -> Range<usize> {
-        self.start..self.start + self.body.len()
+        self.start..self.start.saturating_add(self.body.len())
     }
 }
 
@@ -277,7 +277,7 @@ impl<'a> TrackParts<'a> {
             Form::Malformed(error) => return Err(error),
             Form::End => return Ok(None),
         };
-        let end = self.payload_len - self.rest.len();
+        let end = self.payload_len.saturating_sub(self.rest.len());
         let codec = Codec::from_four_cc(four_cc);
         let packet = packet_type(self.kind, self.packet);
         let (composition_time, body) = match (packet, codec) {
@@ -296,7 +296,7 @@ impl<'a> TrackParts<'a> {
             composition_time,
             nano_offset: self.nano_offset,
             body,
-            start: end - body.len(),
+            start: end.saturating_sub(body.len()),
         }))
     }
 
@@ -332,7 +332,7 @@ impl<'a> TrackParts<'a> {
             composition_time,
             nano_offset: 0,
             body,
-            start: self.payload_len - body.len(),
+            start: self.payload_len.saturating_sub(body.len()),
         })
     }
 

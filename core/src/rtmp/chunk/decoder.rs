@@ -143,6 +143,10 @@ impl ChunkDecoder {
     /// RTMP 1.0 §5.3 and §5.4.1-2. More lenient than it in three points: a chunk stream may open with a type 1 header
     /// (librtmp pings), a message may be continued with a header of another type that repeats its length, type and
     /// message stream, and type 3 headers need not repeat an extended timestamp.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "2^64 bytes do not come, and no step makes the input longer"
+    )]
     pub fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Message>, ChunkError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
@@ -195,6 +199,7 @@ impl ChunkDecoder {
 
     /// Bytes of memory held: unfinished messages and the state of chunk streams.
     #[must_use]
+    #[expect(clippy::arithmetic_side_effects, reason = "what is in memory at once")]
     pub const fn held_memory(&self) -> usize {
         self.reserved + self.streams.capacity() * mem::size_of::<ChunkStream>()
     }
@@ -229,6 +234,10 @@ impl ChunkDecoder {
     }
 
     /// Takes one header and applies it. `false` if `input` ended before it did.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "a header that is carried over is shorter than the longest"
+    )]
     fn begin_chunk(&mut self, input: &mut &[u8]) -> Result<bool, ChunkError> {
         let carried = self.scratch_len;
         if carried == 0 {
@@ -259,6 +268,7 @@ impl ChunkDecoder {
     }
 
     /// Reads a header from the front of `bytes`; `None` if they end first, which 18 bytes never do.
+    #[expect(clippy::arithmetic_side_effects, reason = "`rest` is what is left of `bytes`")]
     fn parse_header(&self, bytes: &[u8]) -> Result<Option<ChunkHeader>, ChunkError> {
         let Some((csid, message, mut rest)) = MessageHeader::parse(bytes) else {
             return Ok(None);
@@ -294,6 +304,10 @@ impl ChunkDecoder {
         }))
     }
 
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "what is in memory at once, and 2^64 chunks do not come"
+    )]
     fn apply(&mut self, header: &ChunkHeader) -> Result<(), ChunkError> {
         let index = match header.stream {
             Some(index) => index,
@@ -332,6 +346,7 @@ impl ChunkDecoder {
         Ok(())
     }
 
+    #[expect(clippy::arithmetic_side_effects, reason = "there is one by then")]
     fn add_stream(&mut self, header: &ChunkHeader) -> Result<usize, ChunkError> {
         let csid = header.csid;
         if matches!(header.message, MessageHeader::Type2 { .. } | MessageHeader::Type3) {
@@ -359,6 +374,10 @@ impl ChunkDecoder {
 
     /// Moves payload of the chunk under way from the front of `input` into the message.
     #[inline]
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "a buffer is no longer than its message of 24 bits, and its capacity is in `reserved`"
+    )]
     fn take_payload(&mut self, input: &mut &[u8]) -> Result<(), ChunkError> {
         let Some(stream) = self.streams.get_mut(self.current) else {
             return Ok(()); // not reached: a chunk is under way
@@ -392,6 +411,10 @@ impl ChunkDecoder {
 
     /// Gives out the message under way if the chunk that just ended was its last.
     #[inline]
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "the capacity was added when it was reserved"
+    )]
     fn finish_message(&mut self) -> Result<Option<Message>, ChunkError> {
         let Some(stream) = self.streams.get_mut(self.current) else {
             return Ok(None); // not reached: a chunk has ended
@@ -429,6 +452,10 @@ impl ChunkDecoder {
     }
 
     /// Drops the message under way on a chunk stream. What its headers said stays, to be inherited.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "the capacity was added when it was reserved"
+    )]
     fn abort(&mut self, csid: u32) {
         if let Some(stream) = self.streams.iter_mut().find(|stream| stream.csid.get() == csid) {
             self.reserved -= mem::take(&mut stream.payload).capacity();
@@ -436,7 +463,7 @@ impl ChunkDecoder {
     }
 
     fn keep(&mut self, bytes: &[u8]) {
-        let end = self.scratch_len + bytes.len();
+        let end = self.scratch_len.saturating_add(bytes.len());
         if let Some(free) = self.scratch.get_mut(self.scratch_len..end) {
             free.copy_from_slice(bytes);
             self.scratch_len = end;

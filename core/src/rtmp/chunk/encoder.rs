@@ -159,6 +159,7 @@ impl ChunkEncoder {
 
     /// The timestamp delta to the previous message of the same chunk and message stream, if there was one, time did not
     /// step back, and the delta fits the 24-bit field. Remembers this message instead.
+    #[expect(clippy::arithmetic_side_effects, reason = "the lowest chunk stream ID is 2")]
     fn delta(&mut self, csid: ChunkStreamId, msid: MessageStreamId, timestamp: Timestamp) -> Option<u32> {
         // The lowest chunk stream ID is 2.
         let last = self.last.get_mut((csid.get() - 2) as usize)?;
@@ -168,6 +169,7 @@ impl ChunkEncoder {
     }
 }
 
+#[expect(clippy::arithmetic_side_effects, reason = "what is free is a part of the buffer")]
 fn write_header(header: MessageHeader, csid: ChunkStreamId, extended: Option<u32>, out: &mut Output) {
     let mut buffer = [0; MAX_HEADER_LEN];
     let mut free = buffer.as_mut_slice();

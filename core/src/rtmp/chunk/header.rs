@@ -79,6 +79,7 @@ impl MessageHeader {
 
     /// Appends basic header (in its shortest form) and message header.
     #[inline]
+    #[expect(clippy::arithmetic_side_effects, reason = "at least 64 by its arm")]
     pub(super) fn write(self, csid: ChunkStreamId, out: &mut impl BufMut) {
         let format: u8 = match self {
             MessageHeader::Type0 { .. } => 0,

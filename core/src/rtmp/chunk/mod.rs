@@ -4,6 +4,8 @@
 //! [`Output`](crate::Output). Neither knows what a message says, except for the two that change the framing itself, Set
 //! Chunk Size and Abort.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 mod decoder;
 mod encoder;
 mod error;

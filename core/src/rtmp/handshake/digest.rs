@@ -42,6 +42,7 @@ pub(super) enum Schema {
 
 impl Schema {
     /// Puts the digest of `packet` in its place.
+    #[expect(clippy::arithmetic_side_effects, reason = "a digest lies within the packet")]
     pub(super) fn sign(self, packet: &mut Packet, key: &Key) {
         let digest = self.digest(packet, key);
         let at = self.position(packet);
@@ -51,6 +52,7 @@ impl Schema {
     }
 
     /// What the digest of `packet` should be: the HMAC of everything around it.
+    #[expect(clippy::arithmetic_side_effects, reason = "a digest lies within the packet")]
     fn digest(self, packet: &Packet, key: &Key) -> Digest {
         let at = self.position(packet);
         hmac(
@@ -63,6 +65,7 @@ impl Schema {
     }
 
     /// Where the digest of `packet` begins: the first four bytes of its block, added up, say how far behind them.
+    #[expect(clippy::arithmetic_side_effects, reason = "at most 772 + 4 + 727")]
     fn position(self, packet: &Packet) -> usize {
         let block = match self {
             Schema::KeyFirst => 772,
@@ -80,6 +83,7 @@ impl Schema {
 }
 
 /// The digest of `packet` and the schema that it was found in; `None` if it has no valid one.
+#[expect(clippy::arithmetic_side_effects, reason = "a digest lies within the packet")]
 pub(super) fn find(packet: &Packet, key: &Key) -> Option<(Schema, Digest)> {
     [Schema::KeyFirst, Schema::DigestFirst].into_iter().find_map(|schema| {
         let at = schema.position(packet);

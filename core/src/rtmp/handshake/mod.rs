@@ -14,6 +14,8 @@
 //!
 //! Nobody's echo is checked: many encoders send something else.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 mod client;
 mod digest;
 mod server;
@@ -68,6 +70,10 @@ fn take_version(input: &mut &[u8]) -> Result<bool, HandshakeError> {
 }
 
 /// Collects a packet in `buffer`, which owns memory only while one is under way.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "what is there is less than a packet: a whole one leaves"
+)]
 fn take_packet(buffer: &mut Vec<u8>, input: &mut &[u8]) -> Option<Packet> {
     if input.is_empty() {
         return None;
@@ -89,7 +95,7 @@ fn take_packet(buffer: &mut Vec<u8>, input: &mut &[u8]) -> Option<Packet> {
 fn skip_packet(left: &mut usize, input: &mut &[u8]) -> bool {
     let skipped = input.len().min(*left);
     *input = input.get(skipped..).unwrap_or_default();
-    *left -= skipped;
+    *left = left.saturating_sub(skipped);
     *left == 0
 }
 

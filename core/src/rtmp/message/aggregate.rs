@@ -52,7 +52,7 @@ impl Parts {
         let [s1, s2, s3] = size;
         let size = u32::from_be_bytes([0, s1, s2, s3]) as usize;
         let timestamp = Timestamp::from_millis(u32::from_be_bytes([t0, t1, t2, t3]));
-        let end = HEADER_LEN + size;
+        let end = HEADER_LEN.saturating_add(size);
         if end > self.rest.payload.len() {
             return None;
         }

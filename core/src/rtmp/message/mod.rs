@@ -10,6 +10,8 @@
 //! Audio (8), video (9) and data (15, 18) messages are [media](crate::media), as the tags of FLV are. Shared objects (16,
 //! 19), reserved and unknown types have nothing to tell a media server.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 pub mod aggregate;
 pub mod command;
 mod control;
