@@ -9,8 +9,8 @@ fn main() -> io::Result<()> {
     for target in TARGETS {
         let folder = folder.join(target.name);
         fs::create_dir_all(&folder)?;
-        for (index, seed) in (target.seeds)().iter().enumerate() {
-            fs::write(folder.join(format!("seed-{index}")), seed)?;
+        for (index, input) in (target.seeds)().iter().chain(&target.corpus()).enumerate() {
+            fs::write(folder.join(format!("input-{index}")), input)?;
         }
     }
     Ok(())

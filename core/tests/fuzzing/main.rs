@@ -17,22 +17,12 @@ mod mutate;
 
 use bodies::{TARGETS, Target};
 use mutate::Mutator;
+use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use std::{env, fs};
 
 /// Inputs of the stream that a target gets.
 const STREAM: u64 = 250;
-
-/// What a fuzzer has found for a target.
-fn corpus(target: &Target) -> Vec<Vec<u8>> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fuzzing/corpus");
-    let files = fs::read_dir(folder.join(target.name)).into_iter().flatten();
-    let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
-    paths.sort();
-    paths.iter().map(|path| fs::read(path).unwrap()).collect()
-}
 
 fn from_environment(name: &str, default: u64) -> u64 {
     env::var(name).map_or(default, |text| text.parse().expect("a number"))
@@ -54,7 +44,7 @@ fn run(name: &str) {
     let target = bodies::target(name);
     let mut inputs = (target.seeds)();
     assert!(!inputs.is_empty(), "a target needs something to begin with");
-    inputs.extend(corpus(target));
+    inputs.extend(target.corpus());
     inputs.push(Vec::new());
     for input in &inputs {
         check(target, input);

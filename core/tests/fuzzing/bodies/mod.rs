@@ -33,6 +33,16 @@ pub struct Target {
     pub check: fn(&[u8]),
     /// Inputs to begin with, from which any other is only a few mutations away.
     pub seeds: fn() -> Vec<Vec<u8>>,
+    /// What a fuzzer has found: an input a line, in hexadecimal.
+    corpus: &'static str,
+}
+
+impl Target {
+    /// What a fuzzer has found.
+    pub fn corpus(&self) -> Vec<Vec<u8>> {
+        let lines = self.corpus.lines().filter(|line| !line.starts_with('#'));
+        lines.map(|line| script::from_hex(line).to_vec()).collect()
+    }
 }
 
 macro_rules! targets {
@@ -42,6 +52,7 @@ macro_rules! targets {
             name: stringify!($name),
             check: $name::check,
             seeds: $name::seeds,
+            corpus: include_str!(concat!("../corpus/", stringify!($name), ".txt")),
         }),*];
     };
 }
