@@ -494,12 +494,13 @@ fn running_out_of_file_descriptors_is_survived(runtime: Runtime) {
     };
     let deadline = Instant::now() + DEADLINE;
     let mut waiting = connections.len();
-    // Three quarters of the places: those that do nothing leave some free.
-    while waiting > 153 && Instant::now() < deadline {
+    // Three quarters of the places, which are 214 with one worker: those that do nothing leave some free. Several workers may
+    // leave a few more.
+    while waiting > 162 && Instant::now() < deadline {
         waiting = connections.iter().filter(|peer| !is_refused(peer)).count();
     }
     assert!(
-        (140..=153).contains(&waiting),
+        (110..=162).contains(&waiting),
         "{waiting} of {} wait",
         connections.len()
     );
