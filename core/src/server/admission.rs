@@ -9,9 +9,9 @@
 
 use super::connection::{Connection, Phase};
 use super::refusal::Excess;
-use super::registrar::{Change, REGISTRAR, Verdict, What};
+use super::registrar::{Change, Names, REGISTRAR, Verdict, What};
 use super::shard::Message;
-use super::{ConnectionId, Server};
+use super::{ConnectionId, Server, ShardId};
 use crate::Time;
 use crate::rtmp::Connect;
 use crate::{RequestId, server::session::Session};
@@ -28,6 +28,9 @@ const REFUSED_FOR: Duration = Duration::from_secs(2);
 /// Connections of one worker about which the registrar may still be to answer until further ones wait for it, where places are
 /// few: 64, as many as come in a moment.
 const FEW: usize = 64;
+
+/// Steps in which the registrar hears of names, to the most that may be: 64, so that the count is right to a sixty-fourth.
+const STEPS: usize = 64;
 
 /// How a connection stands with the registrar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +51,8 @@ pub(super) struct Admissions {
     /// Changes of the message that is under way.
     under_way: usize,
     is_scarce: bool,
+    /// The streams whose home we are, as the registrar knows.
+    names: Names,
     /// Connections that are refused, and until when they may stay to hear so.
     refused: VecDeque<(Time, ConnectionId)>,
 }
@@ -129,18 +134,37 @@ impl Server {
 
     /// Sends the registrar what it is to know, if it has noted what it was sent before. Returns whether there was something.
     pub(super) fn send_changes(&mut self) -> bool {
-        if self.admissions.under_way > 0 || self.admissions.changes.is_empty() {
+        let has_news = !self.admissions.changes.is_empty() || self.has_other_names();
+        if self.registrar.is_some() || self.admissions.under_way > 0 || !has_news {
             return false;
         }
+        let names = self.directory.names();
+        self.admissions.names = names;
         let changes = mem::take(&mut self.admissions.changes);
-        self.admissions.under_way = changes.len();
-        self.send_message(REGISTRAR, Message::Changes(changes));
+        self.admissions.under_way = changes.len().max(1);
+        self.send_message(REGISTRAR, Message::Changes(changes, names));
         true
     }
 
-    /// For the registrar: counts what another worker says.
-    pub(super) fn note_changes(&mut self, now: Time, from: super::ShardId, changes: Vec<Change>) {
+    /// Whether the registrar has to hear of the streams whose home we are. Names that players seek come and go by every
+    /// mistyped link: of them it hears of larger numbers only, where there may be many.
+    fn has_other_names(&self) -> bool {
+        let (told, now) = (self.admissions.names, self.directory.names());
+        let step = self.config.max_streams / STEPS / usize::from(self.shards.max(1));
+        (told.published, told.revoked) != (now.published, now.revoked) || told.all.abs_diff(now.all) > step
+    }
+
+    /// If we are the registrar: counts the streams whose home we are.
+    pub(super) fn note_names(&mut self) {
         if let Some(registrar) = &mut self.registrar {
+            registrar.note_names(self.shard, self.directory.names());
+        }
+    }
+
+    /// For the registrar: counts what another worker says.
+    pub(super) fn note_changes(&mut self, now: Time, from: ShardId, changes: Vec<Change>, names: Names) {
+        if let Some(registrar) = &mut self.registrar {
+            registrar.note_names(from, names);
             for change in changes {
                 registrar.note(from, change);
             }
@@ -172,6 +196,8 @@ impl Server {
             }
             Verdict::Goes(id, excess) => self.refuse_connection(now, id, excess),
             Verdict::Scarce(is_scarce) => self.admissions.is_scarce = is_scarce,
+            Verdict::Crowding(crowding) => self.directory.set_crowding(crowding),
+            Verdict::Revoke => self.directory.revoke_newest(),
             Verdict::Noted => self.admissions.under_way = 0,
         }
     }

@@ -56,11 +56,17 @@ pub struct Config {
     /// takes four such addresses to leave others no place. A connection has one place.
     pub max_waiting_players_per_address: usize,
     /// Connections of the whole process, on all workers together. 65,536: more than a machine serves by its network; a driver
-    /// lowers it to what the process has file descriptors for. A change applies at once, as for the next four; those that are
+    /// lowers it to what the process has file descriptors for. A change applies at once, as for the next six; those that are
     /// there stay. The program's own publishes and plays count, and none of them is refused.
     pub max_connections: usize,
     /// Those among them from one IPv4 address or IPv6 /64. No limit: a proxy has them all, and a school a thousand.
     pub max_connections_per_address: usize,
+    /// Streams of the process that are published, those included whose publisher may come back in its grace time. 16,384: a
+    /// core takes in some 3,000. One that is published already may be taken over whatever their number.
+    pub max_publishers: usize,
+    /// Streams of the process that are published or that somebody plays or waits for. 65,536: some 100 bytes each, where
+    /// nobody publishes. Players that seek what is not there have half of them at most.
+    pub max_streams: usize,
     /// Connections of the process that neither publish nor play, nor want to. 16,384, and never more than three quarters of the
     /// places that others leave, so that there is always one for a newcomer. When there are more, the oldest of the address
     /// that has most ends.
@@ -174,6 +180,8 @@ impl Default for Config {
             max_waiting_players_per_address: 250,
             max_connections: 65_536,
             max_connections_per_address: usize::MAX,
+            max_publishers: 16_384,
+            max_streams: 65_536,
             max_roleless_connections: 16_384,
             max_roleless_connections_per_address: 2_048,
             max_refused_connections: 64,

@@ -3,7 +3,8 @@
 use super::address::Address;
 use super::buckets::{Buckets, Rate};
 use super::grace::GraceTimes;
-use super::refusal::Refusal;
+use super::refusal::{Excess, Refusal};
+use super::registrar::{Crowding, Names};
 use super::shard::{Body, Epoch, Newcomer, ShardId, Subscription, hash_of};
 use crate::{StreamKey, Time};
 use alloc::collections::{BTreeMap, VecDeque};
@@ -43,6 +44,12 @@ const MAX_CONTENDERS_PER_ADDRESS: usize = 2;
 pub(super) struct Directory {
     grace: Duration,
     entries: BTreeMap<StreamKey, Entry>,
+    /// Those of them that have a publisher, or one that may come back.
+    published: usize,
+    /// Publishes that were ended because there were too many in the whole process.
+    revoked: usize,
+    /// What the whole process has too much of to have more.
+    crowding: Crowding,
     starts: Starts,
     grace_times: GraceTimes,
     outbox: VecDeque<(ShardId, StreamKey, Body)>,
@@ -89,6 +96,9 @@ impl Directory {
         Directory {
             grace,
             entries: BTreeMap::new(),
+            published: 0,
+            revoked: 0,
+            crowding: Crowding::default(),
             starts: Starts::new(),
             grace_times: GraceTimes::default(),
             outbox: VecDeque::new(),
@@ -101,8 +111,38 @@ impl Directory {
         self.grace = grace;
     }
 
+    /// What the whole process has too much of, from now on.
+    pub(super) fn set_crowding(&mut self, crowding: Crowding) {
+        self.crowding = crowding;
+    }
+
+    /// What is counted for the whole process.
+    pub(super) fn names(&self) -> Names {
+        Names {
+            all: self.entries.len(),
+            published: self.published,
+            revoked: self.revoked,
+        }
+    }
+
     /// Takes in what shard `from` says about `key`.
     pub(super) fn handle(&mut self, now: Time, from: ShardId, key: &StreamKey, body: &Body) {
+        match *body {
+            Body::Claim(newcomer) => {
+                if let Some(excess) = self.excess(key) {
+                    let (claim, refusal) = (newcomer.claim, Refusal::Excess(excess));
+                    self.outbox
+                        .push_back((from, key.clone(), Body::Denied { claim, refusal }));
+                    return;
+                }
+            }
+            Body::Subscribe { ticket } if self.crowding.sought && !self.entries.contains_key(key) => {
+                self.outbox.push_back((from, key.clone(), Body::NotSought { ticket }));
+                return;
+            }
+            _ => {}
+        }
+        let published = &mut self.published;
         let entry = self.entries.entry(key.clone()).or_insert_with(Entry::new);
         let starts = &mut self.starts;
         let mut send = |to, body| self.outbox.push_back((to, key.clone(), body));
@@ -118,7 +158,7 @@ impl Directory {
                     self.grace_times.remove(until, key);
                 }
                 let claim = Claim { shard: from, newcomer };
-                entry.claim(claim, |newcomer| starts.next(now, key, newcomer), send);
+                entry.claim(claim, published, |newcomer| starts.next(now, key, newcomer), send);
             }
             Body::Contested {
                 epoch,
@@ -182,6 +222,41 @@ impl Directory {
         }
     }
 
+    /// Why nobody may begin to publish `key`, if nobody may. A name that is published already, or was just now, is no more.
+    fn excess(&self, key: &StreamKey) -> Option<Excess> {
+        let entry = self.entries.get(key);
+        if entry.is_some_and(|entry| entry.state != State::Vacant) {
+            None
+        } else if self.crowding.published {
+            Some(Excess::Publishers)
+        } else if self.crowding.names && entry.is_none() {
+            Some(Excess::Streams)
+        } else {
+            None
+        }
+    }
+
+    /// Ends the publish that began last, for there are too many: its publisher has no grace time.
+    pub(super) fn revoke_newest(&mut self) {
+        self.revoked += 1;
+        let newest = self.entries.iter().filter_map(|(key, entry)| match entry.state {
+            State::Live { shard, address } => Some((entry.epoch, key, shard, address)),
+            State::Vacant | State::Grace { .. } => None,
+        });
+        let Some((epoch, key, shard, address)) = newest.max_by_key(|(epoch, ..)| *epoch) else {
+            return;
+        };
+        let key = key.clone();
+        self.outbox.push_back((shard, key.clone(), Body::Revoke { epoch }));
+        let contenders = self.entries.get_mut(&key).map(|entry| mem::take(&mut entry.contenders));
+        for Claim { shard, newcomer } in contenders.into_iter().flatten() {
+            let (claim, refusal) = (newcomer.claim, Refusal::Excess(Excess::Publishers));
+            self.outbox
+                .push_back((shard, key.clone(), Body::Denied { claim, refusal }));
+        }
+        self.end((key, address));
+    }
+
     /// The publisher of `key` is gone. The first contender with media has the name, and the others contend with it; if none has
     /// any, the publisher may come back.
     fn release(&mut self, now: Time, key: &StreamKey, mut contenders: Vec<Claim>) {
@@ -189,12 +264,18 @@ impl Directory {
         if contenders.first().is_none_or(|first| !first.newcomer.has_media) {
             self.begin_grace(now, key);
         } else if let Some(entry) = self.entries.get_mut(key) {
-            entry.state = State::Vacant;
+            entry.set(State::Vacant, &mut self.published);
         }
         for contender in contenders {
             let entry = self.entries.entry(key.clone()).or_insert_with(Entry::new);
             let send = |to, body| self.outbox.push_back((to, key.clone(), body));
-            entry.claim(contender, |newcomer| self.starts.next(now, key, newcomer), send);
+            let published = &mut self.published;
+            entry.claim(
+                contender,
+                published,
+                |newcomer| self.starts.next(now, key, newcomer),
+                send,
+            );
         }
     }
 
@@ -204,7 +285,7 @@ impl Directory {
         if let Some(entry) = self.entries.get_mut(key)
             && let State::Live { address, .. } = entry.state
         {
-            entry.state = State::Grace { until };
+            entry.set(State::Grace { until }, &mut self.published);
             if let Some(early) = self.grace_times.begin(until, key.clone(), address) {
                 self.end(early);
             }
@@ -226,7 +307,7 @@ impl Directory {
         let Some(entry) = self.entries.get_mut(&key) else {
             return;
         };
-        entry.state = State::Vacant;
+        entry.set(State::Vacant, &mut self.published);
         for &shard in entry.subscribers.keys() {
             self.outbox
                 .push_back((shard, key.clone(), Body::Ended { epoch: entry.epoch }));
@@ -302,6 +383,7 @@ impl Entry {
     fn claim(
         &mut self,
         contender: Claim,
+        published: &mut usize,
         next_epoch: impl FnOnce(Newcomer) -> Epoch,
         mut send: impl FnMut(ShardId, Body),
     ) {
@@ -311,7 +393,9 @@ impl Entry {
                 let claim = newcomer.claim;
                 send(shard, Body::Admitted { claim });
             }
-            State::Vacant | State::Grace { .. } => self.grant(contender, next_epoch(newcomer), send),
+            State::Vacant | State::Grace { .. } => {
+                self.grant(contender, published, next_epoch(newcomer), send);
+            }
             State::Live { .. } if self.is_crowded_for(newcomer) => {
                 let (claim, refusal) = (newcomer.claim, Refusal::Contested);
                 send(shard, Body::Denied { claim, refusal });
@@ -332,10 +416,16 @@ impl Entry {
         self.contenders.len() >= MAX_CONTENDERS || neighbours >= MAX_CONTENDERS_PER_ADDRESS
     }
 
-    fn grant(&mut self, Claim { shard, newcomer }: Claim, epoch: Epoch, mut send: impl FnMut(ShardId, Body)) {
+    fn grant(
+        &mut self,
+        Claim { shard, newcomer }: Claim,
+        published: &mut usize,
+        epoch: Epoch,
+        mut send: impl FnMut(ShardId, Body),
+    ) {
         let address = newcomer.peer.into();
         self.epoch = epoch;
-        self.state = State::Live { shard, address };
+        self.set(State::Live { shard, address }, published);
         let subscribers = self
             .subscribers
             .iter()
@@ -348,6 +438,13 @@ impl Entry {
                 subscribers: subscribers.collect(),
             },
         );
+    }
+
+    /// Changes its state, and counts whether it is published.
+    fn set(&mut self, state: State, published: &mut usize) {
+        *published = published.saturating_sub(usize::from(self.state != State::Vacant));
+        *published += usize::from(state != State::Vacant);
+        self.state = state;
     }
 
     /// Whether shard `shard` has its publisher of `epoch`.

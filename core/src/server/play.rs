@@ -3,7 +3,7 @@
 use super::connection::{Activity, Role};
 use super::event::{Event, LAG_EPISODE, PlayTotals};
 use super::question::Intent;
-use super::refusal::Refusal;
+use super::refusal::{Excess, Refusal};
 use super::session::{PlayAsk, PlayRequest};
 use super::shard::{Body, Epoch};
 use super::stream::{Presence, Waiter};
@@ -279,6 +279,23 @@ impl Server {
                     Presence::Absent
                 },
             );
+        }
+    }
+
+    /// The home has not noted that we seek a stream, for there are too many.
+    pub(super) fn refuse_seekers(&mut self, now: Time, key: &StreamKey, ticket: u64) {
+        let Some((_, stream)) = self.find_stream(key) else {
+            return;
+        };
+        if stream.ticket != Some(ticket) || stream.presence != Presence::Unknown {
+            return;
+        }
+        for Waiter {
+            connection: id, stream, ..
+        } in mem::take(&mut stream.waiters)
+        {
+            self.refuse_play(now, id, stream, Refusal::Excess(Excess::Streams));
+            self.connections.touch(id);
         }
     }
 

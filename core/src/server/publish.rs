@@ -3,7 +3,7 @@
 use super::connection::{Activity, Role};
 use super::event::{Event, StreamInfo};
 use super::question::Intent;
-use super::refusal::Refusal;
+use super::refusal::{Excess, Refusal};
 use super::replica::Replicas;
 use super::session::{PublishRequest, Session};
 use super::shard::{Body, ClaimId, Epoch, Newcomer, Subscription};
@@ -191,6 +191,18 @@ impl Server {
         }
         self.note_refused(now, id, key, &refusal.reason());
         self.end_role(id, stream, EndCause::Closed);
+        self.connections.touch(id);
+    }
+
+    /// The home ends our publish of `epoch`, which is one too many.
+    pub(super) fn revoke_publish(&mut self, now: Time, key: &StreamKey, epoch: Epoch) {
+        let Some(publisher) = self.find_publisher(key, epoch) else {
+            return;
+        };
+        let (id, stream) = (publisher.connection, publisher.stream);
+        let refusal = Refusal::Excess(Excess::Publishers);
+        self.note_refused(now, id, key, &refusal.reason());
+        self.cut_role(now, id, stream, refusal, EndCause::Closed);
         self.connections.touch(id);
     }
 

@@ -47,6 +47,8 @@ pub(super) enum Excess {
     OfAddress,
     /// Connections that neither publish nor play.
     Roleless,
+    Publishers,
+    Streams,
 }
 
 impl Excess {
@@ -56,6 +58,8 @@ impl Excess {
             Excess::Connections => "too many connections",
             Excess::OfAddress => "too many connections from one address",
             Excess::Roleless => "too many connections that neither publish nor play",
+            Excess::Publishers => "too many publishers",
+            Excess::Streams => "too many streams",
         }
     }
 }

@@ -62,8 +62,32 @@ pub(super) enum Verdict {
     Goes(ConnectionId, Excess),
     /// Whether so few places are left that each connection has to ask for one.
     Scarce(bool),
+    /// Of which streams there are too many from now on.
+    Crowding(Crowding),
+    /// The last publish of a stream whose home the worker is is one too many.
+    Revoke,
     /// All changes of the worker's last message are counted.
     Noted,
+}
+
+/// Streams whose home a worker is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Names {
+    /// All that something is known about.
+    pub(super) all: usize,
+    /// Those that are published, or may be again in their grace time.
+    pub(super) published: usize,
+    /// Publishes that were ended for the registrar.
+    pub(super) revoked: usize,
+}
+
+/// What the process has as much of as it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Crowding {
+    pub(super) published: bool,
+    pub(super) names: bool,
+    /// Half as many names as may be: players seek no further ones, so that publishers find some.
+    pub(super) sought: bool,
 }
 
 /// Bounds on the connections of a process.
@@ -73,6 +97,8 @@ struct Bounds {
     of_address: usize,
     roleless: usize,
     roleless_of_address: usize,
+    names: usize,
+    published: usize,
 }
 
 /// The counts of all shards. Cost of a change: O(log connections).
@@ -94,7 +120,18 @@ pub(super) struct Registrar {
     /// Connections that were refused and have not left yet: they are not counted.
     refused: BTreeSet<(ShardId, ConnectionId)>,
     is_scarce: bool,
+    /// Of each shard, as it has said last.
+    names: BTreeMap<ShardId, Known>,
+    crowding: Crowding,
     outbox: VecDeque<(ShardId, Verdict)>,
+}
+
+/// What is known of the streams of a shard.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    names: Names,
+    /// Publishes that it was told to end.
+    revoked: usize,
 }
 
 type Member = (ShardId, ConnectionId);
@@ -122,6 +159,8 @@ impl Registrar {
             begun: 0,
             refused: BTreeSet::new(),
             is_scarce: false,
+            names: BTreeMap::new(),
+            crowding: Crowding::default(),
             outbox: VecDeque::new(),
         }
     }
@@ -130,6 +169,7 @@ impl Registrar {
     pub(super) fn set_bounds(&mut self, config: &Config) {
         self.bounds = Bounds::of(config);
         self.review_scarcity();
+        self.review_crowding();
     }
 
     /// Takes in what shard `from` says.
@@ -174,6 +214,26 @@ impl Registrar {
             }
         }
         self.review_scarcity();
+    }
+
+    /// The streams whose home shard `from` is, now.
+    pub(super) fn note_names(&mut self, from: ShardId, names: Names) {
+        let known = self.names.entry(from).or_default();
+        if known.names == names {
+            return;
+        }
+        let before = known.published();
+        known.names = names;
+        let new = known.published().saturating_sub(before);
+        // Homes that began a publish at the same time have not heard of each other.
+        let published: usize = self.names.values().map(Known::published).sum();
+        let excess = published.saturating_sub(self.bounds.published).min(new);
+        self.outbox
+            .extend(core::iter::repeat_n((from, Verdict::Revoke), excess));
+        if let Some(known) = self.names.get_mut(&from) {
+            known.revoked += excess;
+        }
+        self.review_crowding();
     }
 
     /// The next thing to tell, and whom.
@@ -269,6 +329,22 @@ impl Registrar {
         }
     }
 
+    /// Tells all shards when there are as many streams as may be, and when not.
+    fn review_crowding(&mut self) {
+        let all: usize = self.names.values().map(|known| known.names.all).sum();
+        let published: usize = self.names.values().map(Known::published).sum();
+        let crowding = Crowding {
+            published: published >= self.bounds.published,
+            names: all >= self.bounds.names,
+            sought: all >= self.bounds.names.div_ceil(2),
+        };
+        if self.crowding != crowding {
+            self.crowding = crowding;
+            let all = (0..self.shards).map(|shard| (ShardId(shard), Verdict::Crowding(crowding)));
+            self.outbox.extend(all);
+        }
+    }
+
     /// Tells all shards when places become scarce, and when they are not any more: at seven eighths, and three quarters.
     fn review_scarcity(&mut self) {
         let eighth = self.bounds.all / 8;
@@ -279,6 +355,14 @@ impl Registrar {
             let all = (0..self.shards).map(|shard| (ShardId(shard), Verdict::Scarce(is_scarce)));
             self.outbox.extend(all);
         }
+    }
+}
+
+impl Known {
+    /// Those that are published, without those that end as soon as the shard has heard of it.
+    fn published(&self) -> usize {
+        let ending = self.revoked.saturating_sub(self.names.revoked);
+        self.names.published.saturating_sub(ending)
     }
 }
 
@@ -307,6 +391,8 @@ impl Bounds {
             of_address: config.max_connections_per_address,
             roleless: config.max_roleless_connections,
             roleless_of_address: config.max_roleless_connections_per_address,
+            names: config.max_streams,
+            published: config.max_publishers,
         }
     }
 }

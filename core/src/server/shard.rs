@@ -39,7 +39,7 @@
 use super::address::Address;
 use super::memory::UnderWay;
 use super::refusal::Refusal;
-use super::registrar::{Change, Verdict};
+use super::registrar::{Change, Names, Verdict};
 use super::{Action, Event, Server};
 use crate::hub::Position;
 use crate::{Frame, StreamKey, Time};
@@ -63,8 +63,8 @@ pub(super) enum Message {
         key: StreamKey,
         body: Body,
     },
-    /// What became of connections of the sender: for the [registrar](super::registrar).
-    Changes(Vec<Change>),
+    /// What became of connections of the sender, and the streams whose home it is: for the [registrar](super::registrar).
+    Changes(Vec<Change>, Names),
     /// What the registrar says.
     Verdict(Verdict),
 }
@@ -136,6 +136,10 @@ pub(super) enum Body {
     },
     /// The claimant may not publish.
     Denied { claim: ClaimId, refusal: Refusal },
+    /// The publisher of `epoch` is one too many.
+    Revoke { epoch: Epoch },
+    /// The answer to `Subscribe` if there are too many streams that nobody publishes: the subscription is none.
+    NotSought { ticket: u64 },
     /// The claimant may send: the name can be had by its first frame.
     Admitted { claim: ClaimId },
     /// Somebody wants what the receiver's publisher of `epoch` has.
@@ -209,6 +213,7 @@ impl Server {
     /// Handles what we have to tell ourselves, until there is nothing more.
     pub(super) fn deliver(&mut self, now: Time) {
         loop {
+            self.note_names();
             self.take_verdicts(now);
             while let Some((key, address)) = self.directory.poll_ended() {
                 self.report_about(now, address, Event::StreamEnded { stream: key });
@@ -224,7 +229,7 @@ impl Server {
     pub(super) fn handle_message(&mut self, now: Time, from: ShardId, ShardMessage(message): ShardMessage) {
         match message {
             Message::Stream { key, body } => self.handle_body(now, from, key, body),
-            Message::Changes(changes) => self.note_changes(now, from, changes),
+            Message::Changes(changes, names) => self.note_changes(now, from, changes, names),
             Message::Verdict(verdict) => self.handle_verdict(now, verdict),
         }
     }
@@ -246,6 +251,8 @@ impl Server {
             Body::Contest { epoch, newcomer } => self.open_contest(now, from, &key, epoch, newcomer),
             Body::AddSubscriber { epoch, subscription } => self.add_subscriber(&key, epoch, subscription),
             Body::RemoveSubscriber { epoch, shard } => self.remove_subscriber(&key, epoch, shard),
+            Body::Revoke { epoch } => self.revoke_publish(now, &key, epoch),
+            Body::NotSought { ticket } => self.refuse_seekers(now, &key, ticket),
             Body::Located { ticket, is_present } => self.locate(now, &key, ticket, is_present),
             Body::Ended { epoch } => self.end_stream(now, &key, epoch),
             Body::Snapshot {

@@ -37,6 +37,14 @@ pub struct Options {
     #[arg(long, value_name = "N")]
     pub max_connections_per_address: Option<NonZeroUsize>,
 
+    /// Most streams that are published, on all workers together [default: 16384]
+    #[arg(long, value_name = "N")]
+    pub max_publishers: Option<NonZeroUsize>,
+
+    /// Most streams that are published, played or waited for [default: 65536]
+    #[arg(long, value_name = "N")]
+    pub max_streams: Option<NonZeroUsize>,
+
     /// How much to log [default: the environment's RUST_LOG, else info]
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<LogLevel>,
@@ -134,6 +142,8 @@ impl Options {
             &mut config.server.max_connections_per_address,
             self.max_connections_per_address,
         );
+        set(&mut config.server.max_publishers, self.max_publishers);
+        set(&mut config.server.max_streams, self.max_streams);
         config.server.grace = self.grace;
         config.server.http_absent = self.http_absent;
         config.server.allowed_origins.clone_from(&self.allow_origin);
@@ -192,7 +202,7 @@ mod tests {
             "--address [::1]:1 --address [::1]:3 --http-address 127.0.0.1:2 --workers 3 --gop-cache off --gop-max-bytes 4K \
              --gop-max-duration 1.5 --gop-max-frames 7 --grace 500ms --takeover never --http-absent wait:3 --merge 20 \
              --allow-origin https://a.example,http://b.example:1 --allow-origin * --max-connections 90 \
-             --max-connections-per-address 8",
+             --max-connections-per-address 8 --max-publishers 7 --max-streams 6",
         )
         .unwrap()
         .config();
@@ -207,6 +217,7 @@ mod tests {
         let origins = ["https://a.example", "http://b.example:1", "*"].map(|origin| origin.parse().unwrap());
         assert_eq!(server.allowed_origins, origins);
         assert_eq!((server.max_connections, server.max_connections_per_address), (90, 8));
+        assert_eq!((server.max_publishers, server.max_streams), (7, 6));
         assert!(!server.channel.gop_cache);
         assert_eq!(server.channel.gop_max_bytes, 4_096);
         assert_eq!(server.channel.gop_max_duration, Duration::from_millis(1_500));

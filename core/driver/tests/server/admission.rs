@@ -195,6 +195,90 @@ fn the_number_of_connections_changes_at_once_and_ends_nobody() {
     assert_eq!(next.map(|it| world.status(it)), [SERVED, REFUSED]);
 }
 
+/// Publishers on some workers, one each of a name of its own, all before a word has passed between the workers.
+fn publish(world: &mut World, names: usize) -> Vec<usize> {
+    world.delivers = false;
+    let shards = world.shards.len();
+    let publishers: Vec<_> = (0..names)
+        .map(|number| {
+            let publisher = world.http_push(number % shards, &format!("/live/{number}"), 1);
+            world.push(publisher, "V A K0 a5");
+            publisher
+        })
+        .collect();
+    world.delivers = true;
+    world.settle();
+    publishers
+}
+
+#[test]
+fn exactly_as_many_publish_as_may_be_on_any_workers() {
+    for shards in 1..=4 {
+        for seed in 1..=20 {
+            let mut world = World::new(shards, |config| config.max_publishers = 3);
+            world.random = seed;
+            let publishers = publish(&mut world, 8);
+            let (live, others): (Vec<_>, Vec<_>) = publishers.into_iter().partition(|it| world.is_publishing(*it));
+            assert_eq!(live.len(), 3, "{shards} workers, seed {seed}");
+            assert_eq!(count(&world, &others, REFUSED), 5, "{shards} workers, seed {seed}");
+            let encoder = world.rtmp(0, Publish, "live", "more", 2);
+            assert_eq!(world.heard(encoder), "[NetStream.Publish.Failed]");
+            // A name that is published may be taken over, and one in its grace time be published again.
+            world.pass(Duration::from_secs(6));
+            let again = world.http_push(0, "/live/more", 2);
+            world.push(again, "V A K0 a5");
+            assert_eq!(world.status(again), REFUSED);
+            for publisher in live {
+                world.finish(publisher);
+            }
+            world.pass(Duration::from_secs(11));
+            let next = world.http_push(0, "/live/more", 2);
+            world.push(next, "V A K0 a5");
+            assert!(world.is_publishing(next), "{shards} workers, seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn an_encoder_that_comes_back_needs_no_further_place() {
+    let mut world = World::new(2, |config| config.max_publishers = 1);
+    let publisher = world.http_push(0, "/live/x", 1);
+    world.push(publisher, "V A K0 a5");
+    world.reset(publisher);
+    let stranger = world.http_push(0, "/live/y", 2);
+    world.push(stranger, "V A K0 a5");
+    assert_eq!(world.status(stranger), REFUSED);
+    let back = world.http_push(1, "/live/x", 1);
+    world.push(back, "V A K0 a5");
+    assert!(world.is_publishing(back));
+    world.pass(Duration::from_millis(1_500));
+    let new = world.http_push(0, "/live/x", 1);
+    world.push(new, "V A K0 a5");
+    world.pass(Duration::from_millis(1_500));
+    assert!(world.is_publishing(new), "it takes over");
+}
+
+#[test]
+fn players_of_absent_streams_leave_names_to_publishers() {
+    for shards in [1, 2] {
+        let mut world = World::new(shards, |config| config.max_streams = 8);
+        let players: Vec<_> = (0..8)
+            .map(|number| world.http_play(0, &format!("/live/absent{number}?wait=60")))
+            .collect();
+        assert_eq!(count(&world, &players, REFUSED), 4);
+        let encoders: Vec<_> = (0..5)
+            .map(|number| world.rtmp(0, Publish, "live", &format!("{number}"), 2))
+            .collect();
+        let heard: Vec<_> = encoders.iter().map(|it| world.heard(*it)).collect();
+        let full = "[NetStream.Publish.Failed]";
+        assert_eq!(heard, ["[Started]", "[Started]", "[Started]", "[Started]", full]);
+        let waiting = players.into_iter().find(|it| world.status(*it) != REFUSED).unwrap();
+        world.reset(waiting);
+        let encoder = world.rtmp(0, Publish, "live", "next", 2);
+        assert_eq!(world.heard(encoder), "[Started]");
+    }
+}
+
 /// Peers of all kinds come and go on three workers, one of which pauses now and then, and the bounds change meanwhile.
 #[test]
 fn the_counts_are_right_whenever_all_is_quiet() {
