@@ -50,6 +50,7 @@ fn good_peers_do_not_notice_others(name: &'static str, binary: &str) {
         scale: 1,
         seed: 7,
         network: [127, 0],
+        lightness: 1,
     };
     let run = async { World::new(&server, plan).run(&mut server, |_| {}).await };
     expect_good(&shared::block_on(run).unwrap().unwrap());

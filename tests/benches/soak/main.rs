@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo bench --all-features --bench soak -- --runtime all --minutes 30
+//! cargo bench --all-features --bench soak -- --minutes 5 --netem 'delay 40ms 10ms loss 1%'
 //! cargo bench --all-features --bench soak -- --help
 //! ```
 //!
@@ -17,6 +18,7 @@
 //!
 //! The peers are one thread of one process.
 
+mod netem;
 mod options;
 #[path = "../shared/mod.rs"]
 mod shared;
@@ -24,6 +26,7 @@ mod verdict;
 mod world;
 
 use clap::Parser;
+use netem::Networks;
 use options::{Cli, Options, Role};
 use shared::media;
 use shared::process::{self, Process, ProcessorTime};
@@ -45,7 +48,11 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.role {
         Some(Role::Launch(launch)) => Err(process::launch(&launch)),
-        None => soak(&cli.options),
+        Some(Role::Wire(role)) => netem::be_wire(&role).map(|()| true),
+        None => match &cli.options.netem {
+            Some(netem) if cli.options.inside.is_none() => soak_in_networks(netem),
+            _ => soak(&cli.options),
+        },
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -57,13 +64,27 @@ fn main() -> ExitCode {
     }
 }
 
+/// The same, in namespaces.
+fn soak_in_networks(netem: &str) -> Result<bool> {
+    let networks = Networks::create(netem)?;
+    Ok(networks.run_inside()?.success())
+}
+
 /// Returns whether all servers were up to it.
 fn soak(options: &Options) -> Result<bool> {
     process::raise_file_limit()?;
     let plan = options.plan();
     let mut servers = Vec::new();
     for (name, binary) in options.runtime.binaries() {
-        let server = Server::start(name, &mut Command::new(binary), "127.0.0.1", Process::spawn_server)?;
+        let (mut command, address) = match &options.inside {
+            Some(networks) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", &netem::servers(networks), binary]);
+                (command, netem::SERVERS)
+            }
+            None => (Command::new(binary), "127.0.0.1"),
+        };
+        let server = Server::start(name, &mut command, address, Process::spawn_server)?;
         println!("{name}: {binary} on {} and {}", server.rtmp, server.http);
         servers.push(server);
     }

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::netem::{self, WireRole};
 use crate::shared::options::Runtimes;
 use crate::shared::process::Launch;
 use crate::world::Plan;
@@ -41,6 +42,13 @@ pub(crate) struct Options {
     /// A file for the samples: runtime, seconds, KiB of memory, descriptors, threads, seconds of processor time
     #[arg(long, value_name = "FILE")]
     pub(crate) samples: Option<PathBuf>,
+    /// Servers and peers in network namespaces of their own, with a wire between them that has these troubles in each
+    /// direction: `delay 40ms 10ms loss 1%`. Streams have a quarter of their bytes then. Needs root
+    #[arg(long, value_name = "TROUBLES")]
+    pub(crate) netem: Option<String>,
+    /// The namespaces that we are in already
+    #[arg(long, hide = true)]
+    pub(crate) inside: Option<String>,
     /// Given by `cargo bench`. Without it, as in `cargo test --benches`, a short run only shows that all this works
     #[arg(long, hide = true)]
     bench: bool,
@@ -50,6 +58,7 @@ pub(crate) struct Options {
 #[command(hide = true)]
 pub(crate) enum Role {
     Launch(Launch),
+    Wire(WireRole),
 }
 
 /// Between two samples.
@@ -63,7 +72,8 @@ impl Options {
             interval: INTERVAL,
             scale: self.scale.get(),
             seed: self.seed,
-            network: [127, 0],
+            network: if self.inside.is_some() { netem::PEERS } else { [127, 0] },
+            lightness: if self.inside.is_some() { 4 } else { 1 },
         }
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
     /// The first two bytes of the peers' addresses.
     pub(crate) network: [u8; 2],
+    /// Streams have this part of the usual bytes.
+    pub(crate) lightness: u32,
 }
 
 /// What one server went through, as far as it has come.
@@ -99,8 +101,8 @@ impl World {
             rtmp: server.rtmp,
             http: server.http,
             end: Cell::new(Instant::now() + plan.time),
+            pattern: Pattern::lighter(plan.lightness),
             plan,
-            pattern: Pattern::new(),
             is_over: Cell::new(false),
             origins: Cell::new(0),
             addresses: Cell::new(0),
