@@ -485,7 +485,7 @@ fn running_out_of_file_descriptors_is_survived(runtime: Runtime) {
     let server = runtime.start_after("ulimit -n 256", &[]);
     server.wait_for_line("the process may have few files open");
     let connections: Vec<_> = (0..300)
-        .map(|_| http::connect(server.http, Ipv4Addr::LOCALHOST))
+        .map(|_| http::send_get(server.http, "/live/nobody?wait=60"))
         .collect();
     server.wait_for_line("connections refused");
     let is_refused = |mut peer: &TcpStream| {
