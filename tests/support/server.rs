@@ -97,6 +97,11 @@ impl Server {
         self.process.wait_for_line(text, DEADLINE);
     }
 
+    /// Returns once the log has `count` lines with all of `texts`.
+    pub fn wait_for_lines(&self, texts: &[&str], count: usize) {
+        self.process.wait_for_lines(texts, count, DEADLINE);
+    }
+
     /// Lines with `text` so far.
     pub fn count_lines(&self, text: &str) -> usize {
         self.process.log().lines().filter(|line| line.contains(text)).count()

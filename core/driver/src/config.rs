@@ -1,6 +1,6 @@
 //! What a driver needs to know before it starts, and what it knows once it listens.
 
-use crate::{Authorizer, Observer};
+use crate::{Authorizer, Observer, RecordTo};
 use core::fmt;
 use core::net::{Ipv4Addr, SocketAddr};
 use core::num::NonZeroU16;
@@ -16,6 +16,8 @@ pub struct Config {
     pub workers: Option<NonZeroU16>,
     /// What each of the servers is told.
     pub server: server::Config,
+    /// Where connections that fail are recorded. `None`: nowhere. [`server.record`](server::Config::record) says how much of each.
+    pub record: Option<RecordTo>,
     /// The function that says whether peers may publish and play. `None`: all may. If
     /// [`server.authorize`](server::Config::authorize) does not say about which of them, it is asked about all.
     pub authorize: Option<Authorizer>,
@@ -32,6 +34,7 @@ impl Default for Config {
             ],
             workers: None,
             server: server::Config::default(),
+            record: None,
             authorize: None,
             observe: None,
         }

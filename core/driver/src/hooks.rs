@@ -2,6 +2,8 @@
 
 use crate::Handle;
 use crate::mail::Mail;
+use crate::recorder;
+use headwater_core::server::record::Recording;
 use headwater_core::server::{Answer, AuthorizeRequest, Event, Question, ShardId, Ticket};
 use std::fmt;
 use std::sync::Arc;
@@ -76,6 +78,8 @@ impl Responder {
 pub(crate) struct Hooks {
     pub(crate) authorize: Option<Authorizer>,
     pub(crate) observe: Option<Observer>,
+    /// Where recordings of connections that have failed go.
+    pub(crate) recorder: Option<Arc<recorder::Queue>>,
 }
 
 impl Hooks {
@@ -84,6 +88,13 @@ impl Hooks {
         if let (Question::Authorize(request), Some(authorizer)) = (question, &self.authorize) {
             let handle = handle.clone();
             (authorizer.0)(*request, Responder { handle, shard, ticket });
+        }
+    }
+
+    /// Has the recording written, if it is to be.
+    pub(crate) fn record(&self, recording: Recording) {
+        if let Some(recorder) = &self.recorder {
+            recorder.push(recording);
         }
     }
 

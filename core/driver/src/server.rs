@@ -1,6 +1,7 @@
 //! The workers together.
 
 use crate::hooks::Hooks;
+use crate::recorder::{self, Recorder};
 use crate::sockets::{self, Bound, Listeners};
 use crate::terms::Terms;
 use crate::{Addresses, Clock, Config, Handle, Running, Socket, Worker, mail, running, workers};
@@ -16,17 +17,21 @@ pub struct Server {
     inboxes: Vec<mail::Inbox>,
     handle: Handle,
     hooks: Hooks,
+    recorder: Option<Recorder>,
 }
 
 impl Server {
     /// Starts to listen on all addresses of `config`.
     ///
     /// # Errors
-    /// If an address cannot be listened on, the text says which, and why; or if there is none.
+    /// If an address cannot be listened on, the text says which, and why; or if there is none. The same for a folder where
+    /// connections are to be recorded and no file can be made.
     pub fn bind(mut config: Config) -> io::Result<Self> {
+        let recorder = config.record.take().map(Recorder::new).transpose()?;
         let hooks = Hooks {
             authorize: config.authorize.take(),
             observe: config.observe.take(),
+            recorder: recorder.as_ref().map(Recorder::queue),
         };
         let bound = sockets::listen(&config)?;
         let terms = Terms::new(&hooks, bound.capacity);
@@ -38,6 +43,7 @@ impl Server {
             inboxes,
             handle: Handle::new(mailboxes, terms),
             hooks,
+            recorder,
         })
     }
 
@@ -68,9 +74,14 @@ impl Server {
             inboxes,
             handle,
             hooks,
+            recorder,
         } = self;
         let clock = Clock::start();
         let (exited, running) = running::new(handle.clone());
+        if let Some(recorder) = recorder {
+            recorder.start();
+        }
+        let recordings = hooks.recorder.clone();
         let all = handle.clone();
         workers::start(
             bound.listeners.into_iter().zip(inboxes).collect(),
@@ -80,7 +91,12 @@ impl Server {
             },
             serve,
             move || handle.stop(),
-            move |result| exited.tell(result),
+            move |result| {
+                if let Some(queue) = recordings {
+                    recorder::finish(&queue);
+                }
+                exited.tell(result);
+            },
         );
         running
     }

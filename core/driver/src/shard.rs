@@ -9,6 +9,7 @@ use bytes::Buf;
 use core::mem;
 use core::net::SocketAddr;
 use deferred::{DeferredReads, LOW_WATER};
+use headwater_core::server::record::Recording;
 use headwater_core::server::{
     Action, Answer, ConnectionId, Event, Protocol, Question, Refused, Server, ShardId, ShardMessage, Ticket,
 };
@@ -287,6 +288,12 @@ impl<S: Socket> Shard<S> {
     /// [`turn`](Self::turn).
     pub fn poll_event(&mut self) -> Option<Event> {
         self.server.poll_event()
+    }
+
+    /// The next recording of a connection that has failed, if the server's configuration says that they are made. Take them
+    /// after each [`turn`](Self::turn).
+    pub fn poll_recording(&mut self) -> Option<Recording> {
+        self.server.poll_recording()
     }
 
     /// The answer to a question. One that comes too late does nothing.

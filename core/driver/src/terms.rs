@@ -3,6 +3,7 @@
 use crate::hooks::Hooks;
 use crate::sockets::Capacity;
 use headwater_core::server::Config;
+use headwater_core::server::record::RecordConfig;
 
 /// What the hooks and the machine of a server make of a configuration.
 #[derive(Debug, Clone)]
@@ -13,6 +14,8 @@ pub(crate) struct Terms {
     is_observed: bool,
     /// What the process has file descriptors for.
     capacity: Capacity,
+    /// How much of connections is recorded, if it is written somewhere.
+    record: Option<RecordConfig>,
 }
 
 impl Terms {
@@ -21,6 +24,7 @@ impl Terms {
             is_asked: hooks.authorize.is_some(),
             is_observed: hooks.observe.is_some(),
             capacity,
+            record: hooks.recorder.as_ref().map(|_| RecordConfig::default()),
         }
     }
 
@@ -30,6 +34,7 @@ impl Terms {
         config.max_connections = config.max_connections.min(connections);
         config.max_refused_connections = config.max_refused_connections.min(refused);
         config.keeps_events |= self.is_observed;
+        config.record = config.record.or_else(|| self.record.clone());
         if self.is_asked && !config.authorize.publish && !config.authorize.play {
             (config.authorize.publish, config.authorize.play) = (true, true);
         }
@@ -41,6 +46,7 @@ impl Terms {
 mod tests {
     use super::*;
     use crate::{Authorizer, Observer};
+    use std::sync::Arc;
 
     const FEW: Capacity = Capacity {
         connections: 100,
@@ -52,8 +58,10 @@ mod tests {
         let hooks = Hooks {
             authorize: Some(Authorizer::new(|_, responder| responder.allow())),
             observe: Some(Observer::new(|_| {})),
+            recorder: Some(Arc::default()),
         };
         let config = Terms::new(&hooks, FEW).applied_to(Config::default());
+        assert_eq!(config.record, Some(RecordConfig::default()));
         assert!(config.keeps_events && config.authorize.publish && config.authorize.play);
         assert_eq!((config.max_connections, config.max_refused_connections), (100, 3));
         let mut only_publishers = Config::default();

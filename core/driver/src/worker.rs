@@ -183,6 +183,9 @@ impl<S: Socket> Worker<S> {
         while let Some(event) = self.shard.poll_event() {
             self.hooks.tell(event);
         }
+        while let Some(recording) = self.shard.poll_recording() {
+            self.hooks.record(recording);
+        }
         while let Some(id) = self.shard.poll_local() {
             self.locals.fill(now, self.shard.server_mut(), id);
             self.has_more = true;

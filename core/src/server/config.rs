@@ -109,6 +109,7 @@ impl Config {
     /// + connections × (24 KiB + 64 KiB of unread input + max_buffered_bytes + max_output + max_message_len)
     /// + streams     × (gop_max_bytes + lag_max_bytes + max_message_len
     ///                  + (gop_max_frames + lag_max_frames) × 256 bytes + 32 headers × 256 KiB)
+    /// + if connections are recorded: max_bytes + 18 × 2 × max_bytes_per_connection
     /// ```
     #[must_use]
     pub const fn max_memory(&self, connections: u64, streams: u64) -> u64 {
@@ -121,7 +122,12 @@ impl Config {
         let stream = (headers + message)
             .saturating_add(channel.max_bytes() as u64)
             .saturating_add((channel.max_frames() as u64).saturating_mul(PER_FRAME));
+        let recordings = match &self.record {
+            Some(record) => record.max_memory(),
+            None => 0,
+        };
         PER_WORKER
+            .saturating_add(recordings)
             .saturating_add(connections.saturating_mul(connection))
             .saturating_add(streams.saturating_mul(stream))
     }

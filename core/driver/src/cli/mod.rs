@@ -14,12 +14,13 @@
 //! | exit code | meaning |
 //! |---|---|
 //! | 0 | asked to stop, and stopped; or `--help`, `--version` |
-//! | 1 | stopped by an error while running, or by a second signal |
-//! | 2 | did not start: a bad value, or an address that cannot be listened on |
+//! | 1 | stopped by an error while running, or by a second signal; or `--replay` of a file that ends in another way than recorded |
+//! | 2 | did not start: a bad value, or an address that cannot be listened on; a file that is no recording |
 //! | 101 | a panic, which the last line of the log tells |
 
 mod log;
 mod options;
+mod replay;
 mod signals;
 mod value;
 
@@ -57,6 +58,12 @@ pub fn main(program: &'static str, start: impl FnOnce(Server) -> Running) -> Exi
             return ExitCode::SUCCESS;
         }
     };
+    if let Some(file) = &options.replay {
+        return match replay::print(file) {
+            Ok(exit) => exit,
+            Err(reason) => refuse(program, &reason),
+        };
+    }
     if let Err(reason) = log::init(&options) {
         return refuse(program, &reason);
     }

@@ -1,13 +1,14 @@
 //! The flags.
 
 use super::value;
-use crate::{Config, Listen};
+use crate::{Config, Listen, RecordTo};
 use clap::{ArgAction, Parser, ValueEnum};
 use core::net::SocketAddr;
 use core::num::{NonZeroU16, NonZeroUsize};
 use core::time::Duration;
 use headwater_core::http::AllowedOrigin;
 use headwater_core::server::{HttpAbsent, Takeover};
+use std::path::PathBuf;
 
 /// A live streaming server for RTMP and HTTP-FLV.
 ///
@@ -86,6 +87,19 @@ pub struct Options {
     #[arg(long, value_name = "404|wait:SECONDS", default_value = "404", value_parser = value::http_absent)]
     pub http_absent: HttpAbsent,
 
+    /// Write what a connection said before it failed to a file in this folder, which has to exist. A file has stream keys,
+    /// tokens and passwords in it, as they were sent
+    #[arg(long, value_name = "DIR")]
+    pub record_on_error: Option<PathBuf>,
+
+    /// Leave sound and pictures out of these files; keys and tokens stay
+    #[arg(long, requires = "record_on_error")]
+    pub record_without_payload: bool,
+
+    /// Print such a file as a transcript, and exit
+    #[arg(long, value_name = "FILE", exclusive = true)]
+    pub replay: Option<PathBuf>,
+
     /// Let frames wait this long for others, at most 1 s, and send them together: more delay for less work
     #[arg(long, value_name = "MILLISECONDS", default_value = "0", value_parser = value::merge)]
     pub merge: Duration,
@@ -144,6 +158,10 @@ impl Options {
         );
         set(&mut config.server.max_publishers, self.max_publishers);
         set(&mut config.server.max_streams, self.max_streams);
+        config.record = self.record_on_error.as_ref().map(|dir| RecordTo {
+            without_payload: self.record_without_payload,
+            ..RecordTo::new(dir)
+        });
         config.server.grace = self.grace;
         config.server.http_absent = self.http_absent;
         config.server.allowed_origins.clone_from(&self.allow_origin);
@@ -186,6 +204,7 @@ mod tests {
         let default = Config::default();
         assert_eq!(config.listen, default.listen);
         assert_eq!(config.workers, default.workers);
+        assert_eq!(config.record, default.record);
         let (server, default) = (config.server, server::Config::default());
         assert_eq!(server.grace, default.grace);
         assert_eq!(server.takeover, default.takeover);
@@ -202,7 +221,8 @@ mod tests {
             "--address [::1]:1 --address [::1]:3 --http-address 127.0.0.1:2 --workers 3 --gop-cache off --gop-max-bytes 4K \
              --gop-max-duration 1.5 --gop-max-frames 7 --grace 500ms --takeover never --http-absent wait:3 --merge 20 \
              --allow-origin https://a.example,http://b.example:1 --allow-origin * --max-connections 90 \
-             --max-connections-per-address 8 --max-publishers 7 --max-streams 6",
+             --max-connections-per-address 8 --max-publishers 7 --max-streams 6 \
+             --record-on-error /var/x --record-without-payload",
         )
         .unwrap()
         .config();
@@ -210,6 +230,8 @@ mod tests {
         let http = Listen::http(([127, 0, 0, 1], 2));
         assert_eq!(config.listen, [&rtmp[..], &[http]].concat());
         assert_eq!(config.workers, NonZeroU16::new(3));
+        let record = config.record.unwrap();
+        assert_eq!((record.dir, record.without_payload), (PathBuf::from("/var/x"), true));
         let server = config.server;
         assert_eq!(server.grace, Duration::from_millis(500));
         assert_eq!(server.takeover, Takeover::Never);
@@ -254,6 +276,8 @@ mod tests {
             ("--allow-origin https://a.example,", "without a path, or * for all"),
             ("--grace -1", "--grace"),
             ("--worker 2", "--workers"),
+            ("--record-without-payload", "--record-on-error"),
+            ("--replay x --workers 2", "--replay"),
             ("stray", "stray"),
         ] {
             let line = parse(flags).unwrap_err();

@@ -68,12 +68,23 @@ use serde::{Deserialize, Serialize};
 pub struct RecordConfig {
     /// How far back a recording reaches, at least half of it. 60 s: the longest timeout is 30 s, and what came before it counts.
     pub span: Duration,
-    /// Bytes that are kept of a connection. 512 KiB: a player's minute takes 100, of a publisher it is the last half second or
+    /// Bytes that are kept of a connection, which take up to twice that in memory. 512 KiB: a player's minute takes 100, of a publisher it is the last half second or
     /// more. A connection that has more under way at once than that is recorded again once it has finished it.
     pub max_bytes_per_connection: usize,
     /// Bytes that are kept of all connections of a worker. 64 MiB: a thousand players and a hundred publishers. Connections
     /// that find no room are not recorded until there is some.
     pub max_bytes: usize,
+}
+
+impl RecordConfig {
+    /// The most that recordings take in memory, in bytes: what is kept, with the last connection that exceeds it, what waits to be
+    /// taken, and a copy while one is made.
+    pub(super) const fn max_memory(&self) -> u64 {
+        let connection = (self.max_bytes_per_connection as u64).saturating_mul(2);
+        connection
+            .saturating_mul(MAX_WAITING as u64 + 2)
+            .saturating_add(self.max_bytes as u64)
+    }
 }
 
 impl Default for RecordConfig {

@@ -97,11 +97,9 @@ impl Recording {
         self.play(|_| ())
     }
 
-    /// The transcript, with a head and an end in comments.
-    ///
-    /// # Errors
-    /// As [`play`](Self::play): for the last line. Then the reason stands there.
-    pub fn transcript(&self, mut line: impl FnMut(&str)) {
+    /// Plays it, and hands each line of the transcript to `line`, between a head and an end in comments. Returns whether it ends as
+    /// it did.
+    pub fn transcript(&self, mut line: impl FnMut(&str)) -> bool {
         let head = &self.head;
         line(&format!(
             "# {} from {}, connection {}",
@@ -114,12 +112,15 @@ impl Recording {
         if self.state.is_some() {
             line("# it had said more before that");
         }
-        match self.play(&mut line) {
-            Ok(Ending::Failed(reason)) if reason == head.reason => line("# the same failure as recorded"),
+        let ending = self.play(&mut line);
+        let is_same = matches!(&ending, Ok(Ending::Failed(reason)) if *reason == head.reason);
+        match ending {
+            Ok(Ending::Failed(_)) if is_same => line("# the same failure as recorded"),
             Ok(Ending::Failed(reason)) => line(&format!("# another failure than recorded: {reason}")),
             Ok(Ending::Open) => line("# no failure"),
             Err(error) => line(&format!("# {error}")),
         }
+        is_same
     }
 
     /// The same with zeros for the bytes of sound and pictures and for what is behind the failure, but for the first 16 of each message or tag, which say how the
@@ -445,7 +446,7 @@ impl Side {
                 }
             }
         }
-        let all = bytes;
+        let (all, was_broken) = (bytes, self.is_broken);
         while !bytes.is_empty() && !self.is_broken {
             match self.decoder.decode(&mut bytes) {
                 Ok(Some(message)) => said.push(message.to_string()),
@@ -453,7 +454,8 @@ impl Side {
                 Err(_) => self.is_broken = true,
             }
         }
-        if self.is_broken && !all.is_empty() {
+        // What cannot be read is shown once, however often the session was asked about it.
+        if self.is_broken && !was_broken && !all.is_empty() {
             said.push(format!("bytes {}", Hex(all)));
         }
         said
