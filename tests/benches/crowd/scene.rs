@@ -90,7 +90,7 @@ impl Scene {
     }
 
     pub(crate) async fn run<B: Bring>(self: &Rc<Self>, server: &mut Server, crowd: &mut B) -> Result<Verdict> {
-        let start = server.sample()?;
+        let start = server.settled().await?;
         let (mut peers, mut joiners) = (JoinSet::new(), JoinSet::new());
         peers.spawn_local(self.clone().publish());
         for number in 0..self.plan.players {

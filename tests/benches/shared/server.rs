@@ -38,6 +38,8 @@ pub(crate) struct Sample {
 
 /// Between two looks at what no event tells.
 const POLL: Duration = Duration::from_millis(50);
+/// What has stood still for so long has settled.
+const STANDS_STILL: Duration = Duration::from_millis(500);
 
 impl Server {
     /// Starts it by `spawn` with the flags of `command`, on free ports of `address`.
@@ -94,6 +96,22 @@ impl Server {
             threads: process::threads(pid)?,
             processor: time.user + time.system,
         })
+    }
+
+    /// How it is before anybody has come. It says that it listens while its workers still start: their descriptors and
+    /// threads are all there once their numbers stand still.
+    pub(crate) async fn settled(&self) -> Result<Sample> {
+        let mut sample = self.sample()?;
+        let mut still = Instant::now();
+        while still.elapsed() < STANDS_STILL {
+            sleep(POLL).await;
+            let next = self.sample()?;
+            if (next.files, next.threads) != (sample.files, sample.threads) {
+                still = Instant::now();
+            }
+            sample = next;
+        }
+        Ok(sample)
     }
 
     /// Returns once it has no more than `files` descriptors open; how many it has if that does not come within a time.

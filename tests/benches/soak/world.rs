@@ -116,7 +116,7 @@ impl World {
         server: &mut Server,
         mut on_sample: impl FnMut(&Sample),
     ) -> Result<Verdict> {
-        let start = server.sample()?;
+        let start = server.settled().await?;
         let streams: Vec<_> = GOOD
             .map(|(name, speaks_http)| GoodStream {
                 name,
