@@ -5,8 +5,8 @@ use headwater_core::{Frame, FrameClass, FrameKind, Time};
 use std::collections::BTreeSet;
 
 /// How far a player's time may run ahead of the time that passed, whatever timestamps say. A track on a clock of its own may be
-/// taken for one that is 5 s ahead.
-const MAX_AHEAD: i64 = 5_500;
+/// taken for one that is 5 s ahead, and a jump for real if the time leaps as well.
+const MAX_AHEAD: i64 = 15_000;
 
 /// What one play has got so far.
 #[derive(Debug, Default)]

@@ -109,7 +109,9 @@ impl Server {
         connection.bytes_in += len as u64;
         connection.is_silent = false;
         // What comes behind a first frame that claims the name waits with it.
-        if !connection.is_claiming() {
+        if connection.is_claiming() {
+            self.connections.touch(id);
+        } else {
             self.feed(now, id, &[]);
         }
         self.work_off(now);
