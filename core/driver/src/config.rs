@@ -14,6 +14,11 @@ pub struct Config {
     pub listen: Vec<Listen>,
     /// Threads, each with its own server, listeners and sockets. `None`: one per core.
     pub workers: Option<NonZeroU16>,
+    /// Bytes of memory that the whole process may use. Each worker is given its share as
+    /// [`server.memory_budget`](server::Config::memory_budget), beside which the program itself and its allocator have room.
+    /// `None`: three quarters of the machine's memory, or of what the control group of the process allows if that is less; where
+    /// the system does not say, the budget is what [`server`](Self::server) says.
+    pub max_memory: Option<usize>,
     /// What each of the servers is told.
     pub server: server::Config,
     /// Where connections that fail are recorded. `None`: nowhere. [`server.record`](server::Config::record) says how much of each.
@@ -33,6 +38,7 @@ impl Default for Config {
                 Listen::http((Ipv4Addr::UNSPECIFIED, 8080)),
             ],
             workers: None,
+            max_memory: None,
             server: server::Config::default(),
             record: None,
             authorize: None,

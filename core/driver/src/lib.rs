@@ -27,6 +27,7 @@ mod handle;
 mod hooks;
 mod local;
 pub mod log;
+mod machine;
 mod mail;
 pub mod memory;
 mod recorder;

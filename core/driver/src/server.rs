@@ -1,6 +1,7 @@
 //! The workers together.
 
 use crate::hooks::Hooks;
+use crate::machine::{default_max_memory, memory_budget};
 use crate::recorder::{self, Recorder};
 use crate::sockets::{self, Bound, Listeners};
 use crate::terms::Terms;
@@ -34,7 +35,9 @@ impl Server {
             recorder: recorder.as_ref().map(Recorder::queue),
         };
         let bound = sockets::listen(&config)?;
-        let terms = Terms::new(&hooks, bound.capacity);
+        let max_memory = config.max_memory.or_else(default_max_memory);
+        let memory_budget = max_memory.map(|max| memory_budget(max, sockets::workers(&config)));
+        let terms = Terms::new(&hooks, bound.capacity).with_memory(memory_budget);
         let config = Arc::new(terms.applied_to(config.server));
         let (mailboxes, inboxes): (Vec<_>, Vec<_>) = bound.listeners.iter().map(|_| mail::new()).unzip();
         Ok(Server {

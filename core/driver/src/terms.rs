@@ -16,6 +16,8 @@ pub(crate) struct Terms {
     capacity: Capacity,
     /// How much of connections is recorded, if it is written somewhere.
     record: Option<RecordConfig>,
+    /// Bytes that each worker may hold, if the machine or the process's configuration says.
+    memory_budget: Option<usize>,
 }
 
 impl Terms {
@@ -25,7 +27,13 @@ impl Terms {
             is_observed: hooks.observe.is_some(),
             capacity,
             record: hooks.recorder.as_ref().map(|_| RecordConfig::default()),
+            memory_budget: None,
         }
+    }
+
+    /// With so many bytes for each worker, if it is known how many.
+    pub(crate) fn with_memory(self, memory_budget: Option<usize>) -> Self {
+        Terms { memory_budget, ..self }
     }
 
     /// The configuration that comes of `config`.
@@ -33,6 +41,7 @@ impl Terms {
         let Capacity { connections, refused } = self.capacity;
         config.max_connections = config.max_connections.min(connections);
         config.max_refused_connections = config.max_refused_connections.min(refused);
+        config.memory_budget = self.memory_budget.unwrap_or(config.memory_budget);
         config.keeps_events |= self.is_observed;
         config.record = config.record.or_else(|| self.record.clone());
         if self.is_asked && !config.authorize.publish && !config.authorize.play {
@@ -67,6 +76,24 @@ mod tests {
         let mut only_publishers = Config::default();
         only_publishers.authorize.publish = true;
         assert!(!Terms::new(&hooks, FEW).applied_to(only_publishers).authorize.play);
+    }
+
+    #[test]
+    fn a_worker_has_its_share_of_memory_if_that_is_known() {
+        let terms = Terms::new(&Hooks::default(), Capacity::UNKNOWN);
+        assert_eq!(
+            terms
+                .clone()
+                .with_memory(Some(5))
+                .applied_to(Config::default())
+                .memory_budget,
+            5
+        );
+        let default = Config::default().memory_budget;
+        assert_eq!(
+            terms.with_memory(None).applied_to(Config::default()).memory_budget,
+            default
+        );
     }
 
     #[test]

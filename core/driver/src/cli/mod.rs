@@ -13,11 +13,12 @@
 //!
 //! | exit code | meaning |
 //! |---|---|
-//! | 0 | asked to stop, and stopped; or `--help`, `--version` |
+//! | 0 | asked to stop, and stopped; or `--help`, `--version`, `--explain-memory` |
 //! | 1 | stopped by an error while running, or by a second signal; or `--replay` of a file that ends in another way than recorded |
 //! | 2 | did not start: a bad value, or an address that cannot be listened on; a file that is no recording |
 //! | 101 | a panic, which the last line of the log tells |
 
+mod explain;
 mod log;
 mod options;
 mod replay;
@@ -64,6 +65,9 @@ pub fn main(program: &'static str, start: impl FnOnce(Server) -> Running) -> Exi
             Err(reason) => refuse(program, &reason),
         };
     }
+    if options.explain_memory {
+        return explain(&options);
+    }
     if let Err(reason) = log::init(&options) {
         return refuse(program, &reason);
     }
@@ -107,6 +111,13 @@ fn bind(options: &Options) -> io::Result<Server> {
     let handle = server.handle();
     signals::on_stop(move || handle.stop())?;
     Ok(server)
+}
+
+/// Says how much memory a server with these flags can hold.
+fn explain(options: &Options) -> ExitCode {
+    // As for the help: a closed standard output is no reason to fail.
+    let _ = explain::memory(&options.config()).map(|text| io::stdout().write_all(text.as_bytes()));
+    ExitCode::SUCCESS
 }
 
 /// The addresses where `protocol` is spoken, if any.

@@ -46,6 +46,15 @@ pub struct Options {
     #[arg(long, value_name = "N")]
     pub max_streams: Option<NonZeroUsize>,
 
+    /// Bytes of memory that the process may use; K, M and G may follow [default: three quarters of the machine's, or of its
+    /// control group's limit]
+    #[arg(long, value_name = "BYTES", value_parser = value::max_memory)]
+    pub max_memory: Option<usize>,
+
+    /// Print how much memory a server with these flags can hold, and what it does about that
+    #[arg(long)]
+    pub explain_memory: bool,
+
     /// How much to log [default: the environment's RUST_LOG, else info]
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<LogLevel>,
@@ -148,6 +157,7 @@ impl Options {
         let mut config = Config {
             listen: rtmp.chain(http).collect(),
             workers: self.workers,
+            max_memory: self.max_memory,
             ..Config::default()
         };
         let set = |bound: &mut usize, flag: Option<NonZeroUsize>| *bound = flag.map_or(*bound, NonZeroUsize::get);
@@ -221,7 +231,7 @@ mod tests {
             "--address [::1]:1 --address [::1]:3 --http-address 127.0.0.1:2 --workers 3 --gop-cache off --gop-max-bytes 4K \
              --gop-max-duration 1.5 --gop-max-frames 7 --grace 500ms --takeover never --http-absent wait:3 --merge 20 \
              --allow-origin https://a.example,http://b.example:1 --allow-origin * --max-connections 90 \
-             --max-connections-per-address 8 --max-publishers 7 --max-streams 6 \
+             --max-connections-per-address 8 --max-publishers 7 --max-streams 6 --max-memory 1G \
              --record-on-error /var/x --record-without-payload",
         )
         .unwrap()
@@ -232,6 +242,7 @@ mod tests {
         assert_eq!(config.workers, NonZeroU16::new(3));
         let record = config.record.unwrap();
         assert_eq!((record.dir, record.without_payload), (PathBuf::from("/var/x"), true));
+        assert_eq!(config.max_memory, Some(1 << 30));
         let server = config.server;
         assert_eq!(server.grace, Duration::from_millis(500));
         assert_eq!(server.takeover, Takeover::Never);
@@ -258,6 +269,7 @@ mod tests {
         for (flags, expected) in [
             ("--workers 0", "--workers"),
             ("--workers many", "--workers"),
+            ("--max-memory 1M", "at least 16M"),
             ("--max-connections 0", "--max-connections"),
             ("--address nowhere", "--address"),
             ("--http-address localhost:80", "IP:PORT, [IP]:PORT or none"),

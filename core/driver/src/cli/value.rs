@@ -38,6 +38,16 @@ pub(super) fn bytes(text: &str) -> Result<usize, &'static str> {
         .ok_or("expected a number of bytes such as 33554432, 32768K or 32M")
 }
 
+/// Bytes for the whole process.
+pub(super) fn max_memory(text: &str) -> Result<usize, &'static str> {
+    /// The program itself has half of it.
+    const LEAST: usize = 16 << 20;
+    let bytes = bytes(text)?;
+    (bytes >= LEAST)
+        .then_some(bytes)
+        .ok_or("expected at least 16M, which is what a server needs that does next to nothing")
+}
+
 pub(super) fn seconds(text: &str) -> Result<Duration, &'static str> {
     duration(text, 1.0).ok_or("expected a time such as 10, 0.5 or 500ms")
 }
@@ -113,6 +123,14 @@ mod tests {
             "é",
         ] {
             assert!(bytes(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_server_needs_some_memory() {
+        assert_eq!(max_memory("16M"), Ok(16 << 20));
+        for bad in ["0", "15M", "64MB"] {
+            assert!(max_memory(bad).is_err(), "{bad}");
         }
     }
 

@@ -42,7 +42,7 @@ pub(crate) struct Bound {
 /// # Errors
 /// If an address cannot be listened on, the text says which, and why; or if there is none.
 pub(crate) fn listen(config: &Config) -> io::Result<Bound> {
-    let workers = config.workers.map_or_else(one_per_core, NonZeroU16::get);
+    let workers = workers(config).get();
     let mut listen = config.listen.clone();
     if listen.is_empty() {
         return Err(io::Error::new(
@@ -67,8 +67,10 @@ pub(crate) fn listen(config: &Config) -> io::Result<Bound> {
     })
 }
 
-fn one_per_core() -> u16 {
-    thread::available_parallelism().map_or(1, |cores| u16::try_from(cores.get()).unwrap_or(u16::MAX))
+/// How many workers there are to be: one per core if that is not said.
+pub(crate) fn workers(config: &Config) -> NonZeroU16 {
+    let cores = || thread::available_parallelism().map(|cores| NonZeroU16::try_from(cores).unwrap_or(NonZeroU16::MAX));
+    config.workers.unwrap_or_else(|| cores().unwrap_or(NonZeroU16::MIN))
 }
 
 /// Listens on `address` with `count` sockets, and says which port it became.

@@ -1,0 +1,150 @@
+//! What `--explain-memory` prints.
+
+use crate::machine::{default_max_memory, memory_budget};
+use crate::{Config, sockets};
+use core::fmt::{self, Write};
+use headwater_core::hub::{MAX_HEADER_LEN, MAX_HEADERS};
+
+/// How much memory a server with this configuration can hold, and what it does about it.
+pub(super) fn memory(config: &Config) -> Result<String, fmt::Error> {
+    let (limits, channel) = (&config.server.limits, &config.server.channel);
+    let workers = sockets::workers(config);
+    let max_memory = config.max_memory.or_else(default_max_memory);
+    let budget = max_memory.map_or(config.server.memory_budget, |max| memory_budget(max, workers));
+    let at_most = |connections, streams| Bytes(config.server.max_memory(connections, streams));
+    let mut text = String::new();
+    let out = &mut text;
+    writeln!(out, "If all its peers did their worst, a worker could hold")?;
+    writeln!(out)?;
+    writeln!(out, "  8 MiB")?;
+    writeln!(
+        out,
+        "+ connections x (24 KiB + 64 KiB of unread input + max_buffered_bytes {} + max_output {} + max_message_len {})",
+        Bytes(limits.max_buffered_bytes as u64),
+        Bytes(limits.max_output as u64),
+        Bytes(limits.max_message_len.into())
+    )?;
+    writeln!(
+        out,
+        "+ streams     x (gop_max_bytes {} + lag_max_bytes {} + max_message_len {}",
+        Bytes(channel.gop_max_bytes as u64),
+        Bytes(channel.lag_max_bytes as u64),
+        Bytes(limits.max_message_len.into())
+    )?;
+    writeln!(
+        out,
+        "                 + (gop_max_frames {} + lag_max_frames {}) x 256 bytes + {MAX_HEADERS} headers x {})",
+        channel.gop_max_frames,
+        channel.lag_max_frames,
+        Bytes(MAX_HEADER_LEN as u64)
+    )?;
+    writeln!(out)?;
+    for (connections, streams) in [(1, 0), (0, 1), (1_000, 100)] {
+        let most = at_most(connections, streams);
+        writeln!(out, "  {connections:>5} connections, {streams:>3} streams: {most}")?;
+    }
+    writeln!(out)?;
+    writeln!(out, "What they hold as a rule:")?;
+    writeln!(out)?;
+    writeln!(out, "  a player that keeps up                                   2 KiB")?;
+    writeln!(
+        out,
+        "  a player that does not                                   9 KiB, and up to {} that it shares with others",
+        Bytes(limits.output_high_water as u64)
+    )?;
+    writeln!(out, "  a stream of 4 Mb/s with a keyframe every 2 s             1 MiB")?;
+    writeln!(
+        out,
+        "  10,000 players of 100 such streams                       120 MiB"
+    )?;
+    writeln!(out)?;
+    match (config.max_memory, max_memory) {
+        (Some(max), _) => writeln!(out, "The process may use {} (--max-memory).", Bytes(max as u64))?,
+        (None, Some(max)) => writeln!(
+            out,
+            "The process may use {}: three quarters of the machine's memory, or of its control group's limit.",
+            Bytes(max as u64)
+        )?,
+        (None, None) => writeln!(out, "The system does not say how much memory there is.")?,
+    }
+    writeln!(
+        out,
+        "Each of {workers} workers holds its peers within a budget of {}. Above it go, the largest first:",
+        Bytes(budget as u64)
+    )?;
+    writeln!(out)?;
+    for (number, rung) in (1..).zip(RUNGS) {
+        writeln!(out, "  {number}. {rung}")?;
+    }
+    Ok(text)
+}
+
+const RUNGS: [&str; 5] = [
+    "connections that publish nothing, and hold messages without an end",
+    "players that do not keep up",
+    "GOP caches that nobody watches, frames for players that lag, other GOP caches",
+    "newcomers, which are refused",
+    "players whose output is full, and at last the publisher that holds the most",
+];
+
+/// A number of bytes for people.
+struct Bytes(u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+        match units.into_iter().find(|(shift, _)| self.0 >> shift > 0) {
+            Some((shift, unit)) => {
+                let tenths = (u128::from(self.0) * 10) >> shift;
+                match (tenths / 10, tenths % 10) {
+                    (whole, 0) => write!(f, "{whole} {unit}"),
+                    (whole, tenth) => write!(f, "{whole}.{tenth} {unit}"),
+                }
+            }
+            None => write!(f, "{} bytes", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::num::NonZeroU16;
+
+    #[test]
+    fn the_formula_has_the_values_of_the_flags() {
+        let mut config = Config {
+            workers: NonZeroU16::new(2),
+            max_memory: Some(64 << 20),
+            ..Config::default()
+        };
+        config.server.channel.gop_max_bytes = 4 << 20;
+        let text = memory(&config).unwrap();
+        let one = Bytes(config.server.max_memory(1, 0)).to_string();
+        for expected in [
+            "gop_max_bytes 4 MiB + lag_max_bytes 8 MiB",
+            "max_buffered_bytes 16 MiB + max_output 12 MiB + max_message_len 8 MiB",
+            &format!("    1 connections,   0 streams: {one}\n"),
+            "may use 64 MiB (--max-memory)",
+            "Each of 2 workers holds its peers within a budget of 22.7 MiB",
+        ] {
+            assert!(text.contains(expected), "{expected}\n{text}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_said_in_their_unit() {
+        let said = [0, 1_023, 1_024, 1_536, 32 << 20, u64::MAX].map(|bytes| Bytes(bytes).to_string());
+        assert_eq!(
+            said,
+            [
+                "0 bytes",
+                "1023 bytes",
+                "1 KiB",
+                "1.5 KiB",
+                "32 MiB",
+                "17179869183.9 GiB"
+            ]
+        );
+    }
+}
