@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
-use support::http;
+use std::time::{Duration, Instant};
 use support::server::{Runtime, Server};
+use support::{DEADLINE, http};
 
 /// A folder of a test's own, gone with it.
 struct Temporary(PathBuf);
@@ -52,7 +52,7 @@ fn send_garbage(server: &Server) {
     server.wait_for_line("begins with a header that inherits its length");
 }
 
-/// Publishes until `is_over`: more than sockets hold.
+/// Publishes until `is_over`, or until the test has failed: more than sockets hold.
 fn publish(server: &Server, is_over: &AtomicBool) {
     let mut socket = http::connect(server.http, Ipv4Addr::LOCALHOST);
     let payload = [&b"\x17\x01\0\0\0\0\x01\x86\x9c\x65"[..], &[0x55; 99_995]].concat();
@@ -66,7 +66,8 @@ fn publish(server: &Server, is_over: &AtomicBool) {
         )
         .unwrap();
     let mut millis = 0_u32;
-    while !is_over.load(Ordering::Relaxed) {
+    let start = Instant::now();
+    while !is_over.load(Ordering::Relaxed) && start.elapsed() < 2 * DEADLINE {
         millis += 20;
         tag[4..7].copy_from_slice(&millis.to_be_bytes()[1..]);
         socket.write_all(&tag).unwrap();

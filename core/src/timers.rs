@@ -135,15 +135,17 @@ impl StallWatch {
         limits.stall_timeout / 2
     }
 
-    /// Whether a look would find that `output` has stalled.
+    /// Whether a look would fail. Before the first one that does, too, the socket is offered bytes: what it takes then is room
+    /// that it had all the time, and must not look like progress later.
     pub(crate) fn would_fail(&self, output: &Output) -> bool {
-        self.failed && output.sent() < self.wanted
+        output.sent() < self.wanted
     }
 
     /// Takes a look: whether `output` has stalled.
     pub(crate) fn look(&mut self, output: &Output) -> bool {
-        let stalled = self.would_fail(output);
-        self.failed = output.sent() < self.wanted;
+        let fails = self.would_fail(output);
+        let stalled = self.failed && fails;
+        self.failed = fails;
         self.wanted = output.sent() + output.len().min(Self::MIN_PROGRESS) as u64;
         stalled
     }

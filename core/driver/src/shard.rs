@@ -555,23 +555,28 @@ impl<S: Socket> Shard<S> {
         len
     }
 
-    /// Offers bytes once to a socket that waits for room, and returns how much the kernel took. It waits on as before.
+    /// Offers bytes to a socket that waits for room, up to a burst, and returns how much the kernel took. It waits on as before.
     fn offer(&mut self, now: Time, id: ConnectionId) -> usize {
         let Some(connection) = find(&mut self.connections, id).filter(|it| it.is_blocked) else {
             return 0;
         };
-        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-        let output = self.server.output(now, id);
-        if output.is_empty() {
-            return 0;
+        let mut taken = 0;
+        while taken < BURST {
+            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+            let output = self.server.output(now, id);
+            let count = output.chunks_vectored(&mut slices);
+            let offered = slices.get(..count).unwrap_or_default();
+            let len = match offered {
+                [] => 0,
+                offered => connection.socket.try_write_vectored(offered).unwrap_or(0),
+            };
+            if len == 0 {
+                break;
+            }
+            output.advance(len);
+            taken += len;
         }
-        let count = output.chunks_vectored(&mut slices);
-        let offered = slices.get(..count).unwrap_or_default();
-        let len = connection.socket.try_write_vectored(offered).unwrap_or(0);
-        output.advance(len);
-        // So that the server sees what has left.
-        self.server.output(now, id);
-        len
+        taken
     }
 
     /// Writes what `id` has, up to a burst, and returns how much the kernel took.
