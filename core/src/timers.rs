@@ -135,15 +135,15 @@ impl StallWatch {
         limits.stall_timeout / 2
     }
 
-    /// Whether a look would fail. Before the first one that does, too, the socket is offered bytes: what it takes then is room
-    /// that it had all the time, and must not look like progress later.
-    pub(crate) fn would_fail(&self, output: &Output) -> bool {
-        output.sent() < self.wanted
+    /// Whether the socket is to be offered bytes before a look. What it takes then may be room that it had all the time, which
+    /// the system did not report: it must not look like progress later.
+    pub(crate) fn offers_first(output: &Output) -> bool {
+        !output.is_empty()
     }
 
     /// Takes a look: whether `output` has stalled.
     pub(crate) fn look(&mut self, output: &Output) -> bool {
-        let fails = self.would_fail(output);
+        let fails = output.sent() < self.wanted;
         let stalled = self.failed && fails;
         self.failed = fails;
         self.wanted = output.sent() + output.len().min(Self::MIN_PROGRESS) as u64;

@@ -383,6 +383,30 @@ fn bytes_that_leave_unnoticed_are_progress() {
 }
 
 #[test]
+fn room_that_a_full_socket_has_left_is_no_progress() {
+    let mut world = World::new(1, |_| {});
+    let players = players(&mut world);
+    let publisher = world.rtmp(0, Publish, "live", "x", 1);
+    world.publish(publisher, "A");
+    for player in players {
+        world.take(player, 0);
+    }
+    let mut at = 0;
+    sound(&mut world, publisher, &mut at, 1, 200, |_| {});
+    // The kernel has some room left, and does not tell.
+    for player in players {
+        world.clients[player].peer.set_room_reported(false);
+        world.clients[player].peer.set_window(20_000);
+    }
+    let begin = world.now;
+    while !players.iter().all(|player| world.clients[*player].is_shut_down()) && world.now < begin + MINUTE {
+        sound(&mut world, publisher, &mut at, 1, 200, |_| {});
+    }
+    // The room is filled at the next look, and the time begins then.
+    assert_between(world.now.since(begin), 15, 30);
+}
+
+#[test]
 fn a_drain_ends_in_5_s_whatever_peers_do() {
     let mut world = World::new(1, |_| {});
     let publisher = world.rtmp(0, Publish, "live", "x", 1);
