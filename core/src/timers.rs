@@ -117,6 +117,9 @@ impl Timers {
 /// It looks at the output twice per [`Limits::stall_timeout`], never while bytes are queued or sent, so it costs the
 /// hot path nothing. A look fails if most of what waited at the one before is still there; the second failure in a row
 /// is a stall. So a stall is seen after 1 to 1.5 times the limit.
+///
+/// A socket that waits for room is offered bytes before each look: what it takes then may be room that it had all the time, which
+/// the system did not report, and must not look like progress later.
 #[derive(Debug, Default)]
 #[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct StallWatch {
@@ -133,12 +136,6 @@ impl StallWatch {
     /// The time from one look to the next.
     pub(crate) fn interval(limits: &Limits) -> Duration {
         limits.stall_timeout / 2
-    }
-
-    /// Whether the socket is to be offered bytes before a look. What it takes then may be room that it had all the time, which
-    /// the system did not report: it must not look like progress later.
-    pub(crate) fn offers_first(output: &Output) -> bool {
-        !output.is_empty()
     }
 
     /// Takes a look: whether `output` has stalled.

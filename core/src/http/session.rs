@@ -237,7 +237,7 @@ impl HttpSession {
             Timer::Command if self.is_idle() => self.has_room(),
             Timer::Handshake | Timer::Command => true,
             Timer::Idle => self.silence.is_over(now, self.idle_span(), self.media_under_way()),
-            Timer::Stall => StallWatch::offers_first(&self.output),
+            Timer::Stall => !self.output.is_empty(),
             Timer::Ping | Timer::Close => false,
         })
     }

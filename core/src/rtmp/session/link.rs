@@ -406,7 +406,7 @@ impl Link {
         self.timers.due(now).any(|timer| match timer {
             Timer::Handshake | Timer::Command => true,
             Timer::Idle => self.silence.is_over(now, idle_span, self.decoder.media_under_way()),
-            Timer::Stall => !self.only_courtesies_wait() && StallWatch::offers_first(&self.output),
+            Timer::Stall => !self.only_courtesies_wait() && !self.output.is_empty(),
             Timer::Ping | Timer::Close => false,
         })
     }
