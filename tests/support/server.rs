@@ -34,6 +34,13 @@ impl Runtime {
         self.start_as(self.command(), flags)
     }
 
+    /// The same with further variables in its environment.
+    pub fn start_with(&self, variables: &[(&str, &str)], flags: &[&str]) -> Server {
+        let mut command = self.command();
+        command.envs(variables.iter().copied());
+        self.start_as(command, flags)
+    }
+
     /// The same, by a shell that has run `setup`, with what the process then inherits of it.
     pub fn start_after(&self, setup: &str, flags: &[&str]) -> Server {
         let mut command = Command::new("sh");

@@ -19,12 +19,12 @@ pub(crate) fn default_max_memory() -> Option<usize> {
     memory().map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX) / PARTS * USED)
 }
 
-/// What each of `workers` may hold for its peers if the process may use `max` bytes: an eighth is left to the allocator, which
+/// What each of `workers` may hold for its peers if the process may use `max` bytes: a quarter is left to the allocator, which
 /// gives back late, and in whole pages.
 pub(crate) fn memory_budget(max: usize, workers: NonZeroU16) -> usize {
     let workers = usize::from(workers.get());
     let fixed = PROGRAM + PER_WORKER * workers;
-    (max.saturating_sub(fixed) / 8 * 7 / workers).max(LEAST)
+    (max.saturating_sub(fixed) / 4 * 3 / workers).max(LEAST)
 }
 
 /// Bytes of memory that there are for the process.
@@ -128,8 +128,8 @@ mod tests {
     #[test]
     fn workers_share_what_the_process_may_use() {
         let share = |max, workers| memory_budget(max, NonZeroU16::new(workers).unwrap());
-        assert_eq!(share(64 << 20, 1), (54 << 20) / 8 * 7);
-        assert_eq!(share(64 << 20, 2), (52 << 20) / 8 * 7 / 2);
+        assert_eq!(share(64 << 20, 1), (54 << 20) / 4 * 3);
+        assert_eq!(share(64 << 20, 2), (52 << 20) / 4 * 3 / 2);
         assert_eq!(share(0, 4), LEAST);
         assert!(share(usize::MAX, 1) > usize::MAX / 2);
     }

@@ -126,7 +126,7 @@ mod tests {
             "max_buffered_bytes 16 MiB + max_output 12 MiB + max_message_len 8 MiB",
             &format!("    1 connections,   0 streams: {one}\n"),
             "may use 64 MiB (--max-memory)",
-            "Each of 2 workers holds its peers within a budget of 22.7 MiB",
+            "Each of 2 workers holds its peers within a budget of 19.5 MiB",
         ] {
             assert!(text.contains(expected), "{expected}\n{text}");
         }
