@@ -28,7 +28,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("flv", "amf limits media output timestamp"),
     ("hub", "media name time timestamp"),
     ("rtmp::handshake", "output"),
-    ("rtmp::chunk", "limits output timestamp"),
+    ("rtmp::chunk", "limits media output timestamp"),
     ("rtmp::message", "amf limits media output rtmp::chunk timestamp"),
     (
         "rtmp::session",
@@ -41,7 +41,7 @@ const ARROWS: &[(&str, &str)] = &[
     ),
     (
         "server",
-        "end_cause flv http hub limits media name output request rtmp time",
+        "end_cause flv http hub limits media name output request rtmp rtmp::chunk rtmp::message time timestamp",
     ),
 ];
 
