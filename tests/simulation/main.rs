@@ -41,7 +41,6 @@ use marks::Marks;
 use plan::Plan;
 use std::env;
 use std::time::Duration;
-use swarm::live;
 
 /// Seeds that are run if nobody says otherwise.
 const SEEDS: u64 = 4_000;
@@ -62,14 +61,14 @@ fn every_seed_holds() {
         Some(seed) => seed..seed + 1,
         None => 0..number("HEADWATER_SEEDS").unwrap_or(SEEDS),
     };
-    let lives = swarm::for_each(seeds, |seed| live(&Plan::draw(seed), false));
+    let outcomes = swarm::for_each(seeds, |seed| swarm::run(&Plan::draw(seed), false));
     let (mut steps, mut span, mut marks, mut failed) = (0, Duration::ZERO, Marks::default(), Vec::new());
-    for (seed, life) in lives {
-        match life {
-            Ok(life) => {
-                steps += life.steps;
-                span += life.span;
-                marks.extend(life.marks);
+    for (seed, outcome) in outcomes {
+        match outcome {
+            Ok(outcome) => {
+                steps += outcome.steps;
+                span += outcome.span;
+                marks.extend(outcome.marks);
             }
             Err(reason) => {
                 eprintln!("seed {seed}: {reason}");
@@ -84,7 +83,7 @@ fn every_seed_holds() {
     let hours = span.as_secs_f64() / 3_600.0;
     println!("all hold: {steps} steps, {hours:.1} hours of their time");
     match one {
-        Some(seed) => drop(live(&Plan::draw(seed), true)),
+        Some(seed) => drop(swarm::run(&Plan::draw(seed), true)),
         None => assert_eq!(marks.missing(), [""; 0], "no seed has gone through these"),
     }
 }
@@ -92,15 +91,15 @@ fn every_seed_holds() {
 /// Tells the story of a seed that fails, with as little in it as possible.
 fn report(seed: u64, reason: &str) {
     let plan = Plan::draw(seed);
-    assert_eq!(live(&plan, false).unwrap_err(), reason, "it fails only sometimes");
+    assert_eq!(swarm::run(&plan, false).unwrap_err(), reason, "it fails only sometimes");
     let plan = shrink::shrink(&plan, reason);
-    let _ = live(&plan, true);
+    let _ = swarm::run(&plan, true);
     println!("{plan}Replay it: HEADWATER_SEED={seed} cargo test --test simulation every_seed -- --nocapture");
 }
 
 #[test]
 fn a_seed_gives_the_same_world_each_time() {
-    let twice = |seed| [(); 2].map(|()| live(&Plan::draw(seed), false));
+    let twice = |seed| [(); 2].map(|()| swarm::run(&Plan::draw(seed), false));
     for (seed, [first, second]) in swarm::for_each(0..SEEDS / 20, twice) {
         assert_eq!(first, second, "seed {seed}");
     }

@@ -1,10 +1,10 @@
 //! Makes a plan that fails smaller, for as long as it fails in the same way: fewer actors, fewer faults, less time.
 
 use crate::plan::Plan;
-use crate::swarm::live;
+use crate::swarm;
 use headwater_core::server::Config;
 
-/// Lives that the shrinker may try: a minute of them at the most.
+/// Plans that the shrinker may try: a minute of them at the most.
 const MAX_TRIES: usize = 2_000;
 
 /// The smallest plan that it finds, which fails as `plan` does, for `reason`.
@@ -82,7 +82,7 @@ impl Shrinker {
         self.tries += 1;
         let mut plan = self.plan.clone();
         change(&mut plan);
-        let fails = live(&plan, false).is_err_and(|reason| kind(&reason) == self.kind);
+        let fails = swarm::run(&plan, false).is_err_and(|reason| kind(&reason) == self.kind);
         if fails {
             self.plan = plan;
         }

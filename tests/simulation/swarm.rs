@@ -1,4 +1,4 @@
-//! Many seeds, on as many threads as there are cores. Each lives in one thread from its beginning to its end.
+//! Many seeds, on as many threads as there are cores. Each stays in one thread from its beginning to its end.
 
 use crate::journal::Journal;
 use crate::marks::Marks;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// What came of a seed that held.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Life {
+pub struct Outcome {
     /// A hash of all that came to pass.
     pub hash: u64,
     /// Turns that workers took.
@@ -24,17 +24,17 @@ pub struct Life {
     pub marks: Marks,
 }
 
-/// Lives through a plan, and returns what came of it, or what went wrong. With `story`, it prints how.
-pub fn live(plan: &Plan, story: bool) -> Result<Life, String> {
+/// Runs a plan, and returns what came of it, or what went wrong. With `story`, it prints how.
+pub fn run(plan: &Plan, story: bool) -> Result<Outcome, String> {
     let journal = Rc::new(RefCell::new(Journal::new(story)));
     let told = journal.clone();
     let result = catch_unwind(AssertUnwindSafe(|| World::new(plan, told).run()));
     let journal = journal.borrow();
     print!("{}", journal.text());
     match result {
-        Ok(life) => Ok(Life {
+        Ok(outcome) => Ok(Outcome {
             hash: journal.hash(),
-            ..life
+            ..outcome
         }),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().cloned();

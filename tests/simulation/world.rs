@@ -8,7 +8,7 @@ use crate::media::Source;
 use crate::oracle::Oracle;
 use crate::plan::{End, Fault, Plan, Trouble};
 use crate::rng::Rng;
-use crate::swarm::Life;
+use crate::swarm::Outcome;
 use headwater_core::server::{ConnectionId, Event, Kick, Protocol, Server, ShardId, ShardMessage};
 use headwater_core::{StreamKey, Time};
 use headwater_driver::memory::{MemoryWorker, Peer};
@@ -95,7 +95,7 @@ impl World {
     }
 
     /// The whole story.
-    pub fn run(mut self) -> Life {
+    pub fn run(mut self) -> Outcome {
         let plan = self.plan.clone();
         while self.ticks < plan.ticks {
             self.tick_in_trouble();
@@ -124,7 +124,7 @@ impl World {
         for shard in &self.shards {
             self.marks.note_stats(&shard.worker.server().stats());
         }
-        Life {
+        Outcome {
             hash: 0,
             steps: self.steps,
             span: self.now.since(plan.start),

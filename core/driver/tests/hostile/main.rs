@@ -50,7 +50,7 @@
 //! | 38 | plays and never reads | is closed, and holds little until then | `players` |
 //! | 39 | plays and reads a byte a second | holds little | |
 //! | 40 | waits for nothing, a thousand times | gets its share of the places | |
-//! | 41 | smuggles requests, sends giant heads, odd chunks | gets 400 or 431 | `http` |
+//! | 41 | smuggles requests, sends giant heads, malformed chunks | gets 400 or 431 | `http` |
 //! | 42 | pushes what is no FLV, or a tag that never comes | gets 400 or 413; is closed later | |
 //! | 43 | breaks the rules of WebSocket | is told the code, and closed | |
 //! | 44 | speaks another protocol | is closed without an answer | `connection` |

@@ -160,12 +160,12 @@ fn a_good_peer_joins_from_behind_an_address_of_silent_ones() {
 #[test]
 fn silent_peers_of_one_address_cost_no_other_its_place() {
     let mut world = world(2, |config| config.max_connections = 400);
-    let patient = world.connect(1, Protocol::Http, 7);
+    let waiting = world.connect(1, Protocol::Http, 7);
     for number in 0..1_000 {
         world.connect(number % 2, Protocol::Rtmp, 66);
     }
-    world.send(patient, b"GET /live/x HTTP/1.0\r\n\r\n");
-    assert_eq!(world.status(patient), SERVED);
+    world.send(waiting, b"GET /live/x HTTP/1.0\r\n\r\n");
+    assert_eq!(world.status(waiting), SERVED);
     let newcomers: Vec<_> = (0..90).map(|_| world.http_play(1, "/live/x")).collect();
     assert_eq!(count(&world, &newcomers, SERVED), 90);
 }

@@ -95,13 +95,13 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
     };
     let late: Vec<_> = frames.iter().map(late).collect();
     let (whole, late) = (file(&frames), file(&late));
-    let mut odd = whole.to_vec();
+    let mut unusual = whole.to_vec();
     // Another data offset, a tag of AMF3 script data, one of a type that nobody knows, and a second file header.
-    odd[8] = 12;
-    odd.splice(13..13, [0; 3]);
-    odd.extend_from_slice(b"\x0F\0\0\x04\0\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\x01\0\0\x01\0\0\0\0\0\0\0\xAA\0\0\0\x0C");
-    odd.extend_from_slice(&whole);
-    [&whole[..], &late, &odd, b"FLV\x02", b"\x12\0\0"]
+    unusual[8] = 12;
+    unusual.splice(13..13, [0; 3]);
+    unusual.extend_from_slice(b"\x0F\0\0\x04\0\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\x01\0\0\x01\0\0\0\0\0\0\0\xAA\0\0\0\x0C");
+    unusual.extend_from_slice(&whole);
+    [&whole[..], &late, &unusual, b"FLV\x02", b"\x12\0\0"]
         .into_iter()
         .enumerate()
         .map(|(index, bytes)| [&[index as u8], bytes].concat())
