@@ -679,6 +679,10 @@ impl Server {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
+        if connection.phase == Phase::Closed {
+            self.count_connection(id);
+            return;
+        }
         if connection.protocol.is_closing() {
             // Whatever it has sent, nothing will come of it.
             connection.protocol.discard_input();
@@ -695,8 +699,8 @@ impl Server {
             self.feed(now, id, &pending_input);
         } else {
             self.buffer_pool.release(connection.protocol.output());
-            self.count_connection(id);
             self.conclude(now, id);
+            self.count_connection(id);
         }
     }
 

@@ -1,9 +1,11 @@
 //! How many connections there may be, on all workers together, and what becomes of one too many.
 
 use crate::world::World;
+use headwater_core::Time;
 use headwater_core::rtmp::Purpose::{Play, Publish};
-use headwater_core::server::{Config, Protocol};
+use headwater_core::server::{Action, Config, Protocol, Server, ShardId};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 const SERVED: &str = "HTTP/1.1 200 OK";
@@ -335,4 +337,23 @@ fn the_counts_are_right_whenever_all_is_quiet() {
         world.pass(Duration::from_secs(60));
         assert_eq!(counts(&world), (0, 0, 0), "seed {seed}");
     }
+}
+
+/// It does not take its answer, and both its times are over at once.
+#[test]
+fn nothing_is_said_of_a_connection_behind_its_close() {
+    let mut config = Config::default();
+    config.max_connections = 1;
+    let mut server = Server::new(Arc::new(config), ShardId(0), 1, 7);
+    let peer = ([192, 0, 2, 1], 40_000).into();
+    server.accept(Time::ZERO, Protocol::Rtmp, peer).unwrap();
+    let refused = server.accept(Time::ZERO, Protocol::Rtmp, peer).unwrap();
+    server.handle_input(Time::ZERO, refused, &[&[3][..], &[0; 1_536]].concat());
+    while server.poll_action().is_some() {}
+    assert!(!server.output(Time::ZERO, refused).is_empty());
+    server.handle_timeout(Time::from_millis(60_000));
+    let actions: Vec<_> = std::iter::from_fn(|| server.poll_action()).collect();
+    let is_of_it = |action: &&Action| matches!(action, Action::Wake(id) | Action::Close(id) if *id == refused);
+    let last = actions.iter().rfind(is_of_it);
+    assert!(matches!(last, Some(Action::Close(_))), "{actions:?}");
 }
