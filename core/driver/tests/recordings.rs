@@ -33,8 +33,13 @@ struct World {
 
 impl World {
     fn new(record: RecordConfig) -> World {
+        World::with(record, |_| ())
+    }
+
+    fn with(record: RecordConfig, change: impl FnOnce(&mut Config)) -> World {
         let mut config = Config::default();
         config.record = Some(record);
+        change(&mut config);
         World {
             worker: MemoryWorker::new(Server::new(Arc::new(config), ShardId(0), 1, 7)),
             now: Time::from_millis(12_345),
@@ -324,4 +329,21 @@ fn a_play_may_begin_in_the_middle() {
         })
         .count();
     assert!(began_later >= 6, "{began_later}");
+}
+
+/// The handshake's answer is more than may wait, but what comes with its question was taken at once.
+#[test]
+fn payload_is_left_out_though_much_waits_to_be_sent() {
+    let mut world = World::with(RecordConfig::default(), |config| config.limits.output_high_water = 500);
+    let client = world.connect(Protocol::Rtmp);
+    client.set_window(0);
+    let connect = r#"connect(1, {app="live", tcUrl="rtmp://localhost/live"}) + createStream(2)"#;
+    let connect = script::to_chunks(&script::parse_all(connect), &mut ChunkEncoder::new());
+    world.send(&client, &[&[3][..], &[0; 3_072], &connect].concat());
+    client.set_window(usize::MAX);
+    world.pass(Duration::from_secs(40));
+    let [recording] = world.recordings.as_slice() else {
+        panic!("{} recordings", world.recordings.len());
+    };
+    assert!(recording.without_payload().is_ok());
 }

@@ -301,6 +301,8 @@ impl<'l> Player<'l> {
             let (is_media, is_over) = (self.session.is_in_media(), self.session.is_closing());
             let (here, behind) = ([*byte], [*byte, 0]);
             let mut input = if more && index == last { &behind[..] } else { &here[..] };
+            // What it had to send does not keep it from the next byte: it took all of them at once.
+            self.session.output().clear();
             // What it reports was acted on when it was recorded.
             let _ = self.session.handle_input(self.now, &mut input);
             if is_media || is_over {
