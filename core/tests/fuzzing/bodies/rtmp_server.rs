@@ -102,7 +102,10 @@ impl Talk {
                 self.wait(self.now + Duration::from_millis(millis));
             }
             28 => self.wait(self.session.poll_timeout().unwrap_or(self.now)),
-            29 => self.session.close(self.now),
+            29 => {
+                self.session.close(self.now);
+                self.request = None;
+            }
             30 => self.eof(),
             _ => {
                 let len = usize::from(choices.byte());

@@ -10,6 +10,7 @@ use super::script;
 use super::snippets::{MESSAGES, frame, tags};
 use bytes::Buf;
 use headwater_core::rtmp::chunk::{ChunkDecoder, ChunkEncoder};
+use headwater_core::server::record::{RecordConfig, Recording};
 use headwater_core::server::{
     Action, Answer, Config, ConnectionId, Event, Grant, HttpAbsent, Kick, LocalEvent, Otherwise, Protocol, Server,
     ShardId, ShardMessage, Takeover, Ticket,
@@ -27,6 +28,8 @@ const PER_CONNECTION: usize = 350 << 10;
 const PER_BYTE: usize = 200;
 /// Bytes that servers hold whoever is there: buffers that outputs use in turns, shares of addresses.
 const PER_SHARD: usize = 2 << 20;
+/// Bytes that a shard may keep of what peers say.
+const MAX_RECORDED: usize = 20_000;
 /// Deadlines until all is quiet once all have left.
 const MAX_DEADLINES: usize = 5_000;
 
@@ -92,9 +95,28 @@ struct Rtmp {
     handshake: usize,
 }
 
-fn config(choice: u8) -> Config {
-    let has = |bit: u8| choice >> bit & 1 == 1;
+/// `bounds` says whether there are few places, little memory, and records of those that fail.
+fn config(bounds: u8, choice: u8) -> Config {
     let mut config = Config::default();
+    if bounds & 1 == 1 {
+        config.max_connections = 9;
+        config.max_connections_per_address = 6;
+        config.max_roleless_connections = 5;
+        config.max_roleless_connections_per_address = 3;
+        config.max_refused_connections = 2;
+        config.max_publishers = 2;
+        config.max_streams = 3;
+    }
+    if bounds & 2 == 2 {
+        config.memory_budget = 60_000;
+    }
+    if bounds & 4 == 4 {
+        let mut record = RecordConfig::default();
+        record.max_bytes_per_connection = 3_000;
+        record.max_bytes = MAX_RECORDED;
+        config.record = Some(record);
+    }
+    let has = |bit: u8| choice >> bit & 1 == 1;
     config.keeps_events = true;
     config.grace = Duration::from_secs(if has(0) { 0 } else { 2 });
     config.takeover = match choice >> 1 & 3 {
@@ -124,7 +146,7 @@ fn config(choice: u8) -> Config {
 
 impl World {
     fn new(choice: u8, configuration: u8) -> World {
-        let config = Arc::new(config(configuration));
+        let config = Arc::new(config(choice >> 3, configuration));
         let shards = 1 + u16::from(choice & 1);
         let shard = |index| Shard {
             server: Server::new(config.clone(), ShardId(index), shards, 7),
@@ -175,7 +197,7 @@ impl World {
             25 | 26 => self.answer(choices),
             27 => self.kick(choices),
             28 => {
-                let config = Arc::new(config(choices.byte()));
+                let config = Arc::new(config(choices.byte(), choices.byte()));
                 for shard in &mut self.shards {
                     shard.server.reconfigure(now, config.clone());
                 }
@@ -474,6 +496,9 @@ impl World {
                 while let Some(event) = self.shards[index].server.poll_event() {
                     self.observe(&event);
                 }
+                while let Some(recording) = self.shards[index].server.poll_recording() {
+                    check_recording(&recording);
+                }
             }
             if !is_busy {
                 return;
@@ -607,6 +632,17 @@ impl World {
     }
 }
 
+/// What a connection said before it failed can be written, read and played, with its payload and without. An aggregate message
+/// may not be played without.
+fn check_recording(recording: &Recording) {
+    let read = Recording::from_bytes(&recording.to_bytes()).expect("what was recorded can be read");
+    assert_eq!(&read, recording);
+    let ending = read.replay().expect("what was recorded can be played");
+    if let Ok(bare) = read.without_payload() {
+        assert_eq!(bare.replay(), Ok(ending));
+    }
+}
+
 impl Connection {
     /// What we send can be read.
     fn read(&mut self, mut sent: &[u8]) {
@@ -667,6 +703,7 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         &[publish, play_rtmp, play_http, slow, &[15, 0], exchange, stop],
     ];
     let all = stories.iter().map(|story| story.concat());
-    let with = |story: Vec<u8>| [[0, 0], [1, 8], [7, 0x31], [3, 0xE0]].map(|head| [&head[..], &story].concat());
+    let heads = [[0, 0], [1, 8], [7, 0x31], [3, 0xE0], [0x38, 0], [0x29, 0x10]];
+    let with = |story: Vec<u8>| heads.map(|head| [&head[..], &story].concat());
     all.flat_map(with).collect()
 }
