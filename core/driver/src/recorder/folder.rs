@@ -33,6 +33,8 @@ pub(super) struct Folder {
     /// Oldest first.
     files: VecDeque<Entry>,
     bytes: u64,
+    /// The milliseconds in the name of the newest file of ours.
+    newest: u128,
     period: Period,
     /// Recordings that were not written since one was.
     left_out: u64,
@@ -92,6 +94,7 @@ impl Folder {
             bytes: files.iter().map(|file| file.bytes).sum(),
             files: files.into(),
             to,
+            newest: 0,
             period: Period::default(),
             left_out: 0,
             is_failing: false,
@@ -137,7 +140,7 @@ impl Folder {
         };
         let len = bytes.len() as u64;
         self.make_room(len);
-        let (name, path, mut file) = self.create(wall_clock_millis(), &format!("{kind}-{}", recording.conn()))?;
+        let (name, path, mut file) = self.create(&format!("{kind}-{}", recording.conn()))?;
         if let Err(error) = file.write_all(&bytes) {
             // Half a file is of no use to anybody.
             let _ = fs::remove_file(&path);
@@ -148,10 +151,13 @@ impl Folder {
         Ok(path.display().to_string())
     }
 
-    /// Makes a file with a name of its own: numbers of connections begin anew with each run.
-    fn create(&self, millis: u128, what: &str) -> io::Result<(String, PathBuf, File)> {
+    /// Makes a file whose name is newer than all of ours, and that nobody else has: numbers of connections begin anew with each
+    /// run.
+    fn create(&mut self, what: &str) -> io::Result<(String, PathBuf, File)> {
         let mut result = Err(io::ErrorKind::AlreadyExists.into());
-        for millis in millis..millis + 100 {
+        let earliest = wall_clock_millis().max(self.newest + 1);
+        for millis in earliest..earliest + 100 {
+            self.newest = millis;
             let name = format!("{PREFIX}{millis}-{what}{SUFFIX}");
             let path = self.to.dir.join(&name);
             result = create(&path).map(|file| (name, path, file));
