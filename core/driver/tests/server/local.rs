@@ -372,3 +372,27 @@ fn nothing_is_left_of_a_claim_that_is_given_up_and_denied() {
     }
     assert!(world.is_publishing(first) && !world.has_local(shard));
 }
+
+#[test]
+fn frames_behind_one_that_claims_a_name_are_counted() {
+    let mut world = World::new(2, |_| {});
+    let first = world.rtmp(0, Publish, "live", "x", 1);
+    let home = (0..2)
+        .find(|&shard| world.shards[shard].server().stats().names == 1)
+        .unwrap();
+    let shard = 1 - home;
+    let second = world.local_publish(shard, "live/x");
+    world.publish(first, "A a0");
+    world.delivers = false;
+    let held = |world: &World| world.shards[shard].server().stats().memory_held;
+    let send = |world: &mut World, script: &str| {
+        for frame in frames(script) {
+            let server = world.shards[shard].server_mut();
+            server.send_frame(world.now, second, frame).unwrap();
+        }
+    };
+    send(&mut world, "A");
+    let before = held(&world);
+    send(&mut world, "a0:50000 a20:50000");
+    assert!(held(&world) >= before + 100_000, "{} of {before}", held(&world));
+}
