@@ -2,6 +2,7 @@
 
 use super::ChannelConfig;
 use super::headers::Stored;
+use super::keyframe_gap::KeyframeGap;
 use super::subscriber::{AwaitsKeyframe, LagLimit, SkipStep, Subscriber, SubscriberStats};
 use super::timeline::TimelineStats;
 use super::tracks::{Tracks, Watch};
@@ -226,6 +227,7 @@ impl Channel {
             at: self.view.ring.end(),
             headers: mem::take(&mut self.view.headers),
             tracks: self.view.watch.promise().unwrap_or(self.view.watch.seen()),
+            keyframe_gap: self.view.keyframe_gap,
         };
         self.forget_media();
     }
@@ -537,7 +539,9 @@ impl Channel {
         let time = self.view.timeline.advance(now, frame.kind, frame.timestamp);
         if starts_gop(&frame) {
             self.view.ring.mark_keyframe(&frame, time, self.view.config.gop_cache);
-            self.view.last_keyframe = Some(now);
+            self.view.keyframe_gap = KeyframeGap::after_keyframe(now);
+        } else if is_picture(&frame) {
+            self.view.keyframe_gap.picture(now);
         }
         self.view.ring.push(frame, time, now);
     }
@@ -591,8 +595,10 @@ impl Channel {
         self.forget_media();
         self.view.watch = position.watch.moved_to(now);
         self.adts = position.adts;
-        // A keyframe may have come just before.
-        self.view.last_keyframe = self.view.watch.seen().video.then_some(now);
+        if self.view.watch.seen().video {
+            // A keyframe may have come just before.
+            self.view.keyframe_gap = KeyframeGap::after_keyframe(now);
+        }
         let generation = self.view.generation;
         for (_, subscriber) in self
             .subscribers
@@ -614,7 +620,7 @@ impl Channel {
         self.view.watch = Watch::default();
         self.adts = None;
         self.headerless = [None; 2];
-        self.view.last_keyframe = None;
+        self.view.keyframe_gap = KeyframeGap::default();
     }
 }
 
@@ -665,7 +671,12 @@ impl Channel {
 
 /// Whether a player can start at this frame: a keyframe of the default video track.
 fn starts_gop(frame: &Frame) -> bool {
-    frame.kind == FrameKind::Video && frame.class == FrameClass::Keyframe && frame.track.0 == 0
+    is_picture(frame) && frame.class == FrameClass::Keyframe
+}
+
+/// Whether a coded frame is a picture of the default video track.
+fn is_picture(frame: &Frame) -> bool {
+    frame.kind == FrameKind::Video && frame.track.0 == 0
 }
 
 /// Whether no decoder can use a frame of the codec without a sequence header.

@@ -16,6 +16,7 @@
 mod channel;
 mod config;
 mod headers;
+mod keyframe_gap;
 mod ring;
 mod subscriber;
 mod timeline;

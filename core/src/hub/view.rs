@@ -1,6 +1,7 @@
 //! What the players of a channel see, and what one of them gets next.
 
 use super::headers::Headers;
+use super::keyframe_gap::KeyframeGap;
 use super::ring::{Ring, Sequence, Slot};
 use super::subscriber::{AwaitsKeyframe, LagLimit, SkipStep, Subscriber};
 use super::timeline::Timeline;
@@ -10,9 +11,6 @@ use crate::media::{Frame, FrameAt, FrameClass, FrameKind};
 use crate::{Time, Timestamp};
 use alloc::sync::Arc;
 use core::time::Duration;
-
-/// A stream without a keyframe for this long has none. 20 s: twice the longest interval that encoders are usually set to.
-const MAX_KEYFRAME_INTERVAL: Duration = Duration::from_secs(20);
 
 /// The longest that sound waits for pictures, and how long pictures may stay away before it waits for them no longer. 1 s:
 /// with cached GOPs nothing waits, most encoders without send a keyframe each second or two, and more silence than that
@@ -36,8 +34,8 @@ pub(super) struct View {
     pub(super) ring: Ring,
     /// Which kinds of media the present publisher has sent.
     pub(super) watch: Watch,
-    /// When its last keyframe came, or may have come.
-    pub(super) last_keyframe: Option<Time>,
+    /// How long its pictures have come without a keyframe.
+    pub(super) keyframe_gap: KeyframeGap,
     /// How often the stream has ended. Players of an earlier generation get what is left of the last one, no more.
     pub(super) generation: u32,
     pub(super) ended: Ended,
@@ -49,6 +47,7 @@ pub(super) struct Ended {
     pub(super) at: Sequence,
     pub(super) headers: Headers,
     pub(super) tracks: Tracks,
+    pub(super) keyframe_gap: KeyframeGap,
 }
 
 impl View {
@@ -61,7 +60,7 @@ impl View {
             headers_since: 0,
             ring: Ring::default(),
             watch: Watch::default(),
-            last_keyframe: None,
+            keyframe_gap: KeyframeGap::default(),
             generation: 0,
             ended: Ended::default(),
         }
@@ -299,7 +298,7 @@ impl View {
                     return Verdict::PassOver;
                 }
             } else if self.ring.starts_at(subscriber.cursor)
-                || (waited >= self.config.keyframe_wait && self.has_no_keyframes(slot.arrived))
+                || (waited >= self.config.keyframe_wait && self.has_no_keyframes(subscriber))
             {
                 subscriber.awaits = None;
             } else {
@@ -349,9 +348,14 @@ impl View {
 
     /// Whether keyframes are rarer than any encoder is set to, so that a player may see pictures without one: intra
     /// refresh repairs them by and by.
-    fn has_no_keyframes(&self, now: Time) -> bool {
-        self.last_keyframe
-            .is_none_or(|last| now.since(last) >= MAX_KEYFRAME_INTERVAL)
+    fn has_no_keyframes(&self, subscriber: &Subscriber) -> bool {
+        let gap = if subscriber.generation == self.generation {
+            &self.keyframe_gap
+        } else {
+            &self.ended.keyframe_gap
+        };
+        let has_more = |newest| newest > subscriber.cursor;
+        gap.is_endless(self.config.keyframe_wait) && !self.ring.newest_keyframe().is_some_and(has_more)
     }
 
     /// The earliest time among the frame `slot` and those that follow it: some encoders interleave audio a little late,

@@ -203,3 +203,57 @@ fn bounds_as_large_as_can_be_are_added_without_overflow() {
     stage.push("V K0 P40 K80 P120");
     assert_eq!(stage.take(player), "V0 K0 P40 K80 P120");
 }
+
+/// A picture a second.
+fn every_second(seconds: core::ops::Range<u32>) -> String {
+    let words: Vec<_> = seconds.map(|second| format!("P{}", second * 1_000 + 40)).collect();
+    words.join(" ")
+}
+
+#[test]
+fn a_server_that_stood_still_shows_no_picture_before_a_keyframe() {
+    let mut stage = Stage::new(|config| config.gop_cache = false);
+    stage.push("V K0 P40");
+    let player = stage.join();
+    stage.now = stage.now + Duration::from_secs(25);
+    stage.push("P80 P120");
+    assert_eq!(stage.take(player), "V0");
+    stage.push("K160 P200");
+    assert_eq!(stage.take(player), "K0 P40");
+}
+
+#[test]
+fn the_end_of_a_stream_shows_no_picture_before_a_keyframe() {
+    let mut stage = Stage::new(|config| {
+        config.gop_cache = false;
+        config.lag_max_age = Duration::from_secs(60);
+    });
+    stage.push("V K0 P40");
+    let player = stage.join();
+    stage.push(&every_second(1..15));
+    stage.channel().end();
+    assert_eq!(stage.take(player), "V0 .");
+}
+
+#[test]
+fn without_keyframes_pictures_are_shown_to_the_end() {
+    let mut stage = Stage::new(|config| config.lag_max_age = Duration::from_secs(60));
+    stage.push("V P0");
+    let player = stage.join();
+    stage.push(&every_second(0..12));
+    stage.channel().end();
+    assert_eq!(stage.take(player), "V0 P0 P1000 .");
+}
+
+#[test]
+fn a_player_waits_for_a_keyframe_that_has_come() {
+    let mut stage = Stage::new(|config| {
+        config.gop_cache = false;
+        config.lag_max_age = Duration::from_secs(60);
+    });
+    stage.push("V P0");
+    let player = stage.join();
+    stage.push(&every_second(0..10));
+    stage.push("K10040 P10080");
+    assert_eq!(stage.take(player), "V0 K0 P40");
+}

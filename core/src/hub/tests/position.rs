@@ -54,7 +54,7 @@ fn a_keyframe_may_have_come_just_before() {
     let mut stage = Stage::new(|config| config.lag_max_age = Duration::from_secs(60));
     begin_at(&mut stage, position(false, true, 50));
     let player = stage.join();
-    stage.push("V P5000 P10100 P19900");
+    stage.push("V P5000 P10000 P15000 P19900");
     assert_eq!(stage.take(player), "V0");
     stage.push("P20100 P20140");
     assert_eq!(stage.take(player), "P0 P40");

@@ -110,8 +110,10 @@ fn without_new_keyframes_slow_players_see_pictures_again() {
     stage.take(player);
     stage.push("P1 P2 P3 P4 P5 P6 P7");
     assert_eq!(stage.take(player), "(ToKeyframe Bytes) V7");
-    stage.push("P19990");
-    assert_eq!(stage.take(player), "");
+    for millis in [5_000, 10_000, 15_000, 19_990] {
+        stage.push(&format!("P{millis}"));
+        assert_eq!(stage.take(player), "");
+    }
     stage.push("P20010 P20050");
     assert_eq!(stage.take(player), "P20010 P20050");
 }

@@ -65,6 +65,6 @@ fn sound_waits_a_second_where_every_picture_is_flagged_inter() {
     let player = stage.join();
     stage.push("a60 P500 a1035 P1000 a1040 P1500 a1505");
     assert_eq!(stage.take(player), "A0 V0 a0 a465");
-    stage.push("P10040 a10045");
+    stage.push("P5500 P10040 a10045");
     assert_eq!(stage.take(player), "P9000 a9005", "and pictures come after 10 s");
 }
