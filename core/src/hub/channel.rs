@@ -1,6 +1,7 @@
 //! One stream: frames in from its publisher, frames out to its players.
 
 use super::ChannelConfig;
+use super::flapping::HeaderChanges;
 use super::headers::Stored;
 use super::keyframe_gap::KeyframeGap;
 use super::subscriber::{AwaitsKeyframe, LagLimit, SkipStep, Subscriber, SubscriberStats};
@@ -11,7 +12,7 @@ use super::wait_queue::WaitQueue;
 use crate::Time;
 use crate::media::adts::{self, Adts};
 use crate::media::{self, Codec, Frame, FrameAt, FrameClass, FrameKind, TrackId};
-use crate::time::{PerSecond, Rate};
+use crate::time::Rate;
 use alloc::sync::Arc;
 use core::mem;
 use core::time::Duration;
@@ -48,7 +49,7 @@ pub struct Channel {
     view: View,
     /// The sequence header that was made for its sound in ADTS.
     adts: Option<adts::Config>,
-    header_changes: PerSecond,
+    header_changes: HeaderChanges,
     is_flapping: bool,
     subscribers: Slab<Subscriber>,
     wait_queue: WaitQueue,
@@ -145,10 +146,11 @@ impl Channel {
     #[must_use]
     pub fn new(config: Arc<ChannelConfig>) -> Self {
         let wait_queue = WaitQueue::new(config.merge);
+        let header_changes = HeaderChanges::new(config.max_header_changes);
         Channel {
             view: View::new(config),
             adts: None,
-            header_changes: PerSecond::default(),
+            header_changes,
             is_flapping: false,
             subscribers: Slab::new(),
             wait_queue,
@@ -511,7 +513,7 @@ impl Channel {
             Stored::Changed if frame.class == FrameClass::SequenceHeader => {
                 self.view.ring.end_gop();
                 self.view.headers_since = self.view.ring.end();
-                self.is_flapping |= self.header_changes.count(now) > self.view.config.max_header_changes;
+                self.count_header_change(now);
             }
             Stored::Changed | Stored::First => {}
         }
@@ -537,6 +539,7 @@ impl Channel {
             self.view.ring.end_gop();
         }
         let time = self.view.timeline.advance(now, frame.kind, frame.timestamp);
+        self.header_changes.pass(now, time);
         if starts_gop(&frame) {
             self.view.ring.mark_keyframe(&frame, time, self.view.config.gop_cache);
             self.view.keyframe_gap = KeyframeGap::after_keyframe(now);
@@ -563,7 +566,7 @@ impl Channel {
         }
         self.view.headers.drop_track(frame.kind, frame.track);
         self.view.ring.end_gop();
-        self.is_flapping |= self.header_changes.count(now) > self.view.config.max_header_changes;
+        self.count_header_change(now);
         let (generation, end) = (self.view.generation, self.view.ring.end());
         let present = self.subscribers.iter_mut().map(|(_, subscriber)| subscriber);
         for subscriber in present.filter(|it| it.generation == generation) {
@@ -575,6 +578,11 @@ impl Channel {
                 subscriber.is_outdated = true;
             }
         }
+    }
+
+    fn count_header_change(&mut self, now: Time) {
+        self.header_changes.pass(now, self.view.timeline.current());
+        self.is_flapping |= self.header_changes.count();
     }
 
     fn note_headerless(&mut self, frame: &Frame, codec: Option<Codec>) {

@@ -28,7 +28,8 @@ pub struct ChannelConfig {
     /// it is empty.
     pub lag_max_frames: usize,
     /// Changes of sequence headers in a second above which a publisher is [flapping](super::Channel::is_flapping). 10:
-    /// every player starts its decoder anew for each, and real encoders change once in a while.
+    /// every player starts its decoder anew for each, and real encoders change once in a while. A second is one of arrival or
+    /// one of the frames' own time, since what was late comes at once.
     pub max_header_changes: u32,
     /// The longest that a frame waits for others, so that many leave in one write. 0: every frame leaves at once.
     pub merge: Duration,

@@ -15,6 +15,7 @@
 
 mod channel;
 mod config;
+mod flapping;
 mod headers;
 mod keyframe_gap;
 mod ring;

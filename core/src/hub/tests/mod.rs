@@ -391,6 +391,71 @@ fn only_headers_that_change_at_frame_rate_are_flapping() {
     assert!(!stage.channel().is_flapping());
 }
 
+/// GOPs of half a second with other headers each, from `start` seconds on, which all come `at` so many ms.
+fn gops_at_once(stage: &mut Stage, start: u32, count: u32, at: u64, stands: bool) {
+    stage.now = Time::from_millis(1_000 + at);
+    for gop in 0..count {
+        let millis = start * 1_000 + gop * 500;
+        let change = if gop % 2 == 0 { "" } else { "'" };
+        let times = [0, 100, 200, 300, 400].map(|step| if stands { 0 } else { millis + step });
+        let [key, rest @ ..] = times;
+        let pictures = rest.map(|time| format!("P{time}")).join(" ");
+        for frame in frames::frames(&format!("V{change} A{change} K{key} {pictures}")) {
+            let now = stage.now;
+            stage.channel().push(now, frame);
+        }
+    }
+}
+
+#[test]
+fn headers_that_change_each_gop_may_come_late_at_once() {
+    for stands in [false, true] {
+        let mut stage = Stage::new(|_| {});
+        for second in 0..3 {
+            gops_at_once(&mut stage, second, 2, u64::from(second) * 1_000, stands);
+        }
+        // The server stands still for 15 s.
+        gops_at_once(&mut stage, 3, 30, 18_000, stands);
+        assert!(!stage.channel().is_flapping(), "stands: {stands}");
+        assert_eq!(stage.channel().stats().frames, 36 * 7);
+    }
+}
+
+#[test]
+fn headers_that_change_each_gop_may_come_late_at_the_start() {
+    let mut stage = Stage::new(|_| {});
+    gops_at_once(&mut stage, 0, 30, 0, false);
+    assert!(!stage.channel().is_flapping());
+}
+
+#[test]
+fn headers_that_change_at_frame_rate_may_not_come_late_either() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V K0");
+    stage.now = Time::from_millis(3_000);
+    let late = (1..60).map(|frame| format!("V{0}' K{0} V{0} K{0}", frame * 40));
+    let late = late.collect::<Vec<_>>().join(" ");
+    for frame in frames::frames(&late) {
+        let now = stage.now;
+        stage.channel().push(now, frame);
+    }
+    assert!(stage.channel().is_flapping());
+}
+
+#[test]
+fn times_of_its_own_let_no_publisher_flap_for_long() {
+    let mut stage = Stage::new(|_| {});
+    let now = stage.now;
+    let mut seconds = 0;
+    for second in 0..2_000 {
+        for frame in frames::frames(&format!("V{0} K{0} V{0}' K{0}", second * 1_000)) {
+            stage.channel().push(now, frame);
+        }
+        seconds += u32::from(!stage.channel().is_flapping());
+    }
+    assert!((60..70).contains(&seconds), "{seconds}");
+}
+
 #[test]
 fn a_header_of_absurd_size_is_not_kept() {
     let mut stage = Stage::new(|_| {});
