@@ -89,6 +89,13 @@ impl Process {
             .unwrap_or_else(|| panic!("{} did not say {texts:?} {count} times within {within:?}", self.name));
     }
 
+    /// Whether a line contains all of `texts`, the newest first.
+    pub fn has_line(&self, texts: &[&str]) -> bool {
+        let state = self.log.state.lock().unwrap();
+        let is_meant = |line: &String| texts.iter().all(|text| line.contains(text));
+        state.lines.iter().rev().any(is_meant)
+    }
+
     /// How it ended, once it has and all that it said is in its log. It must not leave its standard error to a child.
     pub fn wait(&mut self, within: Duration) -> ExitStatus {
         let deadline = Instant::now() + within;

@@ -109,6 +109,11 @@ impl Server {
         self.process.wait_for_lines(texts, count, DEADLINE);
     }
 
+    /// Whether it has said all of `texts` in one line.
+    pub fn has_line(&self, texts: &[&str]) -> bool {
+        self.process.has_line(texts)
+    }
+
     /// Lines with `text` so far.
     pub fn count_lines(&self, text: &str) -> usize {
         self.process.log().lines().filter(|line| line.contains(text)).count()
