@@ -236,25 +236,31 @@ impl Directory {
         }
     }
 
-    /// Ends the publish that began last, for there are too many: its publisher has no grace time.
+    /// Ends the publish that began last, for there are too many: its publisher has no grace time, or no more.
     pub(super) fn revoke_newest(&mut self) {
         self.revoked += 1;
-        let newest = self.entries.iter().filter_map(|(key, entry)| match entry.state {
-            State::Live { shard, address } => Some((entry.epoch, key, shard, address)),
-            State::Vacant | State::Grace { .. } => None,
-        });
-        let Some((epoch, key, shard, address)) = newest.max_by_key(|(epoch, ..)| *epoch) else {
+        let published = self.entries.iter().filter(|(_, entry)| entry.state != State::Vacant);
+        let Some((key, entry)) = published.max_by_key(|(_, entry)| entry.epoch) else {
             return;
         };
-        let key = key.clone();
-        self.outbox.push_back((shard, key.clone(), Body::Revoke { epoch }));
+        let (key, epoch) = (key.clone(), entry.epoch);
+        let address = match entry.state {
+            State::Live { shard, address } => {
+                self.outbox.push_back((shard, key.clone(), Body::Revoke { epoch }));
+                Some(address)
+            }
+            State::Grace { until } => self.grace_times.remove(until, &key),
+            State::Vacant => None,
+        };
         let contenders = self.entries.get_mut(&key).map(|entry| mem::take(&mut entry.contenders));
         for Claim { shard, newcomer } in contenders.into_iter().flatten() {
             let (claim, refusal) = (newcomer.claim, Refusal::Excess(Excess::Publishers));
             self.outbox
                 .push_back((shard, key.clone(), Body::Denied { claim, refusal }));
         }
-        self.end((key, address));
+        if let Some(address) = address {
+            self.end((key, address));
+        }
     }
 
     /// The publisher of `key` is gone. The first contender with media has the name, and the others contend with it; if none has

@@ -40,12 +40,12 @@ impl GraceTimes {
         Some((key, address))
     }
 
-    /// The one of `key` does not run any more.
-    pub(super) fn remove(&mut self, until: Time, key: &StreamKey) {
+    /// The one of `key` does not run any more. Returns whose it was.
+    pub(super) fn remove(&mut self, until: Time, key: &StreamKey) -> Option<Address> {
         let deadline = (until, key.clone());
-        if let Some(address) = self.running.remove(&deadline) {
-            self.change_share(address, |share| share.remove(&deadline));
-        }
+        let address = self.running.remove(&deadline)?;
+        self.change_share(address, |share| share.remove(&deadline));
+        Some(address)
     }
 
     /// The next one that is over, and whose it was.

@@ -241,6 +241,27 @@ fn exactly_as_many_publish_as_may_be_on_any_workers() {
     }
 }
 
+/// Their names wait for them to come back, and there are too many of these.
+#[test]
+fn publishers_one_too_many_that_have_left_are_forgotten() {
+    for shards in 1..=4 {
+        let mut world = World::new(shards, |config| config.max_publishers = 3);
+        world.delivers = false;
+        let publishers: Vec<_> = (0..16)
+            .map(|number| {
+                let publisher = world.http_push(number % usize::from(shards), &format!("/live/{number}"), 1);
+                world.push(publisher, "V A K0 a5");
+                publisher
+            })
+            .collect();
+        publishers.into_iter().for_each(|it| world.reset(it));
+        world.delivers = true;
+        world.settle();
+        let names: usize = world.servers().map(|it| it.stats().names).sum();
+        assert!(names <= 3, "{shards} workers: {names} names");
+    }
+}
+
 #[test]
 fn an_encoder_that_comes_back_needs_no_further_place() {
     let mut world = World::new(2, |config| config.max_publishers = 1);
