@@ -168,6 +168,16 @@ const CASES: &[Case] = &[
     ("rtmp-second-connect-on-one-connection", |world| {
         Rtmp::connected(world).say(world, r#"connect(1, {app="live"})"#);
     }),
+    // The end of its play is reported when its time is over, and not with the input that comes next.
+    ("rtmp-message-of-bytes-exceeds", |world| {
+        let mut client = Rtmp::connected(world);
+        client.say(world, r#"play(3, "absent") msid=1"#);
+        world.pass(Duration::from_secs(20));
+        client.say(world, r#"createStream(4) + publish(5, "cam", "live") msid=2"#);
+        world.pass(Duration::from_secs(11));
+        client.say(world, "createStream(6)");
+        world.send(&client.peer, b"\x03\0\0\0\xff\xff\xff\x09\0\0\0\0");
+    }),
     ("rtmp-more-than-message-streams", |world| {
         let mut client = Rtmp::connected(world);
         for _ in 0..20 {

@@ -274,11 +274,18 @@ impl RecordedSession {
     }
 
     pub(in crate::server) fn handle_timeout(&mut self, now: Time) -> Result<Option<ProtocolEvent>, Failure> {
-        // It is asked until it has nothing more to say.
+        let Some(recorder) = &mut self.recorder else {
+            return self.session.handle_timeout(now);
+        };
         let is_due = self.session.is_closing() || self.session.poll_timeout().is_some_and(|due| due <= now);
-        self.record(now, is_due.then_some(Step::Timeout), |session| {
-            session.handle_timeout(now)
-        })
+        recorder.catch_up(now, self.session.output_ref());
+        let result = self.session.handle_timeout(now);
+        // It may have had something else to say. It is asked until it has nothing more.
+        if is_due || !matches!(result, Ok(None)) {
+            recorder.push(now, &Step::Timeout);
+        }
+        recorder.settle(now, &self.session);
+        result
     }
 
     pub(in crate::server) fn send_frame(
