@@ -102,7 +102,7 @@ impl Server {
         if let Some(connection) = self.connections.get_mut(id)
             && !matches!(connection.admission, Admission::Refused(_))
         {
-            let has_role = !connection.roles.is_empty() || connection.asking().is_some();
+            let has_role = connection.has_role();
             if mem::replace(&mut connection.is_role_told, has_role) != has_role {
                 self.tell_registrar(id, if has_role { What::TookRole } else { What::LostRole });
             }
@@ -208,8 +208,7 @@ impl Server {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
-        let has_role = !connection.roles.is_empty() || connection.asking().is_some();
-        if has_role || connection.phase != Phase::Open || connection.protocol.is_closing() {
+        if connection.has_role() || connection.phase != Phase::Open || connection.protocol.is_closing() {
             return;
         }
         let peer = connection.peer;
@@ -268,5 +267,10 @@ impl Connection {
             Admission::Refused(excess) => Some(excess),
             Admission::Open | Admission::Awaited => None,
         }
+    }
+
+    /// Whether it publishes or plays, or wants to.
+    fn has_role(&self) -> bool {
+        !self.roles.is_empty() || self.asking().is_some()
     }
 }
