@@ -174,14 +174,13 @@ impl Server {
     /// Brings the sum up to date with the ring of a stream. O(headers).
     pub(super) fn count_stream(&mut self, channel: ChannelId) {
         if let Some(stream) = self.streams.get_mut(channel) {
-            let now = stream.memory();
-            self.memory.recount(&mut stream.counted, now);
+            self.memory.recount(stream);
         }
     }
 
     /// The stream is gone.
     pub(super) fn discount_stream(&mut self, mut stream: Stream) {
-        self.memory.recount(&mut stream.counted, RingMemory::default());
+        self.memory.update(&mut stream.counted, RingMemory::default());
     }
 
     /// In tests, whether the sums are those of the parts, counted from scratch.
@@ -215,8 +214,14 @@ impl Server {
 }
 
 impl Memory {
+    /// Brings the sums up to date with the ring of `stream`. O(headers).
+    pub(super) fn recount(&mut self, stream: &mut Stream) {
+        let now = stream.memory();
+        self.update(&mut stream.counted, now);
+    }
+
     /// Has the sums say `now` of a stream that was counted otherwise.
-    pub(super) fn recount(&mut self, counted: &mut RingMemory, now: RingMemory) {
+    fn update(&mut self, counted: &mut RingMemory, now: RingMemory) {
         update(&mut self.rings, &mut counted.own, now.own);
         update(&mut self.in_rings, &mut counted.payloads, now.payloads);
     }
@@ -250,7 +255,7 @@ impl Connection {
 
 impl Stream {
     /// What is to be counted of it.
-    pub(super) fn memory(&self) -> RingMemory {
+    fn memory(&self) -> RingMemory {
         let (own, payloads, frames) = self.channel.memory();
         RingMemory {
             own: mem::size_of::<Stream>() + own,

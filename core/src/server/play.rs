@@ -224,8 +224,7 @@ impl Server {
             merge: ask.merge,
         };
         let subscriber = entry.channel.subscribe(now, join);
-        let counted = entry.memory();
-        self.memory.recount(&mut entry.counted, counted);
+        self.memory.recount(entry);
         role.activity = Activity::Playing {
             subscriber,
             until,

@@ -366,8 +366,7 @@ impl Server {
         if !stream.channel.clear_metadata() {
             return;
         }
-        let now = stream.memory();
-        self.memory.recount(&mut stream.counted, now);
+        self.memory.recount(stream);
         let (key, epoch) = (stream.key.clone(), stream.epoch);
         let publisher = stream.publisher.iter();
         let shards: Vec<_> = publisher.flat_map(|it| it.replicas.keeping_up()).collect();

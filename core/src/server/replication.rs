@@ -172,8 +172,7 @@ impl Server {
                 stream.channel.push_as(now, frame, |frame| memory.count(frame));
             }
         }
-        let counted = stream.memory();
-        memory.recount(&mut stream.counted, counted);
+        memory.recount(stream);
         if let Some((ticket, taken)) = report {
             self.send(from, key, Body::Taken { epoch, ticket, taken });
         }
