@@ -154,10 +154,14 @@ impl Server {
         (told.published, told.revoked) != (now.published, now.revoked) || told.all.abs_diff(now.all) > step
     }
 
-    /// If we are the registrar: counts the streams whose home we are.
+    /// If we are the registrar: counts the streams whose home we are, if there are others than before.
     pub(super) fn note_names(&mut self) {
-        if let Some(registrar) = &mut self.registrar {
-            registrar.note_names(self.shard, self.directory.names());
+        let names = self.directory.names();
+        if let Some(registrar) = &mut self.registrar
+            && self.admissions.names != names
+        {
+            self.admissions.names = names;
+            registrar.note_names(self.shard, names);
         }
     }
 
