@@ -38,13 +38,6 @@ pub(super) struct Memory {
     in_rings: usize,
 }
 
-impl RingMemory {
-    /// With the payloads.
-    pub(super) const fn total(self) -> usize {
-        self.own + self.payloads
-    }
-}
-
 /// What may be dropped by another worker, or by the program.
 #[derive(Debug, Default)]
 struct Tally {
@@ -72,6 +65,13 @@ pub(super) struct RingMemory {
     pub(super) own: usize,
     /// Payload bytes in it.
     pub(super) payloads: usize,
+}
+
+impl RingMemory {
+    /// With the payloads.
+    pub(super) const fn total(self) -> usize {
+        self.own + self.payloads
+    }
 }
 
 impl Memory {
@@ -102,6 +102,12 @@ impl Memory {
         }
     }
 
+    /// Brings the sums up to date with the ring of `stream`. O(headers).
+    pub(super) fn recount(&mut self, stream: &mut Stream) {
+        let now = stream.memory();
+        self.update(&mut stream.counted, now);
+    }
+
     /// All but the outputs.
     fn sum(&self) -> usize {
         self.payloads() + self.under_way() + self.connections + self.rings
@@ -119,6 +125,12 @@ impl Memory {
     /// Payload bytes that only outputs, other workers or the program keep: no ring has them any more.
     pub(super) fn outlived(&self) -> usize {
         self.payloads().saturating_sub(self.in_rings)
+    }
+
+    /// Has the sums say `now` of a stream that was counted otherwise.
+    fn update(&mut self, counted: &mut RingMemory, now: RingMemory) {
+        update(&mut self.rings, &mut counted.own, now.own);
+        update(&mut self.in_rings, &mut counted.payloads, now.payloads);
     }
 }
 
@@ -211,20 +223,6 @@ impl Server {
 
     #[cfg(not(debug_assertions))]
     pub(super) fn assert_counted(&self) {}
-}
-
-impl Memory {
-    /// Brings the sums up to date with the ring of `stream`. O(headers).
-    pub(super) fn recount(&mut self, stream: &mut Stream) {
-        let now = stream.memory();
-        self.update(&mut stream.counted, now);
-    }
-
-    /// Has the sums say `now` of a stream that was counted otherwise.
-    fn update(&mut self, counted: &mut RingMemory, now: RingMemory) {
-        update(&mut self.rings, &mut counted.own, now.own);
-        update(&mut self.in_rings, &mut counted.payloads, now.payloads);
-    }
 }
 
 impl Connection {
