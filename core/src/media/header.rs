@@ -2,6 +2,10 @@
 
 use super::{Codec, FrameClass, FrameKind, TrackId, audio, tracks, video};
 
+/// Bytes of the body of sound or pictures that say what the rest is: codec, kind of picture, composition time. 16.
+#[cfg(feature = "server")]
+pub(crate) const MEDIA_HEAD: usize = 16;
+
 /// What the tag header at the front of a message says: the legacy one of FLV 10.1 or the enhanced one of E-RTMP v2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameHeader {

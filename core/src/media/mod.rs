@@ -30,15 +30,13 @@ mod video;
 
 pub use aac::AudioSpecificConfig;
 pub(crate) use content::Content;
+#[cfg(feature = "server")]
+pub(crate) use header::MEDIA_HEAD;
 pub(crate) use header::codec;
 pub(crate) use video::has_picture;
 
 pub use codec::{Codec, FourCc};
 pub use codec_string::codec_string;
-/// Bytes of the body of sound or pictures that say what the rest is: codec, kind of picture, composition time. 16.
-#[cfg(feature = "server")]
-pub(crate) const MEDIA_HEAD: usize = 16;
-
 pub use frame::{Frame, FrameAt, FrameClass, FrameKind, TrackId};
 pub use header::{FrameHeader, classify};
 pub use info::{AudioInfo, VideoInfo, audio_info, video_info};
