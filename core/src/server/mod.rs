@@ -54,6 +54,7 @@ mod contest;
 mod deadlines;
 mod directory;
 mod event;
+mod fnv;
 mod grace;
 mod half_closed;
 mod journal;

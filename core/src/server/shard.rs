@@ -37,6 +37,7 @@
 //! no frames until it has caught up, then a `Snapshot` to start again.
 
 use super::address::Address;
+use super::fnv::fnv_1a;
 use super::memory::UnderWay;
 use super::refusal::Refusal;
 use super::registrar::{Change, Names, Verdict};
@@ -183,11 +184,9 @@ pub(super) fn home_of(key: &StreamKey, shards: u16) -> ShardId {
     ShardId(u16::try_from(hash_of(key) % u64::from(shards.max(1))).unwrap_or_default())
 }
 
-/// FNV-1a. Peers can find two keys with one hash; they must gain nothing by it.
+/// The hash of a name: the same on every shard.
 pub(super) fn hash_of(key: &StreamKey) -> u64 {
-    key.as_str().bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
-    })
+    fnv_1a(key.as_str().as_bytes())
 }
 
 /// What shards tell each other, on its way and on arrival.

@@ -50,6 +50,7 @@ mod tests;
 pub use play::{Ending, PlayError};
 pub(super) use recorder::{RecordedSession, Recorder, Records};
 
+use super::fnv::fnv_1a;
 use super::{ConnectionId, Server};
 use crate::Time;
 use crate::http::HttpConfig;
@@ -217,7 +218,7 @@ impl Recording {
         bytes.extend_from_slice(self.state.as_deref().unwrap_or(b"null"));
         bytes.push(b'\n');
         bytes.extend_from_slice(&self.steps);
-        bytes.extend(checksum(&bytes).to_le_bytes());
+        bytes.extend(fnv_1a(&bytes).to_le_bytes());
         bytes
     }
 
@@ -229,7 +230,7 @@ impl Recording {
         let rest = bytes.strip_prefix(MAGIC).ok_or(ReadError::NoRecording)?;
         let (_, sum) = bytes.split_last_chunk().ok_or(ReadError::Broken)?;
         let (rest, _) = rest.split_last_chunk::<8>().ok_or(ReadError::Broken)?;
-        if u64::from_le_bytes(*sum) != checksum(bytes.get(..bytes.len() - 8).unwrap_or_default()) {
+        if u64::from_le_bytes(*sum) != fnv_1a(bytes.get(..bytes.len() - 8).unwrap_or_default()) {
             return Err(ReadError::Broken);
         }
         let (head, rest) = line(rest).ok_or(ReadError::Broken)?;
@@ -247,12 +248,6 @@ impl Recording {
 fn line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = bytes.iter().position(|byte| *byte == b'\n')?;
     Some((bytes.get(..end)?, bytes.get(end + 1..)?))
-}
-
-fn checksum(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |sum, byte| {
-        (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3)
-    })
 }
 
 impl Server {
