@@ -75,7 +75,7 @@ impl Recording {
         let mut steps = self.steps.as_slice();
         while !steps.is_empty() {
             let (passed, step) = Step::read(&mut steps).ok_or(PlayError::BadStep)?;
-            player.now = step::after(player.now, passed);
+            player.now = player.now + passed;
             player.play(&step)?;
             if let Some(reason) = player.reason.take() {
                 player.finish();
@@ -142,7 +142,7 @@ impl Recording {
         let mut steps = self.steps.as_slice();
         while !steps.is_empty() {
             let (passed, step) = Step::read(&mut steps).ok_or(PlayError::BadStep)?;
-            player.now = step::after(player.now, passed);
+            player.now = player.now + passed;
             match step {
                 Step::Input { bytes, more } => {
                     let bytes = player.blank(bytes, more);

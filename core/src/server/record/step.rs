@@ -4,7 +4,7 @@ use crate::hub::Tracks;
 use crate::rtmp::MessageStreamId;
 use crate::server::question::Intent;
 use crate::server::refusal::{Excess, Refusal};
-use crate::{EndCause, Frame, FrameAt, FrameKind, RequestId, Time, Timestamp};
+use crate::{EndCause, Frame, FrameAt, FrameKind, RequestId, Timestamp};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -188,11 +188,6 @@ pub(super) fn restored(kind: FrameKind, timestamp: Timestamp, len: usize, beginn
     let mut payload = beginning.to_vec();
     payload.resize(len, 0);
     Some(Frame::new(kind, timestamp, Bytes::from(payload)))
-}
-
-/// `time` and what has passed since.
-pub(super) fn after(time: Time, passed: Duration) -> Time {
-    time + passed
 }
 
 fn write_number(mut number: u64, out: &mut Vec<u8>) {
