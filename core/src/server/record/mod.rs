@@ -1,16 +1,16 @@
 //! The flight recorder: what a connection said before it failed, played again step by step.
 //!
-//! A server whose configuration says so ([`Config::record`](super::Config::record)) keeps the newest input of each connection in
-//! memory, with its times. When one fails, that becomes a [`Recording`] for [`Server::poll_recording`]. Its owner may write it to
-//! a file ([`Recording::to_bytes`]), and anybody play it ([`Recording::play`]): the peer's session goes through the same steps
-//! once more, and prints them as a transcript.
+//! A server whose configuration says so ([`Config::record`](super::Config::record)) keeps the newest input of each
+//! connection in memory, with its times. When one fails, that becomes a [`Recording`] for [`Server::poll_recording`]. Its
+//! owner may write it to a file ([`Recording::to_bytes`]), and anybody play it ([`Recording::play`]): the peer's session
+//! goes through the same steps once more, and prints them as a transcript.
 //!
 //! # What is recorded
 //!
-//! All that the session of one connection was told: the bytes that it took, the times, how much of its output had left, and what
-//! the server answered and sent. A session depends on nothing else, so it does the same again, timeouts included, and what the
-//! other connections did need not be known. A play begins at the accept or, for a connection that has said more than is kept, at
-//! a state of the session: one is noted whenever nothing is under way and half of what may be kept is full.
+//! All that the session of one connection was told: the bytes that it took, the times, how much of its output had left, and
+//! what the server answered and sent. A session depends on nothing else, so it does the same again, timeouts included, and
+//! what the other connections did need not be known. A play begins at the accept or, for a connection that has said more
+//! than is kept, at a state of the session: one is noted whenever nothing is under way and half of what may be kept is full.
 //!
 //! # What is in a file
 //!
@@ -67,10 +67,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordConfig {
-    /// How far back a recording reaches, at least half of it. 60 s: the longest timeout is 30 s, and what came before it counts.
+    /// How far back a recording reaches, at least half of it. 60 s: the longest timeout is 30 s, and what came before it
+    /// counts.
     pub span: Duration,
-    /// Bytes that are kept of a connection, which take up to twice that in memory. 512 KiB: a player's minute takes 100, of a publisher it is the last half second or
-    /// more. A connection that has more under way at once than that is recorded again once it has finished it.
+    /// Bytes that are kept of a connection, which take up to twice that in memory. 512 KiB: a player's minute takes 100, of
+    /// a publisher it is the last half second or more. A connection that has more under way at once than that is recorded
+    /// again once it has finished it.
     pub max_bytes_per_connection: usize,
     /// Bytes that are kept of all connections of a worker. 64 MiB: a thousand players and a hundred publishers. Connections
     /// that find no room are not recorded until there is some.
@@ -78,8 +80,8 @@ pub struct RecordConfig {
 }
 
 impl RecordConfig {
-    /// The most that recordings take in memory, in bytes: what is kept, with the last connection that exceeds it, what waits to be
-    /// taken, and a copy while one is made.
+    /// The most that recordings take in memory, in bytes: what is kept, with the last connection that exceeds it, what waits
+    /// to be taken, and a copy while one is made.
     pub(super) const fn max_memory(&self) -> u64 {
         let connection = (self.max_bytes_per_connection as u64).saturating_mul(2);
         connection
@@ -251,8 +253,8 @@ fn line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 impl Server {
-    /// The next recording of a connection that has failed, if [`Config::record`](super::Config::record) says that they are made.
-    /// Take them after each turn: no more than 16 wait.
+    /// The next recording of a connection that has failed, if [`Config::record`](super::Config::record) says that they are
+    /// made. Take them after each turn: no more than 16 wait.
     pub fn poll_recording(&mut self) -> Option<Recording> {
         self.recordings.pop_front()
     }

@@ -97,8 +97,8 @@ impl Recording {
         self.play(|_| ())
     }
 
-    /// Plays it, and hands each line of the transcript to `line`, between a head and an end in comments. Returns whether it ends as
-    /// it did.
+    /// Plays it, and hands each line of the transcript to `line`, between a head and an end in comments. Returns whether it
+    /// ends as it did.
     pub fn transcript(&self, mut line: impl FnMut(&str)) -> bool {
         let head = &self.head;
         line(&format!(
@@ -123,8 +123,8 @@ impl Recording {
         is_same
     }
 
-    /// The same with zeros for the bytes of sound and pictures and for what is behind the failure, but for the first 16 of each message or tag, which say how the
-    /// rest is coded.
+    /// The same with zeros for the bytes of sound and pictures and for what is behind the failure, but for the first 16 of
+    /// each message or tag, which say how the rest is coded.
     ///
     /// Cost: that of parsing the input byte by byte.
     ///
