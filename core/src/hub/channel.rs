@@ -5,7 +5,7 @@ use super::flapping::HeaderChanges;
 use super::headers::Stored;
 use super::keyframe_gap::KeyframeGap;
 use super::subscriber::{AwaitsKeyframe, LagLimit, SkipStep, Subscriber, SubscriberStats};
-use super::timeline::TimelineStats;
+use super::timeline::{Places, TimelineStats};
 use super::tracks::{Tracks, Watch};
 use super::view::{Ended, View};
 use super::wait_queue::WaitQueue;
@@ -115,6 +115,7 @@ pub enum Next<'a> {
 pub(crate) struct Position {
     pub(super) watch: Watch,
     pub(super) adts: Option<adts::Config>,
+    pub(super) places: Places,
 }
 
 /// What a channel has seen of its present or last publisher.
@@ -166,6 +167,7 @@ impl Channel {
     /// A publisher begins, the first one or another. Its times continue the time line, and players that are there get
     /// its pictures from its first keyframe on.
     pub fn begin(&mut self, now: Time) {
+        self.view.timeline.restart(Places::default());
         self.restart(now, Position::default(), false);
     }
 
@@ -597,7 +599,6 @@ impl Channel {
 
     fn restart(&mut self, now: Time, position: Position, audio_waits: bool) {
         self.stats = ChannelStats::default();
-        self.view.timeline.restart();
         self.view.headers.mark_stale();
         self.is_flapping = false;
         self.forget_media();
@@ -638,12 +639,14 @@ impl Channel {
     /// As [`begin`](Self::begin), for a publisher that is at `position` elsewhere. If that was anything, its sound waits
     /// for its pictures, as for every player that joins in the middle.
     pub(crate) fn begin_at(&mut self, now: Time, position: Position) {
+        self.view.timeline.restart(position.places);
         self.restart(now, position, position.watch.frames() > 0);
     }
 
     /// As [`begin_at`](Self::begin_at), for a publisher of which some frames were lost on the way: players that
-    /// are there wait for its pictures, but their sound goes on.
+    /// are there wait for its pictures, but their sound goes on. Its times go on as they are at its own channel.
     pub(crate) fn resume(&mut self, now: Time, position: Position) {
+        self.view.timeline.resume(now, &position.places);
         self.restart(now, position, false);
     }
 
@@ -673,6 +676,7 @@ impl Channel {
         Position {
             watch: self.view.watch,
             adts: self.adts,
+            places: self.view.timeline.places(),
         }
     }
 }

@@ -56,11 +56,29 @@ const STANDSTILL_REPEATS: u32 = 3;
 pub(super) struct Timeline {
     /// The present publisher's audio, video and data.
     clocks: [Option<Clock>; 3],
+    /// Its first frame of each.
+    first: [Option<Place>; 3],
+    /// What its own channel had when this one began with it.
+    origin: Places,
     /// The end of the line: where it was when its last frame came.
     newest: Option<Newest>,
     /// The latest time given out for audio, video and data.
     latest: [u64; 3],
     stats: TimelineStats,
+}
+
+/// Where frames of a publisher are on its own channel's time line, for that of another channel which has some of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Places {
+    /// Its first audio, video and data, and the newest.
+    first: [Option<Place>; 3],
+    newest: [Option<Place>; 3],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    input: Timestamp,
+    output: u64,
 }
 
 /// The last frame, of whatever kind and publisher.
@@ -103,10 +121,56 @@ impl Timeline {
         Self::default()
     }
 
-    /// Another publisher begins: its times have nothing to do with those of the one before.
-    pub(super) fn restart(&mut self) {
+    /// Another publisher begins: its times have nothing to do with those of the one before. `origin`: what its own channel has
+    /// of it, if that is another.
+    pub(super) fn restart(&mut self, origin: Places) {
         self.stats = TimelineStats::default();
         self.clocks = [None; 3];
+        self.first = [None; 3];
+        self.origin = origin;
+    }
+
+    /// Frames of the publisher were lost on the way from its own channel, which is `there` now. The next ones are as far from
+    /// those before as they are there, whenever they come.
+    pub(super) fn resume(&mut self, now: Time, there: &Places) {
+        self.stats = TimelineStats::default();
+        self.clocks = [FrameKind::Audio, FrameKind::Video, FrameKind::Data].map(|kind| self.resumed(now, kind, there));
+        let ends = self.clocks.iter().zip(self.latest);
+        let goes_back = |(clock, latest): (&Option<Clock>, u64)| {
+            clock.is_some_and(|clock| distance(latest, clock.output) < -WALL_CLOCK_TOLERANCE)
+        };
+        if ends.into_iter().any(goes_back) {
+            // The lines have come apart, by jumps that were read in two ways.
+            self.clocks = [None; 3];
+        }
+    }
+
+    /// The clock of a kind that is at its newest place `there`.
+    fn resumed(&self, now: Time, kind: FrameKind, there: &Places) -> Option<Clock> {
+        let place = |places: &[Option<Place>; 3]| places.get(index(kind)).copied().flatten();
+        let (own, newest) = (place(&self.first)?, place(&there.newest)?);
+        let then = place(&self.origin.newest).or(place(&there.first))?;
+        let own_there = then
+            .output
+            .saturating_add_signed(i64::from(own.input.since(then.input)));
+        let output = newest.output.saturating_add_signed(distance(own_there, own.output));
+        let before = self.clock(kind);
+        Some(Clock {
+            jumped: before.and_then(|clock| clock.jumped),
+            jumped_alone: before.and_then(|clock| clock.jumped_alone),
+            ..Clock::new(now, newest.input, output, None)
+        })
+    }
+
+    /// Where the present publisher's frames are.
+    pub(super) fn places(&self) -> Places {
+        Places {
+            first: self.first,
+            newest: self.clocks.map(|clock| {
+                let Clock { input, output, .. } = clock?;
+                Some(Place { input, output })
+            }),
+        }
     }
 
     /// The time now: that of the last frame.
@@ -134,6 +198,9 @@ impl Timeline {
             (clock, clock.output)
         });
         self.newest = Some(Newest { output, arrived: now });
+        if let Some(first) = self.first.get_mut(index(kind)) {
+            first.get_or_insert(Place { input, output });
+        }
         if let Some(place) = self.clocks.get_mut(index(kind)) {
             *place = Some(clock);
         }

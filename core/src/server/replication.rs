@@ -46,7 +46,12 @@ impl Server {
 
     /// Another shard has taken in so much of our publisher's stream: it starts again if it was too far behind.
     pub(super) fn note_taken(&mut self, key: &StreamKey, epoch: Epoch, subscription: Subscription, taken: u64) {
-        let Some((_, stream)) = self.find_stream(key).filter(|(_, stream)| stream.epoch == epoch) else {
+        let Some((channel, _)) = self.find_stream(key).filter(|(_, stream)| stream.epoch == epoch) else {
+            return;
+        };
+        // It starts behind what has come.
+        self.flush_outgoing(channel);
+        let Some(stream) = self.streams.get_mut(channel) else {
             return;
         };
         let Some(publisher) = &mut stream.publisher else { return };

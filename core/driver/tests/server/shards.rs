@@ -62,7 +62,7 @@ fn a_slow_worker_costs_a_bounded_amount_and_goes_on_later() {
         world.push(publisher, "P20000 K20040 P20080 a20085");
         let seen = world.seen(player);
         assert!(is_playable(&seen), "{seen}");
-        assert!(seen.ends_with("a3960 K4010 P4050 a4055"), "{seen}");
+        assert!(seen.ends_with("a3960 K20040 P20080 a20085"), "{seen}");
         let late = world.http_play(stopped, "/live/x");
         assert_eq!(world.seen(late), "A0 V0 K0 P40 a45");
         assert_eq!(world.seen(neighbour).split(' ').count(), 4 + 19 * 25 + 4);

@@ -1,6 +1,7 @@
 //! Publishers that a channel hears from the middle on, as a worker does that has players of another worker's stream.
 
 use super::*;
+use crate::hub::timeline::Places;
 use crate::hub::tracks::Watch;
 
 /// As a publisher that has sent five pictures, and sounds if `audio`.
@@ -8,6 +9,7 @@ fn position(audio: bool, video: bool, media_frames: u64) -> Position {
     Position {
         watch: Watch::of(Time::from_millis(1_000), Tracks { audio, video }, media_frames),
         adts: None,
+        places: Places::default(),
     }
 }
 
@@ -93,4 +95,95 @@ fn a_batch_is_a_lag_only_for_players_that_lagged_before() {
     assert!(stage.take(slow).starts_with("(ToKeyframe Bytes)"));
     let seen = stage.take(there);
     assert!(seen.starts_with('K') && !seen.contains('('), "{seen}");
+}
+
+/// A channel that has what another has, and a player of it.
+fn replica_of(stage: &mut Stage) -> (Stage, SubscriberId) {
+    let mut replica = Stage::new(|_| {});
+    let player = replica.join();
+    let position = stage.channel().position();
+    begin_at(&mut replica, position);
+    let channel = stage.channel();
+    let frames: Vec<_> = channel.headers().chain(channel.gop()).cloned().collect();
+    let now = replica.now;
+    replica.channel().push_burst(now, frames, |it| it);
+    (replica, player)
+}
+
+/// Goes on with `script` behind frames that were lost.
+fn resume(replica: &mut Stage, stage: &mut Stage, script: &str) {
+    let (now, position) = (replica.now, stage.channel().position());
+    replica.channel().resume(now, position);
+    let headers: Vec<_> = stage.channel().headers().cloned().collect();
+    replica.channel().push_burst(now, headers, |it| it);
+    stage.push(script);
+    for frame in frames::frames(script) {
+        replica.channel().push(now, frame);
+    }
+}
+
+#[test]
+fn a_stream_that_resumes_keeps_its_time() {
+    for elapsed in [0, 3, 600] {
+        let mut stage = Stage::new(|_| {});
+        stage.push("V A K7000 a7005 P7040");
+        let (mut replica, player) = replica_of(&mut stage);
+        assert_eq!(replica.take(player), "A0 V0 K0 a5 P40");
+        // Here it takes as long as it likes.
+        replica.now = replica.now + Duration::from_secs(elapsed);
+        stage.push("P7080 a7085 K9000 a9005 P11000 a11005");
+        resume(&mut replica, &mut stage, "P11040 a11045 K12000 a12005");
+        assert_eq!(replica.take(player), "a4045 K5000 a5005", "{elapsed} s");
+        stage.push("P12040 a12045 K12080 P12120 a12125");
+        resume(&mut replica, &mut stage, "K12160 a12165");
+        assert_eq!(replica.take(player), "K5160 a5165");
+    }
+}
+
+#[test]
+fn a_replica_from_the_start_resumes_with_its_time() {
+    let mut stage = Stage::new(|_| {});
+    let (mut replica, player) = replica_of(&mut stage);
+    for stage in [&mut stage, &mut replica] {
+        stage.push("V A K0 a0 P40");
+    }
+    assert_eq!(replica.take(player), "A0 V0 K0 a0 P40");
+    stage.push("K4000 a4000 K8000 a8000");
+    resume(&mut replica, &mut stage, "a8040 K8080");
+    assert_eq!(replica.take(player), "a8040 K8080");
+}
+
+#[test]
+fn a_jump_among_lost_frames_is_a_short_step_on_resuming() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V A K0 a0 P40");
+    let (mut replica, player) = replica_of(&mut stage);
+    replica.take(player);
+    let now = stage.now;
+    for frame in frames::frames("K90000000 a90000000") {
+        stage.channel().push(now, frame);
+    }
+    resume(&mut replica, &mut stage, "K90000040 a90000045");
+    assert_eq!(replica.take(player), "K90 a95");
+}
+
+#[test]
+fn lines_that_have_come_apart_never_go_back_on_resuming() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V K0 P40");
+    let (mut replica, player) = replica_of(&mut stage);
+    replica.take(player);
+    // 9 s pass here, and a jump as long is believed.
+    replica.now = replica.now + Duration::from_secs(9);
+    let now = replica.now;
+    for frame in frames::frames("K9040 P9080") {
+        replica.channel().push(now, frame);
+    }
+    assert_eq!(replica.take(player), "K9040 P9080");
+    let now = stage.now;
+    for frame in frames::frames("K9040 P9080") {
+        stage.channel().push(now, frame);
+    }
+    resume(&mut replica, &mut stage, "K9120 P9160");
+    assert_eq!(replica.take(player), "K9090 P9130");
 }
