@@ -208,6 +208,7 @@ impl Actor {
         let source = Source::new(id, stream, style, &mut self.rng);
         world.sources.push(source);
         self.source = Some(id);
+        self.silent_until = Time::ZERO;
         world.note(2, || format!("{} publishes source {id}", self.name));
         let flags = TagFlags {
             audio: style.has_audio,
@@ -335,6 +336,10 @@ impl Actor {
             world.sources[source].skip(span);
             self.silent_until = world.now + span;
         }
+    }
+
+    pub fn is_silent(&self, now: Time) -> bool {
+        self.source().is_some() && self.silent_until > now
     }
 
     /// All is well, and it stays or goes.

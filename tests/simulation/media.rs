@@ -101,6 +101,9 @@ impl Header {
 const PICTURE_HEAD: usize = 10;
 const SOUND_HEAD: usize = 3;
 
+/// No clock that is believed goes on so far in a blink.
+const MAX_STEP: Duration = Duration::from_secs(5);
+
 /// How a stream is made: the same for all its publishers, as long as its name is the same.
 #[derive(Debug, Clone, Copy)]
 pub struct Style {
@@ -222,6 +225,9 @@ pub struct Source {
     elapsed: u32,
     /// How often its clock has jumped, if it does.
     jumps: u32,
+    /// How often time has leapt so far that a jump of its clock may be for real.
+    pub leaps: u32,
+    asked: Option<Time>,
     pictures: u32,
     sounds: u32,
     gop: u16,
@@ -247,6 +253,8 @@ impl Source {
             },
             elapsed: 0,
             jumps: 0,
+            leaps: 0,
+            asked: None,
             pictures: 0,
             sounds: 0,
             gop: 0,
@@ -257,6 +265,8 @@ impl Source {
     /// What is to be sent until `now`.
     pub fn due(&mut self, now: Time, rng: &mut Rng) -> Vec<Frame> {
         let is_first = self.started.is_none();
+        let asked = self.asked.replace(now).unwrap_or(now);
+        self.leaps += u32::from(now.since(asked) > MAX_STEP);
         let started = *self.started.get_or_insert(now);
         let from = self.sent.len();
         if is_first {

@@ -24,6 +24,8 @@ pub const TICK: Duration = Duration::from_millis(10);
 /// How long those who are connected have to find each other once all is well, beside [`SETTLING`]: for a publisher to be let
 /// in, for the kinds of media to be known, and for a keyframe to come.
 const RECOVERY: Duration = Duration::from_secs(4);
+/// How long a publisher may still have nothing to send: that has half-closed players end, and its own connection.
+const SILENCE: Duration = Duration::from_secs(3);
 /// A connection that is there may still end in this time: it fell silent for too long, or has another kind of media.
 const SETTLING: Duration = Duration::from_secs(1);
 /// After that a player gets everything.
@@ -104,6 +106,7 @@ impl World {
             End::ShutdownInTrouble => self.shut_down_in_trouble(),
             End::AllLeave | End::Shutdown => {
                 self.heal();
+                self.pass_until(SILENCE, |world| !world.is_any_silent());
                 self.pass(SETTLING);
                 self.pass_until(RECOVERY, World::has_recovered);
                 let from = self.now;
@@ -184,6 +187,10 @@ impl World {
             self.go_wrong(trouble);
         }
         self.tick();
+    }
+
+    fn is_any_silent(&self) -> bool {
+        self.actors.iter().any(|actor| actor.is_silent(self.now))
     }
 
     fn for_actors(&mut self, mut what: impl FnMut(&mut Actor, &mut World)) {
