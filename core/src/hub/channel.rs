@@ -4,6 +4,7 @@ use super::ChannelConfig;
 use super::flapping::HeaderChanges;
 use super::headers::Stored;
 use super::keyframe_gap::KeyframeGap;
+use super::ring::Beginning;
 use super::subscriber::{AwaitsKeyframe, LagLimit, SkipStep, Subscriber, SubscriberStats};
 use super::timeline::{Places, TimelineStats};
 use super::tracks::{Tracks, Watch};
@@ -608,13 +609,12 @@ impl Channel {
             // A keyframe may have come just before.
             self.view.keyframe_gap = KeyframeGap::after_keyframe(now);
         }
-        let generation = self.view.generation;
-        for (_, subscriber) in self
-            .subscribers
-            .iter_mut()
-            .filter(|(_, it)| it.generation == generation)
-        {
-            // A player that is there from the beginning gets all of it, also the sound before the first picture.
+        self.view.ring.begin(Beginning { audio_waits });
+        let (generation, end) = (self.view.generation, self.view.ring.end());
+        let has_all = |it: &Subscriber| it.generation == generation && it.cursor >= end;
+        for (_, subscriber) in self.subscribers.iter_mut().filter(|(_, it)| has_all(it)) {
+            // A player that is there from the beginning gets all of it, also the sound before the first picture. One that
+            // has not got there yet waits from there on.
             subscriber.awaits = Some(AwaitsKeyframe {
                 since: now,
                 audio_too: audio_waits,

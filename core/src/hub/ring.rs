@@ -27,6 +27,8 @@ pub(super) struct Ring {
     gop_start: Option<Sequence>,
     /// Payload bytes of all frames ever pushed.
     pushed_bytes: u64,
+    /// What begins with the next frame.
+    beginning: Option<Beginning>,
     /// When the newest frame came.
     now: Time,
     /// The bound for which frames were let go last that somebody might have wanted.
@@ -44,6 +46,15 @@ pub(super) struct Slot {
     pub(super) arrived: Time,
     /// Payload bytes of all frames before it.
     pub(super) offset: u64,
+    /// Set if nothing before it is of use to pictures from here on.
+    pub(super) begins: Option<Beginning>,
+}
+
+/// A publisher, or what comes behind frames that were lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Beginning {
+    /// Whether its sound waits for its pictures.
+    pub(super) audio_waits: bool,
 }
 
 /// A picture that players can start at.
@@ -179,7 +190,13 @@ impl Ring {
             time,
             arrived,
             offset,
+            begins: self.beginning.take(),
         });
+    }
+
+    /// Says that the next frame begins something.
+    pub(super) fn begin(&mut self, beginning: Beginning) {
+        self.beginning = Some(beginning);
     }
 
     /// Says that `frame`, which comes next with `time`, is a keyframe or part of one: players can start at the first of

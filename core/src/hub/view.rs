@@ -284,6 +284,13 @@ impl View {
     fn verdict(&self, subscriber: &mut Subscriber, slot: &Slot) -> Verdict {
         let frame = &slot.frame;
         let is_coded = frame.class.is_coded();
+        if let Some(beginning) = slot.begins {
+            subscriber.awaits.get_or_insert(AwaitsKeyframe {
+                since: slot.arrived,
+                audio_too: beginning.audio_waits,
+                is_slow: false,
+            });
+        }
         if !subscriber.wants(frame.kind) || (frame.class.is_header() && subscriber.cursor < subscriber.headers_until) {
             return Verdict::PassOver;
         }

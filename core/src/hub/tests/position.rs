@@ -187,3 +187,37 @@ fn lines_that_have_come_apart_never_go_back_on_resuming() {
     resume(&mut replica, &mut stage, "K9120 P9160");
     assert_eq!(replica.take(player), "K9090 P9130");
 }
+
+#[test]
+fn a_player_that_lags_waits_for_a_picture_behind_lost_frames() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V K0 P40");
+    let player = stage.join();
+    assert_eq!(stage.take_up_to(player, 2), "V0 K0");
+    // It sees what had come, and waits behind each loss.
+    for time in [100, 300] {
+        stage.push(&format!("K{time} P{}", time + 40));
+        let now = stage.now;
+        stage.channel().resume(now, position(false, true, 2));
+        stage.push(&format!("V P{}", time + 100));
+    }
+    stage.push("K500 P540");
+    let seen = stage.take(player);
+    let letters: String = seen.chars().filter(|it| it.is_ascii_uppercase()).collect();
+    assert_eq!(letters, "PKPKPKP", "{seen}");
+}
+
+#[test]
+fn a_player_that_lags_waits_for_the_next_publishers_picture() {
+    let mut stage = Stage::new(|_| {});
+    stage.push("V A K0 a5 P40 K80 P120");
+    let player = stage.join();
+    assert_eq!(stage.take_up_to(player, 2), "A0 V0");
+    stage.push("P160");
+    let now = stage.now;
+    stage.channel().begin(now);
+    stage.push("V A P200 a205 K240 a245");
+    let seen = stage.take(player);
+    let letters: String = seen.chars().filter(char::is_ascii_alphabetic).collect();
+    assert_eq!(letters, "KPPaKa", "{seen}");
+}
