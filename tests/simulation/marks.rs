@@ -81,6 +81,7 @@ const ALL: &[&str] = &[
     "timestamps raised",
     "timestamps jumped",
     "gop too large",
+    "worker behind",
 ];
 
 impl Marks {

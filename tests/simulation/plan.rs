@@ -10,6 +10,7 @@ use crate::hostile::Hostility;
 use crate::media::Style;
 use crate::rng::Rng;
 use headwater_core::Time;
+use headwater_core::hub::ChannelConfig;
 use headwater_core::server::{Config, HttpAbsent, Otherwise, Takeover};
 use std::fmt;
 use std::time::Duration;
@@ -139,8 +140,12 @@ impl Plan {
         let parts = parts(rng, streams);
         let ticks = rng.between(50, 350);
         let troubles = troubles(rng, ticks, parts.len());
-        let config = config(rng, &styles);
+        let mut config = config(rng, &styles);
         let mut other_config = self::config(rng, &styles);
+        // Drawn by itself, so that all else is drawn as ever.
+        let narrow = &mut Rng::new(!seed);
+        narrow_windows(narrow, &mut config);
+        narrow_windows(narrow, &mut other_config);
         other_config.authorize = config.authorize;
         let habits = (0..rng.size(1, 3)).map(|_| Habit::draw(rng)).collect();
         Plan {
@@ -284,6 +289,14 @@ fn config(rng: &mut Rng, styles: &[Style]) -> Config {
         limits.ping_interval = rng.millis(500, 3_000);
     }
     config
+}
+
+/// Less may be under way to another worker than a pause lets wait there, so that it misses frames.
+fn narrow_windows(rng: &mut Rng, config: &mut Config) {
+    let channel = &mut config.channel;
+    if channel.lag_max_bytes < ChannelConfig::default().lag_max_bytes && rng.once_in(2) {
+        channel.gop_max_bytes = channel.lag_max_bytes;
+    }
 }
 
 /// For a person: what there is, and what of the configuration is not as usual.
