@@ -168,7 +168,7 @@ impl Channel {
     /// A publisher begins, the first one or another. Its times continue the time line, and players that are there get
     /// its pictures from its first keyframe on.
     pub fn begin(&mut self, now: Time) {
-        self.view.timeline.restart(Places::default());
+        self.view.timeline.restart(now, Places::default());
         self.restart(now, Position::default(), false);
     }
 
@@ -639,7 +639,7 @@ impl Channel {
     /// As [`begin`](Self::begin), for a publisher that is at `position` elsewhere. If that was anything, its sound waits
     /// for its pictures, as for every player that joins in the middle.
     pub(crate) fn begin_at(&mut self, now: Time, position: Position) {
-        self.view.timeline.restart(position.places);
+        self.view.timeline.restart(now, position.places);
         self.restart(now, position, position.watch.frames() > 0);
     }
 

@@ -34,6 +34,8 @@ const WALL_CLOCK_TOLERANCE: i64 = 1_000;
 /// How far apart the kinds may be on one clock. 5 s: encoders without an interleaving queue send one kind up to that
 /// much ahead of the other.
 const MAX_SKEW: i64 = 5_000;
+/// The longest GOP with which another channel begins. 10 min, as [`gop_max_duration`](super::ChannelConfig::gop_max_duration).
+const MAX_GOP: i64 = 600_000;
 /// The step over a discontinuity, if the wall clock has none to offer.
 const DEFAULT_STEP: u64 = 10;
 /// The longest such step. 5 s: a longer silence is not made up for.
@@ -56,9 +58,10 @@ const STANDSTILL_REPEATS: u32 = 3;
 pub(super) struct Timeline {
     /// The present publisher's audio, video and data.
     clocks: [Option<Clock>; 3],
-    /// Its first frame of each.
+    /// Its first frame of each, and when this line began with it.
     first: [Option<Place>; 3],
-    /// What its own channel had when this one began with it.
+    began: Time,
+    /// What its own channel had then.
     origin: Places,
     /// The end of the line: where it was when its last frame came.
     newest: Option<Newest>,
@@ -79,6 +82,21 @@ pub(super) struct Places {
 struct Place {
     input: Timestamp,
     output: u64,
+    arrived: Time,
+}
+
+impl Place {
+    /// Where the frame is that another channel has `first`, which `began` at this place. What came then is of the GOP before it,
+    /// the rest behind it; further away than that there is a jump between, of which nothing is known here.
+    fn of_first(self, first: Place, began: Time) -> u64 {
+        let step = i64::from(first.input.since(self.input));
+        let back = if first.arrived == began { MAX_GOP } else { MAX_STEP_BACK };
+        if (-back..=MAX_STEP_FORWARD).contains(&step) {
+            self.output.saturating_add_signed(step)
+        } else {
+            self.output.saturating_add(DEFAULT_STEP)
+        }
+    }
 }
 
 /// The last frame, of whatever kind and publisher.
@@ -123,7 +141,8 @@ impl Timeline {
 
     /// Another publisher begins: its times have nothing to do with those of the one before. `origin`: what its own channel has
     /// of it, if that is another.
-    pub(super) fn restart(&mut self, origin: Places) {
+    pub(super) fn restart(&mut self, now: Time, origin: Places) {
+        self.began = now;
         self.stats = TimelineStats::default();
         self.clocks = [None; 3];
         self.first = [None; 3];
@@ -150,10 +169,8 @@ impl Timeline {
         let place = |places: &[Option<Place>; 3]| places.get(index(kind)).copied().flatten();
         let (own, newest) = (place(&self.first)?, place(&there.newest)?);
         let then = place(&self.origin.newest).or(place(&there.first))?;
-        let own_there = then
-            .output
-            .saturating_add_signed(i64::from(own.input.since(then.input)));
-        let output = newest.output.saturating_add_signed(distance(own_there, own.output));
+        let apart = distance(then.of_first(own, self.began), own.output);
+        let output = newest.output.saturating_add_signed(apart);
         let before = self.clock(kind);
         Some(Clock {
             jumped: before.and_then(|clock| clock.jumped),
@@ -167,8 +184,10 @@ impl Timeline {
         Places {
             first: self.first,
             newest: self.clocks.map(|clock| {
-                let Clock { input, output, .. } = clock?;
-                Some(Place { input, output })
+                let Clock {
+                    input, output, arrived, ..
+                } = clock?;
+                Some(Place { input, output, arrived })
             }),
         }
     }
@@ -199,7 +218,11 @@ impl Timeline {
         });
         self.newest = Some(Newest { output, arrived: now });
         if let Some(first) = self.first.get_mut(index(kind)) {
-            first.get_or_insert(Place { input, output });
+            first.get_or_insert(Place {
+                input,
+                output,
+                arrived: now,
+            });
         }
         if let Some(place) = self.clocks.get_mut(index(kind)) {
             *place = Some(clock);

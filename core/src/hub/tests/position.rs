@@ -221,3 +221,21 @@ fn a_player_that_lags_waits_for_the_next_publishers_picture() {
     let letters: String = seen.chars().filter(char::is_ascii_alphabetic).collect();
     assert_eq!(letters, "KPPaKa", "{seen}");
 }
+
+#[test]
+fn a_jump_just_behind_the_start_of_a_replica_is_no_time() {
+    let mut stage = Stage::new(|config| config.gop_cache = false);
+    stage.push("V K90000000 P90000040");
+    let (mut replica, player) = replica_of(&mut stage);
+    assert_eq!(replica.take(player), "V0");
+    replica.now = replica.now + Duration::from_millis(40);
+    for stage in [&mut stage, &mut replica] {
+        let now = stage.now;
+        for frame in frames::frames("K1000 P1040") {
+            stage.channel().push(now, frame);
+        }
+    }
+    assert_eq!(replica.take(player), "K0 P40");
+    resume(&mut replica, &mut stage, "K1080 P1120");
+    assert_eq!(replica.take(player), "K80 P120");
+}

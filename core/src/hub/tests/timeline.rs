@@ -78,9 +78,9 @@ fn a_step_back_is_raised_to_what_was_given_out() {
 fn a_new_publisher_goes_on_where_the_old_one_stopped() {
     let mut line = Timeline::new();
     run(&mut line, &[(0, Video, 500_000), (1, Audio, 500_030)]);
-    line.restart(Places::default());
+    line.restart(Time::ZERO, Places::default());
     assert_eq!(run(&mut line, &[(2_001, Video, 0), (2_002, Audio, 5)]), [2_030, 2_035]);
-    line.restart(Places::default());
+    line.restart(Time::ZERO, Places::default());
     assert_eq!(run(&mut line, &[(60_000, Video, 0)]), [2_045]);
 }
 
@@ -474,7 +474,7 @@ fn a_header_has_the_time_of_its_own_kind() {
 fn a_header_comes_no_earlier_than_the_frames_of_its_kind() {
     let mut line = Timeline::new();
     run(&mut line, &[(0, Audio, 3_000), (1, Video, 0)]);
-    line.restart(Places::default());
+    line.restart(Time::ZERO, Places::default());
     assert_eq!((line.current(), line.current_of(Audio)), (origin() - 3_000, origin()));
 }
 
