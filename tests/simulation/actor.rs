@@ -130,6 +130,12 @@ impl Actor {
         self.source.filter(|_| self.link.is_some())
     }
 
+    /// For how long something that it sent has arrived at the server all the time, up to now.
+    pub fn steady_for(&self, now: Time) -> Duration {
+        let wire = self.link.as_ref().and_then(Link::wire_ref);
+        wire.map_or(Duration::ZERO, |wire| wire.steady_for(now))
+    }
+
     fn connect(&mut self, world: &mut World) {
         let shard = self.rng.index(world.shards.len());
         if world.is_paused(shard) || world.shards[shard].worker.is_shutting_down() {

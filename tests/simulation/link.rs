@@ -64,14 +64,21 @@ impl Link {
         }
     }
 
-    pub fn id(&self) -> ConnectionId {
+    pub fn wire_ref(&self) -> Option<&Wire> {
         match self {
             Link::Rtmp(wire, _)
             | Link::Encoder(wire, _)
             | Link::Push(wire, _)
             | Link::Pull(wire, _)
-            | Link::Raw(wire) => wire.peer.id(),
+            | Link::Raw(wire) => Some(wire),
+            Link::Local(..) => None,
+        }
+    }
+
+    pub fn id(&self) -> ConnectionId {
+        match self {
             Link::Local(_, id) => *id,
+            _ => self.wire_ref().map(|wire| wire.peer.id()).expect("all others are over the network"),
         }
     }
 

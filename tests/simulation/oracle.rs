@@ -3,14 +3,16 @@
 use crate::actor::{Actor, Role};
 use crate::media::{Source, Stamp, is_coded};
 use crate::world::{TICK, World};
-use headwater_core::server::{ConnectionId, Event};
-use headwater_core::{StreamKey, Time};
+use headwater_core::server::{ConnectionId, Event, Takeover};
+use headwater_core::{EndCause, StreamKey, Time, Timer};
 use headwater_driver::memory::Peer;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// How long a worker may keep a connection that broke. It reads what came before, if it has to know about it.
 const MAX_BROKEN: Duration = Duration::from_secs(1);
+/// After that a publisher that sends all the time has been heard: as long as one may be silent without being replaced.
+const HEARD: Duration = Takeover::SILENCE_SAME_ADDRESS;
 /// Deadlines that a worker may have in a second of virtual time.
 const MAX_WAKES: u64 = 1_000;
 
@@ -93,6 +95,26 @@ impl Oracle {
 }
 
 impl World {
+    /// A publisher whose frames come all the time is neither silent nor replaced, however late its worker is: what it has sent
+    /// is read before.
+    pub fn check_heard(&self, event: &Event) {
+        let peer = match event {
+            Event::PublisherReplaced { peer, .. } if self.plan.hears_publishers() => peer,
+            Event::PublishEnded {
+                peer,
+                cause: EndCause::Timeout(Timer::Idle),
+                ..
+            }
+            | Event::PublisherSilent { peer, .. } => peer,
+            _ => return,
+        };
+        let publisher = self.actors.iter().find(|actor| actor.id() == Some(peer.connection));
+        if let Some(publisher) = publisher.filter(|it| it.part.role == Role::Publisher && it.source().is_some()) {
+            let steady = publisher.steady_for(self.now);
+            assert!(steady < HEARD, "{} was not heard for {steady:?}: {event:?}", publisher.name);
+        }
+    }
+
     /// Whether all players are at the live edge of the streams that they want.
     pub fn has_recovered(&self) -> bool {
         self.players().all(|(player, source)| {

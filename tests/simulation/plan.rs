@@ -175,6 +175,13 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Whether a publisher is heard before it is replaced, whatever the operator decides.
+    pub fn hears_publishers(&self) -> bool {
+        [&self.config, &self.other_config].iter().all(|it| it.takeover == Takeover::Auto)
+    }
+}
+
 fn parts(rng: &mut Rng, streams: usize) -> Vec<Part> {
     use How::{Chunked, Http, Local, Quirky, Rtmp, WebSocket};
     let publishers = rng.pick(&[

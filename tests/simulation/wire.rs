@@ -22,7 +22,14 @@ pub struct Wire {
     pub rate: Option<usize>,
     /// Whether the actor's side closes when all has arrived.
     pub is_finishing: bool,
+    /// When something arrived at the server's socket last.
+    arrived: Time,
+    /// Since when something has arrived there all the time.
+    steady_since: Time,
 }
+
+/// What arrives all the time does so after that at the latest.
+const STEADY: Duration = Duration::from_millis(400);
 
 impl Wire {
     pub fn new(peer: Peer, shard: usize) -> Wire {
@@ -36,6 +43,16 @@ impl Wire {
             down_stalled: Time::ZERO,
             rate: None,
             is_finishing: false,
+            arrived: Time::ZERO,
+            steady_since: Time::ZERO,
+        }
+    }
+
+    /// For how long something has arrived at the server's socket all the time, up to now.
+    pub fn steady_for(&self, now: Time) -> Duration {
+        match now.since(self.arrived) < STEADY {
+            true => now.since(self.steady_since),
+            false => Duration::ZERO,
         }
     }
 
@@ -50,6 +67,10 @@ impl Wire {
         if self.up_stalled <= now {
             while let Some((_, bytes)) = self.up.pop_front_if(|(at, _)| *at <= now) {
                 self.peer.send(&bytes);
+                if now.since(self.arrived) >= STEADY {
+                    self.steady_since = now;
+                }
+                self.arrived = now;
             }
             if self.is_finishing && self.up.is_empty() {
                 self.peer.finish();

@@ -1,6 +1,6 @@
 //! Whole servers, those who are connected to them, and the time.
 
-use crate::actor::{Actor, Role};
+use crate::actor::{Actor, How, Role};
 use crate::application::Application;
 use crate::journal::Journal;
 use crate::marks::Marks;
@@ -318,6 +318,7 @@ impl World {
             self.application.note_begin(peer.connection);
         }
         self.oracle.note_event(&event);
+        self.check_heard(&event);
     }
 }
 
@@ -343,6 +344,7 @@ impl World {
                 if let Some(id) = actor.id() {
                     self.kick(&Kick::connection(id));
                 }
+                self.drop_local(actor, size);
             }
             Fault::KickStream => {
                 let key = StreamKey::new(&format!("live/s{}", actor.part.stream)).unwrap();
@@ -352,6 +354,7 @@ impl World {
                     Duration::ZERO
                 };
                 self.kick(&Kick::stream(key).with_ban(ban));
+                self.drop_local(actor, size);
             }
             Fault::Pause => {
                 let shard = trouble.victim % self.shards.len();
@@ -389,6 +392,13 @@ impl World {
                     _ => unreachable!("{fault:?} is for more than a connection"),
                 }
             }
+        }
+    }
+
+    /// The program drops a publish or play of its own before it has heard what became of it.
+    fn drop_local(&mut self, actor: &mut Actor, size: usize) {
+        if actor.part.how == How::Local && size < 100 {
+            actor.hang_up(self);
         }
     }
 
