@@ -89,7 +89,7 @@ impl Actor {
             ticks: 0,
             rng,
             source: None,
-            screen: Screen::default(),
+            screen: Screen::new(plan.max_ahead()),
             silent_until: Time::ZERO,
             takes_from: Time::ZERO,
             is_healed: false,
@@ -143,7 +143,7 @@ impl Actor {
         }
         world.note(1, || format!("{} connects to worker {shard}", self.name));
         self.source = None;
-        self.screen = Screen::default();
+        self.screen = Screen::new(world.plan.max_ahead());
         self.ticks = 0;
         let (stream, now) = (self.part.stream, world.now);
         let is_publisher = self.part.role == Role::Publisher;

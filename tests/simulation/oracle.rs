@@ -181,7 +181,8 @@ impl World {
             );
             assert!(streams.is_empty(), "worker {index} has streams: {streams:?}");
             let stats = server.stats();
-            assert_eq!((stats.streams, stats.names), (0, 0), "worker {index} keeps something");
+            let kept = (stats.streams, stats.names, stats.memory_held);
+            assert_eq!(kept, (0, 0, 0), "worker {index} keeps something");
             let due = shard.worker.poll_timeout();
             assert_eq!(due, None, "worker {index} has a deadline though nobody is there");
         }

@@ -176,6 +176,14 @@ impl Plan {
 }
 
 impl Plan {
+    /// How far a player's time may run ahead of the time that passed. A track on a clock of its own may be taken for one that is 5 s
+    /// ahead; and a jump for real if the time leaps, or stands still for a worker, as well.
+    pub fn max_ahead(&self) -> Duration {
+        let shifts_time = |trouble: &Trouble| matches!(trouble.fault, Fault::Leap | Fault::Pause);
+        let has_shifts = self.troubles.iter().any(shifts_time);
+        Duration::from_millis(if has_shifts { 15_000 } else { 5_500 })
+    }
+
     /// Whether a publisher is heard before it is replaced, whatever the operator decides.
     pub fn hears_publishers(&self) -> bool {
         [&self.config, &self.other_config].iter().all(|it| it.takeover == Takeover::Auto)

@@ -3,16 +3,17 @@
 use crate::media::{Header, Sent, Source, Stamp, is_coded};
 use headwater_core::{Frame, FrameClass, FrameKind, Time};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-/// How far a player's time may run ahead of the time that passed, whatever timestamps say. A track on a clock of its own may be
-/// taken for one that is 5 s ahead, and a jump for real if the time leaps as well.
-const MAX_AHEAD: i64 = 15_000;
-/// The same for each further time that the time leaps: the jump is believed, and then what was late comes too.
+/// How much further a player's time may run ahead for each further time that the time leaps: the jump is believed, and then what
+/// was late comes too.
 const MAX_JUMP: i64 = 9_000;
 
 /// What one play has got so far.
 #[derive(Debug, Default)]
 pub struct Screen {
+    /// How far its time may run ahead of the time that passed, whatever timestamps say, in ms.
+    max_ahead: i64,
     headers: [Option<Header>; 2],
     /// The newest frame of all.
     newest: Option<Stamp>,
@@ -31,6 +32,13 @@ pub struct Screen {
 }
 
 impl Screen {
+    pub fn new(max_ahead: Duration) -> Screen {
+        Screen {
+            max_ahead: i64::try_from(max_ahead.as_millis()).unwrap(),
+            ..Screen::default()
+        }
+    }
+
     /// Takes a frame in.
     ///
     /// # Panics
@@ -112,7 +120,7 @@ impl Screen {
         let seen = i64::from(time) - i64::from(began);
         let real = arrived.max(i64::from(sent.elapsed) - i64::from(elapsed));
         assert!(
-            seen <= real + MAX_AHEAD + MAX_JUMP * i64::from(source.leaps.saturating_sub(1)),
+            seen <= real + self.max_ahead + MAX_JUMP * i64::from(source.leaps.saturating_sub(1)),
             "time runs ahead, {seen} ms in {real} ms, with {stamp}"
         );
     }
