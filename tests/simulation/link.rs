@@ -78,7 +78,10 @@ impl Link {
     pub fn id(&self) -> ConnectionId {
         match self {
             Link::Local(_, id) => *id,
-            _ => self.wire_ref().map(|wire| wire.peer.id()).expect("all others are over the network"),
+            _ => self
+                .wire_ref()
+                .map(|wire| wire.peer.id())
+                .expect("all others are over the network"),
         }
     }
 

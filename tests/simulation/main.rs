@@ -15,6 +15,9 @@
 //! | `HEADWATER_SEEDS=100000 cargo test --release --test simulation every_seed -- --nocapture` | so many, and how much that was |
 //! | `HEADWATER_SEED=7 cargo test --test simulation every_seed -- --nocapture` | one, and its story |
 //!
+//! With `HEADWATER_RECORD=DIR`, a story also leaves a recording of each connection that failed in that folder, as `--record-on-error`
+//! does: `headwater-tokio --replay FILE` plays it step by step.
+//!
 //! A seed that fails is [made smaller](shrink) first: the test prints the smallest plan that fails as it did, and its story.
 #![allow(unreachable_pub, reason = "nothing in a test can be reached from elsewhere")]
 #![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a test")]

@@ -111,7 +111,11 @@ impl World {
         let publisher = self.actors.iter().find(|actor| actor.id() == Some(peer.connection));
         if let Some(publisher) = publisher.filter(|it| it.part.role == Role::Publisher && it.source().is_some()) {
             let steady = publisher.steady_for(self.now);
-            assert!(steady < HEARD, "{} was not heard for {steady:?}: {event:?}", publisher.name);
+            assert!(
+                steady < HEARD,
+                "{} was not heard for {steady:?}: {event:?}",
+                publisher.name
+            );
         }
     }
 

@@ -186,7 +186,9 @@ impl Plan {
 
     /// Whether a publisher is heard before it is replaced, whatever the operator decides.
     pub fn hears_publishers(&self) -> bool {
-        [&self.config, &self.other_config].iter().all(|it| it.takeover == Takeover::Auto)
+        [&self.config, &self.other_config]
+            .iter()
+            .all(|it| it.takeover == Takeover::Auto)
     }
 }
 

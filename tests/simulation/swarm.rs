@@ -5,8 +5,10 @@ use crate::marks::Marks;
 use crate::plan::Plan;
 use crate::world::World;
 use std::cell::RefCell;
+use std::env;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -24,11 +26,13 @@ pub struct Outcome {
     pub marks: Marks,
 }
 
-/// Runs a plan, and returns what came of it, or what went wrong. With `story`, it prints how.
+/// Runs a plan, and returns what came of it, or what went wrong. With `story`, it prints how, and writes recordings of the
+/// connections that failed to the folder that `HEADWATER_RECORD` names, if it names one.
 pub fn run(plan: &Plan, story: bool) -> Result<Outcome, String> {
     let journal = Rc::new(RefCell::new(Journal::new(story)));
     let told = journal.clone();
-    let result = catch_unwind(AssertUnwindSafe(|| World::new(plan, told).run()));
+    let record_to = env::var_os("HEADWATER_RECORD").map(PathBuf::from).filter(|_| story);
+    let result = catch_unwind(AssertUnwindSafe(|| World::new(plan, told, record_to).run()));
     let journal = journal.borrow();
     print!("{}", journal.text());
     match result {

@@ -9,12 +9,15 @@ use crate::oracle::Oracle;
 use crate::plan::{End, Fault, Plan, Trouble};
 use crate::rng::Rng;
 use crate::swarm::Outcome;
+use headwater_core::server::record::{RecordConfig, Recording};
 use headwater_core::server::{ConnectionId, Event, Kick, Protocol, Server, ShardId, ShardMessage};
 use headwater_core::{StreamKey, Time};
 use headwater_driver::memory::{MemoryWorker, Peer};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::fs;
 use std::mem;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +61,8 @@ pub struct World {
     ticks: u64,
     /// Turns that workers have taken.
     steps: u64,
+    /// Where recordings of connections that failed go.
+    record_to: Option<PathBuf>,
 }
 
 /// One worker.
@@ -69,8 +74,13 @@ pub struct Shard {
 }
 
 impl World {
-    pub fn new(plan: &Plan, journal: Rc<RefCell<Journal>>) -> World {
-        let plan = Rc::new(plan.clone());
+    pub fn new(plan: &Plan, journal: Rc<RefCell<Journal>>, record_to: Option<PathBuf>) -> World {
+        let mut plan = plan.clone();
+        if record_to.is_some() {
+            plan.config.record = Some(RecordConfig::default());
+            plan.other_config.record = Some(RecordConfig::default());
+        }
+        let plan = Rc::new(plan);
         let config = Arc::new(plan.config.clone());
         let shard = |shard| Shard {
             worker: MemoryWorker::new(Server::new(config.clone(), ShardId(shard), plan.shards, plan.seed)),
@@ -92,6 +102,7 @@ impl World {
             troubles: plan.troubles.iter().copied().collect(),
             ticks: 0,
             steps: 0,
+            record_to,
             plan,
         }
     }
@@ -308,7 +319,23 @@ impl World {
         while let Some(event) = self.shards[index].worker.poll_event() {
             self.observe(index, event);
         }
+        while let Some(recording) = self.shards[index].worker.server_mut().poll_recording() {
+            self.write(&recording);
+        }
         has_more
+    }
+
+    /// A server started with `--replay` plays such a file.
+    fn write(&self, recording: &Recording) {
+        if let Some(dir) = &self.record_to {
+            let name = format!(
+                "seed-{}-{}-{}.recording",
+                self.plan.seed,
+                recording.kind(),
+                recording.conn()
+            );
+            fs::write(dir.join(name), recording.to_bytes()).expect("HEADWATER_RECORD is a folder");
+        }
     }
 
     fn observe(&mut self, shard: usize, event: Event) {
