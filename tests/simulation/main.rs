@@ -19,6 +19,18 @@
 //! does: `headwater-tokio --replay FILE` plays it step by step.
 //!
 //! A seed that fails is [made smaller](shrink) first: the test prints the smallest plan that fails as it did, and its story.
+//!
+//! # What it finds
+//!
+//! Faults that were mended once, put back one at a time, and the first 4,000 seeds:
+//!
+//! | fault | seeds that find it | the first |
+//! |--|--:|--:|
+//! | a publisher is replaced without being heard first | 8 | 777 |
+//! | a worker that was late itself takes that for a publisher's silence | 7 | 268 |
+//! | a publish or play of the program's own stays for good if it was dropped before it heard of its end | 42 | 191 |
+//! | every jump of a timestamp is believed | 283 | 20 |
+//! | a reset is not heard while a request waits for its answer | 324 | 16 |
 #![allow(unreachable_pub, reason = "nothing in a test can be reached from elsewhere")]
 #![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a test")]
 
