@@ -28,7 +28,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("flv", "amf limits media output timestamp"),
     ("hub", "media name time timestamp"),
     ("rtmp::handshake", "output"),
-    ("rtmp::chunk", "limits media output timestamp"),
+    ("rtmp::chunk", "limits output timestamp"),
     ("rtmp::message", "amf limits media output rtmp::chunk timestamp"),
     (
         "rtmp::session",

@@ -88,17 +88,6 @@ impl FlvReader {
         }
     }
 
-    /// Whether the next byte is of sound or pictures, behind the [`MEDIA_HEAD`](crate::media::MEDIA_HEAD).
-    #[cfg(feature = "server")]
-    pub(crate) fn is_in_media(&self) -> bool {
-        match &self.state {
-            State::Data(tag) => {
-                matches!(tag.header.tag_type, AUDIO | VIDEO) && tag.data.len() >= crate::media::MEDIA_HEAD
-            }
-            _ => false,
-        }
-    }
-
     /// Bytes of memory held, beside itself: what is there of the tag under way.
     #[must_use]
     pub const fn held_memory(&self) -> usize {

@@ -13,6 +13,8 @@ use super::head::{Framing, HeadReader};
 use super::origin::Access;
 use super::response::{Answer, Envelope, StatusCode};
 use super::websocket::{self, Opcode};
+#[cfg(feature = "server")]
+use crate::media::MEDIA_HEAD;
 use crate::timers::{SilenceWatch, StallWatch, Timers};
 use crate::{EndCause, Output, RequestId, StateError, Time, Timer};
 use alloc::boxed::Box;
@@ -212,7 +214,12 @@ impl HttpSession {
     /// Whether the next byte is of sound or pictures, behind the head of their tag.
     #[cfg(feature = "server")]
     pub(crate) fn is_in_media(&self) -> bool {
-        matches!(&self.state, State::Publishing(publisher) if publisher.body.is_in_content() && publisher.flv.is_in_media())
+        match &self.state {
+            State::Publishing(publisher) => {
+                publisher.body.is_in_content() && publisher.flv.media_under_way() >= MEDIA_HEAD
+            }
+            _ => false,
+        }
     }
 
     /// Goes on with `config`, of which a restored session has none yet.

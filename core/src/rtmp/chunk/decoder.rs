@@ -190,11 +190,13 @@ impl ChunkDecoder {
         media.map(|stream| stream.payload.len()).sum()
     }
 
-    /// Whether the next byte is payload of sound or pictures, behind the [`MEDIA_HEAD`](crate::media::MEDIA_HEAD).
+    /// Bytes so far of the sound or pictures that the next byte goes on with; 0 if it is something else.
     #[cfg(feature = "server")]
-    pub(crate) fn is_in_media(&self) -> bool {
-        let is_media = |it: &ChunkStream| it.type_id.is_media() && it.payload.len() >= crate::media::MEDIA_HEAD;
-        self.chunk_left > 0 && self.scratch_len == 0 && self.streams.get(self.current).is_some_and(is_media)
+    pub(crate) fn media_so_far(&self) -> usize {
+        let is_in_payload = self.chunk_left > 0 && self.scratch_len == 0;
+        let stream = self.streams.get(self.current).filter(|_| is_in_payload);
+        let media = stream.filter(|stream| stream.type_id.is_media());
+        media.map_or(0, |stream| stream.payload.len())
     }
 
     /// Bytes of memory held: unfinished messages and the state of chunk streams.

@@ -1,6 +1,8 @@
 //! What both ends of a connection do alike: chunks, acknowledgements, pings, deadlines.
 
 use super::{MessageStreamId, ProtocolError, SessionConfig};
+#[cfg(feature = "server")]
+use crate::media::MEDIA_HEAD;
 use crate::rtmp::chunk::{ChunkDecoder, ChunkEncoder, ChunkStreamId, Message, MessageTypeId};
 use crate::rtmp::message::aggregate::Parts;
 use crate::rtmp::message::{Control, UserControl};
@@ -153,7 +155,7 @@ impl Link {
     /// Whether the next byte is of sound or pictures, behind the head of their message.
     #[cfg(feature = "server")]
     pub(super) fn is_in_media(&self) -> bool {
-        self.decoder.is_in_media()
+        self.decoder.media_so_far() >= MEDIA_HEAD
     }
 
     /// The reader of what comes, and the size of the chunks that leave.
