@@ -34,6 +34,10 @@ const ARROWS: &[(&str, &str)] = &[
         "rtmp::session",
         "amf end_cause limits media name output request rtmp::chunk rtmp::handshake rtmp::message time timers timestamp work",
     ),
+    (
+        "rtmp::transcript",
+        "limits media output rtmp::chunk rtmp::message rtmp::session",
+    ),
     ("rtmp", ""),
     (
         "http",
@@ -41,7 +45,7 @@ const ARROWS: &[(&str, &str)] = &[
     ),
     (
         "server",
-        "end_cause flv http hub limits media name output request rtmp rtmp::chunk rtmp::message time timestamp",
+        "end_cause flv http hub limits media name output request rtmp rtmp::transcript time timestamp",
     ),
 ];
 

@@ -66,6 +66,8 @@ pub mod chunk;
 pub mod handshake;
 pub mod message;
 mod session;
+#[cfg(feature = "server")]
+pub(crate) mod transcript;
 
 #[doc(no_inline)]
 pub use chunk::MessageStreamId;

@@ -4,19 +4,17 @@ use super::step::{self, Step, Told};
 use super::{Recording, Sessions};
 use crate::http::{HttpError, HttpSession};
 use crate::rtmp::ServerSession;
-use crate::rtmp::chunk::{ChunkDecoder, ChunkEncoder};
-use crate::rtmp::message::{Hex, Values};
+use crate::rtmp::transcript::{self, Conversation};
 use crate::server::question::Denial;
 use crate::server::session::{Failure, ProtocolEvent, Session};
 use crate::time::PerSecond;
-use crate::{Frame, FrameKind, Limits, Output, Time};
+use crate::{Limits, Output, Time};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 use bytes::Buf;
-use core::mem;
 use std::io::IoSlice;
 
 /// How a recording ended when it was played.
@@ -183,13 +181,18 @@ impl<'l> Player<'l> {
                 Sessions::Http(config) => Session::Http(Box::new(HttpSession::new(config.clone(), head.began))),
             }),
         };
-        let session = restore().map_err(|error| PlayError::Version(error.to_string().into()))?;
+        let another_version = |error: serde_json::Error| PlayError::Version(error.to_string().into());
+        let session = restore().map_err(another_version)?;
         let limits = match &head.config {
             Sessions::Rtmp(config) => config.limits.clone(),
             Sessions::Http(config) => config.limits.clone(),
         };
-        let is_new = recording.state.is_none();
-        let printer = Printer::new(line, &session, restore().ok(), &limits, is_new);
+        let conversation = match restore().map_err(another_version)? {
+            Session::Rtmp(_) if recording.state.is_none() => Some(Conversation::new(&limits)),
+            Session::Rtmp(twin) => Some(Conversation::resume(*twin, &limits)),
+            Session::Http(_) | Session::Local(_) => None,
+        };
+        let printer = Printer::new(line, conversation, session.output_ref().written());
         Ok(Player {
             session,
             limits,
@@ -327,59 +330,24 @@ impl ProtocolEvent {
     }
 }
 
-/// Prints the lines, and reads for that what both sides say.
+/// Prints the lines.
 struct Printer<'l> {
     line: &'l mut dyn FnMut(&str),
     /// Milliseconds since the beginning.
     time: u128,
-    is_rtmp: bool,
-    received: Side,
-    sent: Side,
+    /// What reads both sides, if they speak RTMP.
+    conversation: Option<Conversation>,
     /// Where in the output the first byte is that was not printed.
     printed: u64,
 }
 
-/// What one side of an RTMP connection says.
-struct Side {
-    decoder: ChunkDecoder,
-    /// Parts of the handshake that are still to come.
-    handshake: Vec<(usize, &'static str)>,
-    /// Bytes of the first of them that have come.
-    taken: usize,
-    is_broken: bool,
-}
-
 impl<'l> Printer<'l> {
-    fn new(
-        line: &'l mut dyn FnMut(&str),
-        session: &Session,
-        twin: Option<Session>,
-        limits: &Limits,
-        is_new: bool,
-    ) -> Self {
-        let mut received = Side::new(limits, &[(1_536, "C2"), (1_537, "C0 C1")]);
-        let mut sent = Side::new(limits, &[(3_073, "S0 S1 S2")]);
-        let mut printed = 0;
-        if !is_new {
-            received.handshake.clear();
-            sent.handshake.clear();
-            printed = session.output_ref().written();
-        }
-        if let (false, Some(Session::Rtmp(twin))) = (is_new, twin) {
-            let (decoder, chunk_size) = twin.into_framing();
-            received.decoder = decoder;
-            let mut output = Output::new();
-            ChunkEncoder::new().set_chunk_size(chunk_size, &mut output);
-            let announced = output.copy_to_bytes(output.len());
-            // It is read as the peer has read it.
-            let _ = sent.decoder.decode(&mut announced.as_ref());
-        }
+    /// For what is said behind the first `printed` bytes of output. `conversation`: of RTMP.
+    fn new(line: &'l mut dyn FnMut(&str), conversation: Option<Conversation>, printed: u64) -> Self {
         Printer {
             line,
             time: 0,
-            is_rtmp: matches!(session, Session::Rtmp(_)),
-            received,
-            sent,
+            conversation,
             printed,
         }
     }
@@ -409,58 +377,11 @@ impl<'l> Printer<'l> {
     }
 
     fn read(&mut self, bytes: &[u8], is_received: bool) -> Vec<String> {
-        match (self.is_rtmp, is_received) {
-            (true, true) => self.received.read(bytes),
-            (true, false) => self.sent.read(bytes),
-            (false, _) => text(bytes),
+        match &mut self.conversation {
+            Some(conversation) if is_received => conversation.received(bytes),
+            Some(conversation) => conversation.sent(bytes),
+            None => text(bytes),
         }
-    }
-}
-
-impl Side {
-    fn new(limits: &Limits, handshake: &[(usize, &'static str)]) -> Self {
-        Side {
-            decoder: ChunkDecoder::new(limits),
-            handshake: handshake.to_vec(),
-            taken: 0,
-            is_broken: false,
-        }
-    }
-
-    fn read(&mut self, mut bytes: &[u8]) -> Vec<String> {
-        let mut said = Vec::new();
-        while let Some((len, name)) = self.handshake.last().copied()
-            && !bytes.is_empty()
-        {
-            let piece = bytes.len().min(len - self.taken);
-            let (piece, rest) = bytes.split_at_checked(piece).unwrap_or_default();
-            if self.taken == 0 && piece.first() != Some(&3) && len > 1_536 {
-                said.push(format!("bytes {}", Hex(piece)));
-                self.is_broken = true;
-            }
-            bytes = rest;
-            self.taken += piece.len();
-            if self.taken == len {
-                self.taken = 0;
-                self.handshake.pop();
-                if !mem::take(&mut self.is_broken) {
-                    said.push(name.into());
-                }
-            }
-        }
-        let (all, was_broken) = (bytes, self.is_broken);
-        while !bytes.is_empty() && !self.is_broken {
-            match self.decoder.decode(&mut bytes) {
-                Ok(Some(message)) => said.push(message.to_string()),
-                Ok(None) => {}
-                Err(_) => self.is_broken = true,
-            }
-        }
-        // What cannot be read is shown once, however often the session was asked about it.
-        if self.is_broken && !was_broken && !all.is_empty() {
-            said.push(format!("bytes {}", Hex(all)));
-        }
-        said
     }
 }
 
@@ -475,7 +396,7 @@ fn text(bytes: &[u8]) -> Vec<String> {
         .iter()
         .all(|byte| matches!(byte, b' '..=b'~' | b'\r' | b'\n' | b'\t'));
     if !is_text {
-        return vec![format!("bytes {}", Hex(bytes))];
+        return vec![transcript::raw(bytes)];
     }
     let lines = bytes.split(|byte| *byte == b'\n').map(|line| line.trim_ascii_end());
     lines
@@ -515,7 +436,7 @@ fn report(event: &ProtocolEvent) -> Option<String> {
                 target.key, target.query, play.stream
             )
         }
-        ProtocolEvent::Frame { stream, frame } => format!("Frame {} msid={stream}", describe_frame(frame)),
+        ProtocolEvent::Frame { stream, frame } => format!("Frame {} msid={stream}", transcript::frame(frame)),
         ProtocolEvent::MetadataCleared { stream } => format!("MetadataCleared msid={stream}"),
         ProtocolEvent::PlayControl { stream, control } => format!("PlayControl {control:?} msid={stream}"),
         ProtocolEvent::PublishEnded { stream, cause } => format!("PublishEnded ({cause}) msid={stream}"),
@@ -524,14 +445,6 @@ fn report(event: &ProtocolEvent) -> Option<String> {
         ProtocolEvent::Anomaly(anomaly) => format!("{anomaly:?}"),
         ProtocolEvent::Answered | ProtocolEvent::Nothing => return None,
     })
-}
-
-fn describe_frame(frame: &Frame) -> String {
-    let (kind, class, time) = (frame.kind, frame.class, frame.timestamp);
-    match kind {
-        FrameKind::Data => format!("{kind:?} {class:?} {time} {}", Values(&frame.payload)),
-        FrameKind::Audio | FrameKind::Video => format!("{kind:?} {class:?} {time} {}", Hex(&frame.payload)),
-    }
 }
 
 fn describe(told: &Told) -> String {
