@@ -48,7 +48,7 @@
 //! | 36 | has absurd parameter sets | is passed on; the log says less | |
 //! | 37 | has huge metadata, and numbers that are none | keeps none above 64 KiB | |
 //! | 38 | plays and never reads | is closed, and holds little until then | `players` |
-//! | 39 | plays and reads a byte a second | holds little | |
+//! | 39 | plays and reads a byte a second | is closed, and holds little until then | |
 //! | 40 | waits for nothing, a thousand times | gets its share of the places | |
 //! | 41 | smuggles requests, sends giant heads, malformed chunks | gets 400 or 431 | `http` |
 //! | 42 | pushes what is no FLV, or a tag that never comes | gets 400 or 413; is closed later | |
