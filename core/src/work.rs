@@ -1,7 +1,7 @@
 //! How much work a peer's input makes.
 //!
 //! Work is counted, not timed, so that the same bytes are the same work everywhere. Its unit is a byte that is parsed: none
-//! takes more than 25 ns (`tests/work.rs`). The payload of sound and pictures is only copied, and counts nothing.
+//! takes more than 25 ns (`tests/work`). The payload of sound and pictures is only copied, and counts nothing.
 
 /// What an RTMP chunk counts besides its payload: a header is read.
 pub(crate) const CHUNK: u64 = 2;
