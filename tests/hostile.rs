@@ -7,6 +7,7 @@
 #[allow(dead_code, reason = "some of it is for the tests in memory")]
 #[path = "../core/driver/tests/hostile/inputs/mod.rs"]
 mod inputs;
+#[macro_use]
 mod support;
 
 use bytes::{Buf, Bytes};
@@ -242,21 +243,4 @@ fn is_raw(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2028}' | '\u{2029}')
 }
 
-macro_rules! on {
-    ($feature:literal, $module:ident, $binary:literal) => {
-        #[cfg(feature = $feature)]
-        mod $module {
-            #[test]
-            fn hostile_peers_harm_no_stream() {
-                super::hostile_peers_harm_no_stream(super::Runtime {
-                    binary: env!(concat!("CARGO_BIN_EXE_", $binary)),
-                    workers: 2,
-                });
-            }
-        }
-    };
-}
-
-on!("mio", mio, "headwater-mio");
-on!("smol", smol, "headwater-smol");
-on!("tokio", tokio, "headwater-tokio");
+on_each_binary!(2, [hostile_peers_harm_no_stream]);

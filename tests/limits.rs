@@ -1,6 +1,7 @@
 //! How many connections each binary serves, and what one too many hears.
 #![cfg(all(target_os = "linux", any(feature = "mio", feature = "smol", feature = "tokio")))]
 
+#[macro_use]
 mod support;
 
 use headwater_core::rtmp::{ClientEvent, ClientRequest, ClientSession, SessionConfig};
@@ -87,28 +88,7 @@ fn a_server_with_few_descriptors_refuses_with_an_answer(runtime: Runtime) {
     drop(waiting);
 }
 
-macro_rules! on {
-    ($feature:literal, $module:ident, $binary:literal) => {
-        #[cfg(feature = $feature)]
-        mod $module {
-            const RUNTIME: super::Runtime = super::Runtime {
-                binary: env!(concat!("CARGO_BIN_EXE_", $binary)),
-                workers: 2,
-            };
-
-            #[test]
-            fn exactly_as_many_are_served_as_may_be() {
-                super::exactly_as_many_are_served_as_may_be(RUNTIME);
-            }
-
-            #[test]
-            fn a_server_with_few_descriptors_refuses_with_an_answer() {
-                super::a_server_with_few_descriptors_refuses_with_an_answer(RUNTIME);
-            }
-        }
-    };
-}
-
-on!("mio", mio, "headwater-mio");
-on!("smol", smol, "headwater-smol");
-on!("tokio", tokio, "headwater-tokio");
+on_each_binary!(2, [
+    exactly_as_many_are_served_as_may_be
+    a_server_with_few_descriptors_refuses_with_an_answer
+]);

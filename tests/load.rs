@@ -8,6 +8,8 @@ mod peers;
 mod scene;
 #[path = "benches/shared/mod.rs"]
 mod shared;
+#[macro_use]
+mod support;
 #[path = "benches/soak/verdict.rs"]
 mod verdict;
 #[path = "benches/soak/world.rs"]
@@ -21,9 +23,9 @@ use shared::process::{self, Process};
 use shared::server::Server;
 use shared::verdict::Verdict;
 use std::io::Result;
-use std::process::Command;
 use std::rc::Rc;
 use std::time::Duration;
+use support::server::Runtime;
 use world::World;
 
 /// How often to ask whether the crowd has come.
@@ -31,19 +33,19 @@ const POLL: Duration = Duration::from_millis(20);
 /// How long it may take.
 const COMES_WITHIN: Duration = Duration::from_secs(60);
 
-fn start(name: &'static str, binary: &str) -> Server {
+fn start(runtime: Runtime) -> Server {
     process::raise_file_limit().unwrap();
-    let mut command = Command::new(binary);
-    command.args(["--workers", "2", "--grace", "1"]);
-    Server::start(name, &mut command, "127.0.0.1", Process::spawn_plainly).unwrap()
+    let mut command = runtime.command();
+    command.args(["--workers", &runtime.workers.to_string(), "--grace", "1"]);
+    Server::start(runtime.name(), &mut command, "127.0.0.1", Process::spawn_plainly).unwrap()
 }
 
 fn expect_good(verdict: &Verdict) {
     assert!(verdict.is_good(), "\n{verdict}");
 }
 
-fn good_peers_do_not_notice_others(name: &'static str, binary: &str) {
-    let mut server = start(name, binary);
+fn good_peers_do_not_notice_others(runtime: Runtime) {
+    let mut server = start(runtime);
     let plan = world::Plan {
         time: Duration::from_secs(8),
         interval: Duration::from_millis(500),
@@ -56,8 +58,8 @@ fn good_peers_do_not_notice_others(name: &'static str, binary: &str) {
     expect_good(&shared::block_on(run).unwrap().unwrap());
 }
 
-fn good_players_do_not_notice_a_crowd(name: &'static str, binary: &str) {
-    let mut server = start(name, binary);
+fn good_players_do_not_notice_a_crowd(runtime: Runtime) {
+    let mut server = start(runtime);
     let plan = scene::Plan {
         time: Duration::from_secs(3),
         players: 10,
@@ -98,28 +100,10 @@ impl Bring for Here {
     }
 }
 
-macro_rules! on {
-    ($feature:literal, $module:ident, $binary:literal) => {
-        #[cfg(feature = $feature)]
-        mod $module {
-            const BINARY: &str = env!(concat!("CARGO_BIN_EXE_", $binary));
-
-            #[test]
-            fn good_peers_do_not_notice_others() {
-                super::good_peers_do_not_notice_others($feature, BINARY);
-            }
-
-            #[test]
-            fn good_players_do_not_notice_a_crowd() {
-                super::good_players_do_not_notice_a_crowd($feature, BINARY);
-            }
-        }
-    };
-}
-
-on!("mio", mio, "headwater-mio");
-on!("smol", smol, "headwater-smol");
-on!("tokio", tokio, "headwater-tokio");
+on_each_binary!(2, [
+    good_peers_do_not_notice_others
+    good_players_do_not_notice_a_crowd
+]);
 
 /// What the good players call a fault.
 mod checker {

@@ -2,6 +2,7 @@
 //! nothing, and the memory of the process stays below what it may use.
 #![cfg(all(target_os = "linux", any(feature = "mio", feature = "smol", feature = "tokio")))]
 
+#[macro_use]
 mod support;
 
 use bytes::{Buf, Bytes};
@@ -147,21 +148,4 @@ fn picture(number: u32, interval: Duration, len: usize) -> Frame {
     Frame::video(Timestamp::from_millis(time.as_millis() as u32), payload.into())
 }
 
-macro_rules! on {
-    ($feature:literal, $module:ident, $binary:literal) => {
-        #[cfg(feature = $feature)]
-        mod $module {
-            #[test]
-            fn peers_that_hold_much_are_ended() {
-                super::peers_that_hold_much_are_ended(super::Runtime {
-                    binary: env!(concat!("CARGO_BIN_EXE_", $binary)),
-                    workers: 1,
-                });
-            }
-        }
-    };
-}
-
-on!("mio", mio, "headwater-mio");
-on!("smol", smol, "headwater-smol");
-on!("tokio", tokio, "headwater-tokio");
+on_each_binary!(1, [peers_that_hold_much_are_ended]);

@@ -1,6 +1,7 @@
 //! Connections that fail are recorded by each binary, and played again by it.
 #![cfg(all(target_os = "linux", any(feature = "mio", feature = "smol", feature = "tokio")))]
 
+#[macro_use]
 mod support;
 
 use std::fs;
@@ -162,38 +163,9 @@ fn a_folder_that_goes_away_stops_nothing(runtime: Runtime) {
     server.stop_by("TERM");
 }
 
-macro_rules! on {
-    ($feature:literal, $module:ident, $binary:literal) => {
-        #[cfg(feature = $feature)]
-        mod $module {
-            const RUNTIME: super::Runtime = super::Runtime {
-                binary: env!(concat!("CARGO_BIN_EXE_", $binary)),
-                workers: 2,
-            };
-
-            #[test]
-            fn failures_are_recorded_and_played_again() {
-                super::failures_are_recorded_and_played_again(RUNTIME);
-            }
-
-            #[test]
-            fn payload_is_left_out() {
-                super::payload_is_left_out(RUNTIME);
-            }
-
-            #[test]
-            fn a_bad_folder_is_one_line_and_exit_code_2() {
-                super::a_bad_folder_is_one_line_and_exit_code_2(RUNTIME);
-            }
-
-            #[test]
-            fn a_folder_that_goes_away_stops_nothing() {
-                super::a_folder_that_goes_away_stops_nothing(RUNTIME);
-            }
-        }
-    };
-}
-
-on!("mio", mio, "headwater-mio");
-on!("smol", smol, "headwater-smol");
-on!("tokio", tokio, "headwater-tokio");
+on_each_binary!(2, [
+    failures_are_recorded_and_played_again
+    payload_is_left_out
+    a_bad_folder_is_one_line_and_exit_code_2
+    a_folder_that_goes_away_stops_nothing
+]);

@@ -1,7 +1,12 @@
 //! What the integration tests share: processes with deadlines, clips, players, and a server to test.
 //!
 //! Nothing here sleeps to synchronise: a test waits for an event, and fails when it does not come in time.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
+#![allow(
+    dead_code,
+    unused_macros,
+    unreachable_pub,
+    reason = "each test binary uses a part of this"
+)]
 
 pub mod clips;
 pub mod ffmpeg;
@@ -10,6 +15,7 @@ pub mod packets;
 pub mod process;
 pub mod relay;
 pub mod rtmp;
+#[macro_use]
 pub mod server;
 
 use std::time::Duration;

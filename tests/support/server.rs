@@ -15,6 +15,30 @@ pub struct Runtime {
     pub workers: u16,
 }
 
+/// Makes a test of each case, a function of a [`Runtime`], for each binary that the enabled features bring, with so many
+/// workers.
+macro_rules! on_each_binary {
+    ($workers:literal, $cases:tt) => {
+        on_each_binary!("mio", mio, "headwater-mio", $workers, $cases);
+        on_each_binary!("smol", smol, "headwater-smol", $workers, $cases);
+        on_each_binary!("tokio", tokio, "headwater-tokio", $workers, $cases);
+    };
+    ($feature:literal, $module:ident, $binary:literal, $workers:literal, [$($case:ident)*]) => {
+        #[cfg(feature = $feature)]
+        mod $module {
+            $(
+                #[test]
+                fn $case() {
+                    super::$case(crate::support::server::Runtime {
+                        binary: env!(concat!("CARGO_BIN_EXE_", $binary)),
+                        workers: $workers,
+                    });
+                }
+            )*
+        }
+    };
+}
+
 /// A running server on free ports of the loopback interface.
 pub struct Server {
     process: Process,
@@ -23,6 +47,11 @@ pub struct Server {
 }
 
 impl Runtime {
+    /// `tokio`, `smol` or `mio`.
+    pub fn name(&self) -> &'static str {
+        self.binary.rsplit('-').next().unwrap_or(self.binary)
+    }
+
     pub fn command(&self) -> Command {
         let mut command = Command::new(self.binary);
         command.env_remove("RUST_LOG");
