@@ -2,6 +2,7 @@
 
 use crate::process::Launch;
 use crate::scenes::Scene;
+use crate::shared::options::Runtimes;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
@@ -122,14 +123,6 @@ pub(crate) enum Proto {
     Mixed,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Runtimes {
-    Tokio,
-    Smol,
-    Mio,
-    All,
-}
-
 impl Options {
     /// As much as shows that it works.
     pub(crate) fn shortened(self) -> Self {
@@ -148,17 +141,6 @@ impl Proto {
             Proto::Rtmp => "rtmp",
             Proto::Flv => "flv",
             Proto::Mixed => "mixed",
-        }
-    }
-}
-
-impl Runtimes {
-    pub(crate) const fn names(self) -> &'static [&'static str] {
-        match self {
-            Runtimes::Tokio => &["tokio"],
-            Runtimes::Smol => &["smol"],
-            Runtimes::Mio => &["mio"],
-            Runtimes::All => &["tokio", "smol", "mio"],
         }
     }
 }

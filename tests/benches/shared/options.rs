@@ -12,6 +12,15 @@ pub(crate) enum Runtimes {
 }
 
 impl Runtimes {
+    pub(crate) const fn names(self) -> &'static [&'static str] {
+        match self {
+            Runtimes::Tokio => &["tokio"],
+            Runtimes::Smol => &["smol"],
+            Runtimes::Mio => &["mio"],
+            Runtimes::All => &["tokio", "smol", "mio"],
+        }
+    }
+
     /// Names and binaries, which come with the program.
     #[cfg(all(feature = "mio", feature = "smol", feature = "tokio"))]
     pub(crate) fn binaries(self) -> impl Iterator<Item = (&'static str, &'static str)> {
