@@ -59,6 +59,8 @@ fn a_panic_in_a_worker_is_one_line_and_exit_code_101(runtime: &str) {
             "127.0.0.1:0",
             "--http-address",
             "none",
+            "--admin-address",
+            "none",
             "--log-level",
             "error",
         ])

@@ -131,7 +131,14 @@ fn a_bad_folder_is_one_line_and_exit_code_2(runtime: Runtime) {
     let file = dir.0.join("file");
     fs::write(&file, "no recording").unwrap();
     let missing = dir.0.join("missing");
-    let listen = ["--address", "127.0.0.1:0", "--http-address", "none"];
+    let listen = [
+        "--address",
+        "127.0.0.1:0",
+        "--http-address",
+        "none",
+        "--admin-address",
+        "none",
+    ];
     for (flag, path, text) in [
         ("--record-on-error", &missing, "cannot record in"),
         ("--record-on-error", &file, "cannot record in"),

@@ -125,9 +125,159 @@ impl Rate {
     }
 }
 
+/// How much came in the last half minute: six spans of 5 s and the present one.
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    /// When the first came.
+    began: Option<Time>,
+    /// The number of the present span.
+    span: u64,
+    /// By the number of the span, modulo their number.
+    spans: [u64; Window::SPANS],
+}
+
+impl Window {
+    const SPANS: usize = 7;
+    const SPAN: u64 = 5_000_000;
+
+    /// So much more has come. O(1): an addition, and every 5 s a few numbers that are forgotten.
+    pub(crate) fn add(&mut self, now: Time, amount: u64) {
+        self.began.get_or_insert(now);
+        self.move_to(now);
+        if let Some(present) = self.spans.get_mut(Self::place(self.span)) {
+            *present = present.saturating_add(amount);
+        }
+    }
+
+    /// How much came in a second, on the average of the last 30 to 35 s, or of the time since the first came, in thousandths.
+    pub(crate) fn millis_per_second(&self, now: Time) -> u64 {
+        let Some(began) = self.began else { return 0 };
+        let (span, count) = (now.0 / Self::SPAN, Self::SPANS as u64);
+        let oldest = (span + 1).saturating_sub(count);
+        let alive = (oldest..=span.min(self.span)).filter(|it| it + count > self.span);
+        let sum: u64 = alive.filter_map(|it| self.spans.get(Self::place(it))).sum();
+        let from = (oldest * Self::SPAN).max(began.0);
+        // What came in less than a second is that of a second.
+        let micros = now.0.saturating_sub(from).max(1_000_000);
+        u64::try_from(u128::from(sum) * 1_000_000_000 / u128::from(micros)).unwrap_or(u64::MAX)
+    }
+
+    fn move_to(&mut self, now: Time) {
+        let span = now.0 / Self::SPAN;
+        let count = Self::SPANS as u64;
+        for passed in (self.span + 1).max((span + 1).saturating_sub(count))..=span {
+            if let Some(it) = self.spans.get_mut(Self::place(passed)) {
+                *it = 0;
+            }
+        }
+        self.span = span;
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "it is less than the number of spans")]
+    const fn place(span: u64) -> usize {
+        (span % Self::SPANS as u64) as usize
+    }
+}
+
+/// How fast a counter grows, on the average of about the last 30 s. The counter is somebody else's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Meter {
+    since: Time,
+    /// What the counter was then.
+    base: u64,
+    /// How much it grew by in the span before, if there was one.
+    before: Option<u64>,
+}
+
+impl Meter {
+    const SPAN: Duration = Duration::from_secs(30);
+
+    /// A counter that is at `counter` now.
+    pub(crate) const fn new(now: Time, counter: u64) -> Self {
+        Meter {
+            since: now,
+            base: counter,
+            before: None,
+        }
+    }
+
+    /// To be told whenever the counter has grown. O(1): a comparison.
+    #[inline]
+    pub(crate) fn note(&mut self, now: Time, counter: u64) {
+        let elapsed = now.since(self.since);
+        if elapsed >= Self::SPAN {
+            let grown = counter.saturating_sub(self.base);
+            *self = Meter {
+                before: Some(share(grown, Self::SPAN, elapsed)),
+                ..Meter::new(now, counter)
+            };
+        }
+    }
+
+    /// How much it grows by in a second.
+    pub(crate) fn per_second(&self, now: Time, counter: u64) -> u64 {
+        let elapsed = now.since(self.since);
+        let grown = counter.saturating_sub(self.base);
+        match self.before {
+            Some(before) if elapsed < Self::SPAN => {
+                (grown + share(before, Self::SPAN - elapsed, Self::SPAN)) / Self::SPAN.as_secs()
+            }
+            _ => share(grown, Duration::from_secs(1), elapsed.max(Duration::from_secs(1))),
+        }
+    }
+}
+
+/// `amount` × `part` / `whole`.
+fn share(amount: u64, part: Duration, whole: Duration) -> u64 {
+    let share = u128::from(amount) * part.as_micros() / whole.as_micros().max(1);
+    u64::try_from(share).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_window_is_the_average_of_half_a_minute() {
+        let mut window = Window::default();
+        assert_eq!(window.millis_per_second(Time::from_millis(1_000)), 0);
+        for second in 100..200 {
+            window.add(Time::from_millis(second * 1_000), 25);
+        }
+        // 35 s were seen, in which 34 s and a bit have passed.
+        let rate = |window: &Window, seconds: u64| window.millis_per_second(Time::from_millis(seconds * 1_000));
+        assert_eq!(rate(&window, 199), 25 * 35 * 1_000 / 34);
+        // Then nothing more comes.
+        assert!(rate(&window, 215) < 18_000, "{}", rate(&window, 215));
+        assert_eq!(rate(&window, 240), 0);
+        window.add(Time::from_millis(300_000), 50);
+        assert!(rate(&window, 300) < 2_000);
+    }
+
+    #[test]
+    fn a_young_window_counts_from_its_first() {
+        let mut window = Window::default();
+        for tenth in 0..=20 {
+            window.add(Time::from_millis(57_000 + tenth * 100), 3);
+        }
+        assert_eq!(window.millis_per_second(Time::from_millis(59_000)), 31_500);
+    }
+
+    #[test]
+    fn a_meter_follows_a_counter_over_half_a_minute() {
+        let at = |seconds: u64| Time::from_millis(seconds * 1_000);
+        let mut meter = Meter::new(at(0), 1_000);
+        assert_eq!(meter.per_second(at(0), 1_500), 500);
+        let mut counter = 1_000;
+        for second in 1..=45 {
+            counter += 100;
+            meter.note(at(second), counter);
+            assert_eq!(meter.per_second(at(second), counter), 100, "{second}");
+        }
+        // It stands still.
+        assert_eq!(meter.per_second(at(55), counter), (1_500 + 500) / 30);
+        assert_eq!(meter.per_second(at(60), counter), 50);
+    }
 
     #[test]
     fn a_rate_is_what_came_in_the_last_full_second() {

@@ -69,6 +69,7 @@ pub(crate) fn a_log_that_nobody_takes_harms_no_server(runtime: Runtime) {
         let mut command = runtime.command();
         command
             .args(["--address", "127.0.0.1:0", "--http-address", &http.to_string()])
+            .args(["--admin-address", "none"])
             .args(["--workers", &runtime.workers.to_string(), "--log-level", "debug"])
             .stderr(match stderr {
                 LogReader::Gone | LogReader::Still => Stdio::piped(),
@@ -169,6 +170,10 @@ pub(crate) fn a_port_in_use_is_one_line_and_exit_code_2(runtime: Runtime) {
         (["--address", &rtmp, "--http-address", "127.0.0.1:0"], &*rtmp),
         (["--address", "127.0.0.1:0", "--http-address", &http], &http),
         (["--address", "127.0.0.1:0", "--workers", "none"], "--workers"),
+        (
+            ["--address", "127.0.0.1:0", "--admin-address", "0.0.0.0:0"],
+            "--admin-token",
+        ),
     ] {
         let mut process = Process::spawn("the second server", runtime.command().args(flags));
         assert_eq!(process.wait(DEADLINE).code(), Some(2));

@@ -44,6 +44,8 @@ pub struct Server {
     process: Process,
     pub rtmp: SocketAddr,
     pub http: SocketAddr,
+    /// For operators, if it listens for them.
+    pub admin: Option<SocketAddr>,
 }
 
 impl Runtime {
@@ -83,6 +85,7 @@ impl Runtime {
             command.args(["--log-level", "debug"]);
         }
         command
+            .args(["--admin-address", "none"])
             .args(["--address", "127.0.0.1:0", "--http-address", "127.0.0.1:0"])
             .args(["--workers", &workers])
             .args(flags);
@@ -91,6 +94,7 @@ impl Runtime {
         Server {
             rtmp: address(&line, "rtmp="),
             http: address(&line, "http="),
+            admin: try_address(&line, "admin="),
             process,
         }
     }
@@ -214,7 +218,11 @@ impl Server {
 
 /// The address after `label` in the line that says where the server listens.
 fn address(line: &str, label: &str) -> SocketAddr {
+    try_address(line, label).unwrap_or_else(|| panic!("no {label} in {line:?}"))
+}
+
+/// The same, if there is one.
+fn try_address(line: &str, label: &str) -> Option<SocketAddr> {
     line.split_whitespace()
         .find_map(|word| word.strip_prefix(label)?.parse().ok())
-        .unwrap_or_else(|| panic!("no {label} in {line:?}"))
 }

@@ -10,7 +10,8 @@ use headwater_core::server::{self, Protocol};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {
-    /// Where what is spoken. RTMP on port 1935 and HTTP on port 8080 of all IPv4 addresses.
+    /// Where what is spoken. RTMP on port 1935 and HTTP on port 8080 of all IPv4 addresses; operators are not listened for. What
+    /// they may do on [`Listen::admin`] is up to [`server.admin`](server::Config::admin).
     pub listen: Vec<Listen>,
     /// Threads, each with its own server, listeners and sockets. `None`: one per core.
     pub workers: Option<NonZeroU16>,
@@ -69,6 +70,15 @@ impl Listen {
         }
     }
 
+    /// HTTP for operators on `address`. Without a [token](server::AdminConfig::token) it has to be a loopback address.
+    #[must_use]
+    pub fn admin(address: impl Into<SocketAddr>) -> Self {
+        Listen {
+            protocol: Protocol::Admin,
+            address: address.into(),
+        }
+    }
+
     /// HTTP on `address`.
     #[must_use]
     pub fn http(address: impl Into<SocketAddr>) -> Self {
@@ -106,6 +116,12 @@ impl Addresses {
     #[must_use]
     pub fn http(&self) -> Option<SocketAddr> {
         self.speaking(Protocol::Http).next()
+    }
+
+    /// The first address for operators.
+    #[must_use]
+    pub fn admin(&self) -> Option<SocketAddr> {
+        self.speaking(Protocol::Admin).next()
     }
 
     /// All addresses where `protocol` is spoken.

@@ -1,9 +1,11 @@
 //! What holds for every configuration of a server, whoever gives it.
 
 use crate::hooks::Hooks;
+use crate::random_seed;
 use crate::sockets::Capacity;
 use headwater_core::server::Config;
 use headwater_core::server::record::RecordConfig;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What the hooks and the machine of a server make of a configuration.
 #[derive(Debug, Clone)]
@@ -18,6 +20,25 @@ pub(crate) struct Terms {
     record: Option<RecordConfig>,
     /// Bytes that each worker may hold, if the machine or the process's configuration says.
     memory_budget: Option<usize>,
+    /// What operators are told of the process.
+    process: Process,
+}
+
+/// Which process this is, and since when.
+#[derive(Debug, Clone)]
+struct Process {
+    server: Box<str>,
+    service: Box<str>,
+    epoch: Duration,
+}
+
+/// For the stamp of an answer, which nothing is measured by.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it is asked once, and time goes on by the clock of the workers"
+)]
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 impl Terms {
@@ -28,6 +49,11 @@ impl Terms {
             capacity,
             record: hooks.recorder.as_ref().map(|_| RecordConfig::default()),
             memory_budget: None,
+            process: Process {
+                server: format!("hw-{:08x}", random_seed() >> 32).into(),
+                service: format!("{:08x}", random_seed() >> 32).into(),
+                epoch: since_1970(),
+            },
         }
     }
 
@@ -43,6 +69,10 @@ impl Terms {
         config.max_refused_connections = config.max_refused_connections.min(refused);
         config.memory_budget = self.memory_budget.unwrap_or(config.memory_budget);
         config.keeps_events |= self.is_observed;
+        config.admin.pid = std::process::id();
+        config.admin.server = self.process.server.clone();
+        config.admin.service = self.process.service.clone();
+        config.admin.epoch = self.process.epoch;
         config.record = config.record.or_else(|| self.record.clone());
         if self.is_asked && !config.authorize.publish && !config.authorize.play {
             (config.authorize.publish, config.authorize.play) = (true, true);
@@ -55,6 +85,7 @@ impl Terms {
 mod tests {
     use super::*;
     use crate::{Authorizer, Observer};
+    use std::mem;
     use std::sync::Arc;
 
     const FEW: Capacity = Capacity {
@@ -98,7 +129,10 @@ mod tests {
 
     #[test]
     fn without_hooks_nothing_is_kept_and_nobody_asked() {
-        let config = Terms::new(&Hooks::default(), Capacity::UNKNOWN).applied_to(Config::default());
+        let mut config = Terms::new(&Hooks::default(), Capacity::UNKNOWN).applied_to(Config::default());
+        // What operators are told of the process is all that differs.
+        let admin = mem::take(&mut config.admin);
+        assert_eq!((admin.pid, admin.token), (std::process::id(), None));
         assert_eq!(config, Config::default());
     }
 }

@@ -1,6 +1,7 @@
 //! One stream: frames in from its publisher, frames out to its players.
 
 use super::ChannelConfig;
+use super::figures::{Figures, Lag, Meters};
 use super::flapping::HeaderChanges;
 use super::headers::Stored;
 use super::keyframe_gap::KeyframeGap;
@@ -57,14 +58,15 @@ pub struct Channel {
     /// Players that get nothing before the tracks are known.
     awaiting_tracks: usize,
     stats: ChannelStats,
+    meters: Meters,
     /// Payload bytes.
     rate: Rate,
     /// The codecs of sound and pictures that come without a sequence header.
     headerless: [Option<Codec>; 2],
     /// The codec of the first track of sound and of pictures, from one publisher to the next.
     codecs: [Option<Codec>; 2],
-    /// Frames that players missed which have left.
-    missed_by_departed: u64,
+    /// What players got and missed that have left.
+    stats_of_departed: SubscriberStats,
 }
 
 /// A player of one [`Channel`].
@@ -158,10 +160,11 @@ impl Channel {
             wait_queue,
             awaiting_tracks: 0,
             stats: ChannelStats::default(),
+            meters: Meters::default(),
             rate: Rate::default(),
             headerless: [None; 2],
             codecs: [None; 2],
-            missed_by_departed: 0,
+            stats_of_departed: SubscriberStats::default(),
         }
     }
 
@@ -186,6 +189,7 @@ impl Channel {
         self.stats.frames += 1;
         self.stats.bytes += frame.payload.len() as u64;
         self.rate.add(now, frame.payload.len() as u64);
+        self.meters.frame(now, &frame);
         self.trim(now);
         match Adts::read(&frame) {
             None => self.store(now, make(frame)),
@@ -285,7 +289,7 @@ impl Channel {
         if subscriber.is_parked {
             self.wait_queue.remove(subscriber.group, id);
         }
-        self.missed_by_departed += subscriber.stats.missed();
+        self.stats_of_departed.add(&subscriber.stats);
         Some(subscriber.stats)
     }
 
@@ -412,6 +416,36 @@ impl Channel {
         }
     }
 
+    /// What it has measured of its publisher. O(1).
+    #[must_use]
+    pub fn figures(&self, now: Time) -> Figures {
+        self.meters.figures(now)
+    }
+
+    /// Where a player is. O(1).
+    #[must_use]
+    pub fn lag(&self, id: SubscriberId) -> Option<Lag> {
+        let subscriber = self.subscribers.get(id.0 as usize)?;
+        let ring = &self.view.ring;
+        let next = subscriber.cursor.max(ring.first());
+        let slot = ring.get(next).filter(|_| subscriber.generation == self.view.generation);
+        Some(slot.map_or(Lag::default(), |slot| Lag {
+            age: ring.now().since(slot.arrived),
+            bytes: ring.bytes_from(next),
+            frames: ring.end() - next,
+        }))
+    }
+
+    /// What its players have missed, those included that have left. O(players).
+    #[must_use]
+    pub fn drops(&self) -> SubscriberStats {
+        let mut sum = self.stats_of_departed;
+        for (_, subscriber) in &self.subscribers {
+            sum.add(&subscriber.stats);
+        }
+        sum
+    }
+
     /// Payload bytes per second: those of the last full second. O(1).
     #[must_use]
     pub const fn rate(&self, now: Time) -> u64 {
@@ -445,8 +479,7 @@ impl Channel {
     /// Frames that its players have missed, those included that have left. O(players).
     #[must_use]
     pub fn missed(&self) -> u64 {
-        let present = self.subscribers.iter().map(|(_, subscriber)| subscriber.stats.missed());
-        self.missed_by_departed + present.sum::<u64>()
+        self.drops().missed()
     }
 
     /// Payload bytes and frames in the ring.
@@ -543,6 +576,7 @@ impl Channel {
         }
         let time = self.view.timeline.advance(now, frame.kind, frame.timestamp);
         self.header_changes.pass(now, time);
+        self.meters.coded(now, &frame, time);
         if starts_gop(&frame) {
             self.view.ring.mark_keyframe(&frame, time, self.view.config.gop_cache);
             self.view.keyframe_gap = KeyframeGap::after_keyframe(now);
@@ -600,6 +634,7 @@ impl Channel {
 
     fn restart(&mut self, now: Time, position: Position, audio_waits: bool) {
         self.stats = ChannelStats::default();
+        self.meters = Meters::default();
         self.view.headers.mark_stale();
         self.is_flapping = false;
         self.forget_media();

@@ -15,6 +15,7 @@
 
 mod channel;
 mod config;
+mod figures;
 mod flapping;
 mod headers;
 mod keyframe_gap;
@@ -32,6 +33,7 @@ mod tests;
 pub(crate) use channel::Position;
 pub use channel::{Channel, ChannelStats, Join, Next, SubscriberId};
 pub use config::ChannelConfig;
+pub use figures::{Figures, Lag};
 pub use headers::{MAX_HEADER_LEN, MAX_HEADERS};
 pub use subscriber::{LagLimit, SkipStep, SubscriberStats};
 pub use timeline::TimelineStats;

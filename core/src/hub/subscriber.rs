@@ -125,6 +125,14 @@ impl Subscriber {
 }
 
 impl SubscriberStats {
+    /// Adds what another player got and missed.
+    pub(crate) const fn add(&mut self, other: &SubscriberStats) {
+        self.sent += other.sent;
+        self.missed_disposable += other.missed_disposable;
+        self.missed_inter += other.missed_inter;
+        self.missed_by_skip += other.missed_by_skip;
+    }
+
     /// Frames missed, of all classes.
     #[must_use]
     pub const fn missed(&self) -> u64 {

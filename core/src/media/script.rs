@@ -91,6 +91,37 @@ pub fn named(metadata: &[u8]) -> Named {
     }
 }
 
+/// What metadata says of the pictures. It is what an encoder claims, and may be wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[non_exhaustive]
+pub struct Declared {
+    /// `width`, in pixels.
+    pub width: Option<u32>,
+    /// `height`, in pixels.
+    pub height: Option<u32>,
+    /// `framerate`, else `videoframerate` or `fps`, in frames a second.
+    pub frame_rate: Option<f64>,
+}
+
+/// Reads what [normalized](normalize) metadata says of the pictures. O(length), no allocation.
+#[must_use]
+pub fn declared(metadata: &[u8]) -> Declared {
+    let mut declared = Declared::default();
+    for Pair { key, value } in pairs(metadata).into_iter().flatten() {
+        let number = value.as_f64().filter(|number| number.is_finite() && *number > 0.0);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
+        let pixels = number.map(|number| number as u32);
+        match key {
+            b"width" => declared.width = pixels,
+            b"height" => declared.height = pixels,
+            b"framerate" => declared.frame_rate = number,
+            b"videoframerate" | b"fps" => declared.frame_rate = declared.frame_rate.or(number),
+            _ => {}
+        }
+    }
+    declared
+}
+
 /// [Normalized](normalize) metadata in which `hasAudio` and `hasVideo`, where they stand, say what they are to say; `None` if
 /// they do already. O(length), at most one allocation.
 #[must_use]

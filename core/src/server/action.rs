@@ -87,15 +87,17 @@ pub enum Protocol {
     Rtmp,
     /// HTTP-FLV and WebSocket-FLV.
     Http,
+    /// HTTP for operators: [the API](super::admin).
+    Admin,
 }
 
 impl Protocol {
-    /// Its URL scheme: `rtmp` or `http`.
+    /// Its URL scheme: `rtmp` or `http`. Operators speak HTTP, too.
     #[must_use]
     pub const fn scheme(self) -> &'static str {
         match self {
             Protocol::Rtmp => "rtmp",
-            Protocol::Http => "http",
+            Protocol::Http | Protocol::Admin => "http",
         }
     }
 }

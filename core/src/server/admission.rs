@@ -87,7 +87,8 @@ impl Server {
     pub(super) fn note_arrival(&mut self, now: Time, id: ConnectionId) {
         if let Some(connection) = self.connections.get(id) {
             let what = match *connection.protocol {
-                Session::Local(_) => What::CameLocally,
+                // Neither the program nor an operator is one too many.
+                Session::Local(_) | Session::Admin(_) => What::CameLocally,
                 _ => What::Came {
                     asks: connection.admission == Admission::Awaited,
                 },

@@ -85,6 +85,14 @@ impl Request {
         iter::once(&self.target().key).chain(undecoded)
     }
 
+    /// What else it says, if it came by HTTP.
+    fn fields(&self) -> &HeaderFields {
+        match self {
+            Request::Publish(publish) => &publish.fields,
+            Request::Play(play) => &play.fields,
+        }
+    }
+
     /// Takes the header fields out: the request is kept without them.
     fn take_fields(&mut self) -> HeaderFields {
         mem::take(match self {
@@ -117,10 +125,8 @@ impl Server {
 
     /// A peer wants to publish or to play: asks the world whether it may, if that is to be asked.
     pub(super) fn authorize(&mut self, now: Time, id: ConnectionId, mut request: Request) {
-        if let Request::Publish(publish) = &request
-            && let Some(connection) = self.connections.get_mut(id)
-        {
-            connection.note_agent(publish.fields.get("user-agent"));
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.note_agent(request.fields().get("user-agent"));
         }
         if let Some(connection) = self.connections.get_mut(id)
             && let Some(excess) = connection.excess()

@@ -1,5 +1,6 @@
 //! What an operator decides.
 
+use super::admin::AdminConfig;
 use super::question::AuthorizeConfig;
 use super::record::RecordConfig;
 use crate::Limits;
@@ -86,6 +87,8 @@ pub struct Config {
     /// to the worker's share of what the process may use, whatever it is here. One connection may hold more than a small budget
     /// allows for all: [`max_memory`](Self::max_memory) says what one takes at worst. A change applies at once.
     pub memory_budget: usize,
+    /// What operators may do and are told. A change applies to requests from then on.
+    pub admin: AdminConfig,
 }
 
 /// Bytes of a connection's own state, and of the lists of what waits for a player: pieces of `output_high_water` in the
@@ -192,6 +195,7 @@ impl Default for Config {
             max_roleless_connections_per_address: 2_048,
             max_refused_connections: 64,
             memory_budget: 1 << 30,
+            admin: AdminConfig::default(),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::shard::Epoch;
 use super::work::WorkMeter;
 use crate::hub::{ChannelId, SubscriberId};
 use crate::rtmp::{Connect, MessageStreamId};
-use crate::time::PerSecond;
+use crate::time::{Meter, PerSecond};
 use crate::{Frame, RequestId, Time};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -133,6 +133,8 @@ pub(super) enum Activity {
         since: Time,
         /// Bytes that the connection had sent before.
         sent_before: u64,
+        /// How fast it is sent bytes.
+        meter: Meter,
         /// When it last missed something.
         lagged: Option<Time>,
         /// When the output was last filled that had been drained.
@@ -156,7 +158,7 @@ impl Connection {
     /// Keeps what an HTTP peer calls itself.
     pub(super) fn note_agent(&mut self, agent: Option<&str>) {
         if let Some(agent) = agent {
-            self.said.get_or_insert_default().agent = agent.into();
+            self.said.get_or_insert_default().agent = agent.chars().take(MAX_AGENT).collect();
         }
     }
 

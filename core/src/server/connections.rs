@@ -5,7 +5,6 @@ use super::deadlines::Deadlines;
 use super::{ConnectionId, ShardId};
 use crate::Time;
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 use core::mem;
 use core::time::Duration;
 use slab::Slab;
@@ -72,10 +71,6 @@ impl Connections {
     pub(super) fn iter(&self) -> impl Iterator<Item = (ConnectionId, &Connection)> {
         let slots = self.slots.iter();
         slots.map(|(index, connection)| (id_of(index, connection.generation), connection))
-    }
-
-    pub(super) fn ids(&self) -> Vec<ConnectionId> {
-        self.iter().map(|(id, _)| id).collect()
     }
 
     /// Something changed that the connection may have to act on: it is visited before the present call returns.

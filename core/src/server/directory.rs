@@ -76,6 +76,8 @@ struct Entry {
     subscribers: BTreeMap<ShardId, u64>,
     /// Publishers that wait while the present one is heard, in the order of arrival.
     contenders: Vec<Claim>,
+    /// Publishers that had to leave the name to another.
+    takeovers: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,6 +175,7 @@ impl Directory {
                         send(contender.shard, Body::Denied { claim, refusal });
                     } else if contender.newcomer.has_media {
                         // The `Release` that follows leaves it the name.
+                        entry.takeovers += 1;
                         contenders.insert(0, contender);
                     } else {
                         send(contender.shard, Body::Admitted { claim });
@@ -381,6 +384,7 @@ impl Entry {
             epoch: 0,
             subscribers: BTreeMap::new(),
             contenders: Vec::new(),
+            takeovers: 0,
         }
     }
 
@@ -441,6 +445,7 @@ impl Entry {
             Body::Granted {
                 claim: newcomer.claim,
                 epoch,
+                takeovers: self.takeovers,
                 subscribers: subscribers.collect(),
             },
         );

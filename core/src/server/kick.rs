@@ -67,6 +67,13 @@ impl Server {
     /// Cost: O(connections) for a stream.
     pub fn kick(&mut self, now: Time, kick: &Kick) -> usize {
         let now = self.advance(now);
+        let kicked = self.end_kicked(now, kick);
+        self.work_off(now);
+        kicked
+    }
+
+    /// As [`kick`](Self::kick), within another call.
+    pub(super) fn end_kicked(&mut self, now: Time, kick: &Kick) -> usize {
         let ids = match &kick.what {
             Kicked::Connection(id) => {
                 self.ban_connection(now, *id, kick.ban);
@@ -80,9 +87,7 @@ impl Server {
         let kicked = ids
             .into_iter()
             .filter(|&id| self.dismiss(now, id, Refusal::Kicked, EndCause::Kicked));
-        let kicked = kicked.count();
-        self.work_off(now);
-        kicked
+        kicked.count()
     }
 
     /// The connections that publish or play a stream, or want to.

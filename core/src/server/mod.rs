@@ -43,6 +43,7 @@
 
 mod action;
 mod address;
+pub mod admin;
 mod admission;
 mod authorize;
 mod bans;
@@ -83,6 +84,7 @@ mod view;
 mod work;
 
 pub use action::{Action, ConnectionId, Protocol, Refused};
+pub use admin::{AdminConfig, Token};
 pub use config::{Config, HttpAbsent, Takeover};
 pub use event::{Event, LAG_EPISODE, PUBLISHER_SILENCE, Peer, PlayTotals, PublishTotals, StreamInfo};
 pub use kick::{Kick, Kicked};
@@ -97,9 +99,10 @@ use crate::hub::Hub;
 use crate::output::BufferPool;
 use crate::time::PerSecond;
 use crate::{EndCause, Output, Time};
+use admin::Gatherings;
 use admission::{Admission, Admissions};
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -118,7 +121,7 @@ use record::Recording;
 use refusal::Refusal;
 use registrar::{REGISTRAR, Registrar};
 use relief::Relief;
-use session::{Failure, ProtocolEvent, Shared};
+use session::{Failure, ProtocolEvent, Session, Shared};
 use stream::Stream;
 use tracing::debug;
 use work::{WorkMeter, WorkOfAll};
@@ -140,6 +143,10 @@ pub struct Server {
     connections: Connections,
     work: WorkOfAll,
     admissions: Admissions,
+    /// What operators have asked all workers.
+    gatherings: Gatherings,
+    /// What peers did wrong and was read over, by name.
+    anomalies: BTreeMap<&'static str, u64>,
     /// If that is us.
     registrar: Option<Box<Registrar>>,
     contests: Contests,
@@ -180,6 +187,8 @@ impl Server {
             connections: Connections::new(shard, shards),
             work: WorkOfAll::default(),
             admissions: Admissions::default(),
+            gatherings: Gatherings::default(),
+            anomalies: BTreeMap::new(),
             registrar: (shard == REGISTRAR).then(|| Box::new(Registrar::new(&config, shards))),
             contests: Contests::default(),
             bans: Bans::default(),
@@ -306,6 +315,7 @@ impl Server {
         self.directory.handle_timeout(now);
         self.review_contests(now);
         self.expire_refused(now);
+        self.expire_gatherings(now);
         self.journal.handle_timeout(now);
         while let Some(id) = self.connections.pop_due(now) {
             self.connections.touch(id);
@@ -405,6 +415,7 @@ impl Server {
             self.directory.poll_timeout(),
             self.contests.poll_timeout(),
             self.admissions.poll_timeout(),
+            self.gatherings.poll_timeout(),
             self.journal.poll_timeout(),
             self.relief.poll_timeout(),
         ]
@@ -413,21 +424,25 @@ impl Server {
         .min()
     }
 
-    /// Ends every stream cleanly and takes no more connections. Go on driving until [`is_drained`](Self::is_drained).
+    /// Ends every stream cleanly and takes no more connections. Go on driving until [`is_drained`](Self::is_drained). Operators
+    /// that are connected are answered until then.
     pub fn shutdown(&mut self, now: Time) {
         let now = self.advance(now);
         self.is_shutting_down = true;
-        for id in self.connections.ids() {
+        let is_admin = |it: &Connection| matches!(*it.protocol, Session::Admin(_));
+        let others = self.connections.iter().filter(|(_, it)| !is_admin(it));
+        for id in others.map(|(id, _)| id).collect::<Vec<_>>() {
             self.dismiss(now, id, Refusal::ShuttingDown, EndCause::Closed);
         }
         self.work_off(now);
         self.journal.report();
     }
 
-    /// Whether no connection is left.
+    /// Whether no connection is left, but for those of operators when it shuts down. O(1) until few are left.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.connections.is_empty()
+        let is_done = |it: &Connection| matches!(*it.protocol, Session::Admin(_)) && !it.has_output();
+        self.connections.is_empty() || self.is_shutting_down && self.connections.iter().all(|(_, it)| is_done(it))
     }
 
     /// Counters since the start, and what there is now.
@@ -465,7 +480,10 @@ impl Server {
             .wrapping_add(0x1405_7B7E_F767_814F);
         let session = session(&self.shared, self.seed);
         let session = self.shared.recorded(session, now, self.seed);
-        let admission = self.admission();
+        let admission = match &*session {
+            Session::Admin(_) => Admission::Open,
+            _ => self.admission(),
+        };
         let id = self.connections.insert(|generation| Connection {
             generation,
             peer,
@@ -619,13 +637,29 @@ impl Server {
                     self.report(now, Event::RequestRefused { peer, reason });
                 }
             }
-            ProtocolEvent::Anomaly(what) => {
-                self.stats.anomalies += 1;
+            ProtocolEvent::Anomaly(name, what) => {
+                self.note_anomaly(id, name);
                 debug!(conn = %id, ?what, "anomaly");
             }
+            ProtocolEvent::AdminRequested { request, head } => self.handle_admin(now, id, request, &head),
             ProtocolEvent::Answered | ProtocolEvent::Nothing => {}
         }
         self.deliver(now);
+    }
+
+    /// Counts what a peer did wrong, and which of the streams that it publishes is concerned.
+    fn note_anomaly(&mut self, id: ConnectionId, name: &'static str) {
+        self.stats.anomalies += 1;
+        *self.anomalies.entry(name).or_default() += 1;
+        let roles = self.connections.get(id).map_or(&[][..], |it| &it.roles);
+        for role in roles {
+            if matches!(role.activity, Activity::Publishing { .. })
+                && let Some(stream) = self.streams.get_mut(role.channel)
+                && let Some(publisher) = &mut stream.publisher
+            {
+                *publisher.anomalies.entry(name).or_default() += 1;
+            }
+        }
     }
 
     /// Counts a request, and ends a connection that makes too many.

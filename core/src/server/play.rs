@@ -10,6 +10,7 @@ use super::stream::{Presence, Waiter};
 use super::{ConnectionId, HttpAbsent, Server};
 use crate::hub::{ChannelId, Join, Next, SkipStep};
 use crate::rtmp::{MessageStreamId, PlayControl};
+use crate::time::Meter;
 use crate::{EndCause, FrameKind, StreamKey, Target, Time};
 use core::mem;
 use core::time::Duration;
@@ -225,12 +226,14 @@ impl Server {
         };
         let subscriber = entry.channel.subscribe(now, join);
         self.memory.recount(entry);
+        let sent = connection.protocol.output_ref().sent();
         role.activity = Activity::Playing {
             subscriber,
             until,
             has_started: false,
             since: now,
-            sent_before: connection.protocol.output().sent(),
+            sent_before: sent,
+            meter: Meter::new(now, sent),
             lagged: None,
             drained: now,
         };
@@ -384,12 +387,14 @@ impl Server {
         let (mut ended, mut lags) = (None, None);
         connection.may_have_more = false;
         let is_drained = self.buffer_pool.acquire(connection.protocol.output());
+        let sent = connection.protocol.output_ref().sent();
         for role in &mut connection.roles {
             let Activity::Playing {
                 subscriber,
                 has_started,
                 lagged,
                 drained,
+                meter,
                 ..
             } = &mut role.activity
             else {
@@ -398,6 +403,7 @@ impl Server {
             if is_drained {
                 *drained = now;
             }
+            meter.note(now, sent);
             let Some(stream) = self.streams.get_mut(role.channel) else {
                 continue;
             };
@@ -485,10 +491,11 @@ impl Server {
                 sent_before,
                 ..
             } => {
-                let stats = self
-                    .streams
-                    .get_mut(channel)
-                    .and_then(|stream| stream.channel.unsubscribe(subscriber));
+                let bytes = sent.saturating_sub(sent_before);
+                let stats = self.streams.get_mut(channel).and_then(|stream| {
+                    stream.sent_to_departed += bytes;
+                    stream.channel.unsubscribe(subscriber)
+                });
                 if let Some(stats) = stats
                     && let Some((peer, stream)) = self.subject(id, channel)
                 {
@@ -496,7 +503,7 @@ impl Server {
                         lasted: self.now.since(since),
                         frames: stats.sent,
                         missed: stats.missed(),
-                        bytes: sent.saturating_sub(sent_before),
+                        bytes,
                     };
                     let event = Event::PlayEnded {
                         peer,

@@ -12,6 +12,7 @@ use super::{ConnectionId, Server};
 use crate::hub::ChannelId;
 use crate::rtmp::MessageStreamId;
 use crate::{EndCause, Frame, StreamKey, Time};
+use alloc::collections::BTreeMap;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::fmt::Display;
@@ -145,6 +146,7 @@ impl Server {
             has_large_gops: false,
             peak_players: stream.players,
             has_media: false,
+            anomalies: BTreeMap::new(),
             replicas: Replicas::new(stream.channel.config(), budget, elsewhere.clone()),
         });
         stream.channel.begin(now);

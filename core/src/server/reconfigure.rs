@@ -43,6 +43,7 @@ impl Shared {
                 limits: config.limits.clone(),
                 allowed_origins: config.allowed_origins.clone(),
             }),
+            admin: Arc::new(HttpConfig::new(config.limits.clone())),
             channel: Arc::new(config.channel.clone()),
             records: config.record.clone().map(|record| Arc::new(Records::new(record))),
         }

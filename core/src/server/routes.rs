@@ -143,7 +143,7 @@ pub(super) fn from_http(session: &mut HttpSession, now: Time, event: HttpEvent) 
             ProtocolEvent::PlayEnded { stream, cause }
         }
         HttpEvent::MetadataCleared => ProtocolEvent::MetadataCleared { stream },
-        HttpEvent::TagSkipped { .. } => ProtocolEvent::Anomaly(Box::new(event)),
+        HttpEvent::TagSkipped { .. } => ProtocolEvent::Anomaly("tag_skipped", Box::new(event)),
         // No route asks for content.
         HttpEvent::Body { .. } => ProtocolEvent::Nothing,
         HttpEvent::Refused(reason) => ProtocolEvent::Refused(Box::new(reason)),

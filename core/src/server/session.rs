@@ -7,7 +7,9 @@ use super::record::{RecordedSession, Recorder, Records, Sessions};
 use super::refusal::{Excess, Refusal, denied, http_status, rtmp_status};
 use super::routes::from_http;
 use crate::flv::TagFlags;
-use crate::http::{HeaderFields, HttpConfig, HttpError, HttpSession, StatusCode as HttpStatus, Transport};
+use crate::http::{
+    HeaderFields, HttpConfig, HttpError, HttpEvent, HttpSession, RequestHead, StatusCode as HttpStatus, Transport,
+};
 use crate::hub::{ChannelConfig, Tracks};
 use crate::rtmp::{
     Anomaly, Connect, Event, MessageStreamId, PlayControl, ProtocolError, ServerSession, SessionConfig, Status,
@@ -28,6 +30,8 @@ pub(super) enum Session {
     Rtmp(Box<ServerSession>),
     Http(Box<HttpSession>),
     Local(Box<Local>),
+    /// HTTP, by an operator.
+    Admin(Box<HttpSession>),
 }
 
 /// A peer wants to publish.
@@ -73,6 +77,8 @@ pub(super) struct PlayAsk {
 pub(super) struct Shared {
     pub(super) session: Arc<SessionConfig>,
     pub(super) http: Arc<HttpConfig>,
+    /// For operators: pages of no other site may do anything.
+    pub(super) admin: Arc<HttpConfig>,
     pub(super) channel: Arc<ChannelConfig>,
     /// Some if what sessions are told is recorded.
     pub(super) records: Option<Arc<Records>>,
@@ -85,7 +91,8 @@ impl Shared {
             let config = match session {
                 Session::Rtmp(_) => Sessions::Rtmp(self.session.clone()),
                 Session::Http(_) => Sessions::Http(self.http.clone()),
-                Session::Local(_) => return None,
+                // What an operator sends has a token in it.
+                Session::Local(_) | Session::Admin(_) => return None,
             };
             Recorder::new(records, config, now, seed)
         });
@@ -122,12 +129,17 @@ pub(super) enum ProtocolEvent {
         stream: MessageStreamId,
         cause: EndCause,
     },
+    /// An operator asks for something.
+    AdminRequested {
+        request: RequestId,
+        head: Box<RequestHead>,
+    },
     /// The protocol machine has answered a request on its own.
     Answered,
     /// The protocol machine has turned the peer away on its own.
     Refused(Box<dyn core::error::Error>),
-    /// An anomaly, for the debug log.
-    Anomaly(Box<dyn core::fmt::Debug>),
+    /// An anomaly: its name, and what it is for the debug log.
+    Anomaly(&'static str, Box<dyn core::fmt::Debug>),
     /// Nothing that the server acts on.
     Nothing,
 }
@@ -139,6 +151,7 @@ impl ProtocolEvent {
             self,
             ProtocolEvent::PublishRequested(_)
                 | ProtocolEvent::PlayRequested(_)
+                | ProtocolEvent::AdminRequested { .. }
                 | ProtocolEvent::Answered
                 | ProtocolEvent::Refused(_)
         )
@@ -189,6 +202,7 @@ macro_rules! either {
             Session::Rtmp($session) => $action,
             Session::Http($session) => $action,
             Session::Local($session) => $action,
+            Session::Admin($session) => $action,
         }
     };
 }
@@ -198,6 +212,7 @@ impl Session {
         match protocol {
             Protocol::Rtmp => Session::Rtmp(Box::new(ServerSession::new(shared.session.clone(), now, seed))),
             Protocol::Http => Session::Http(Box::new(HttpSession::new(shared.http.clone(), now))),
+            Protocol::Admin => Session::Admin(Box::new(HttpSession::new(shared.admin.clone(), now))),
         }
     }
 
@@ -213,6 +228,7 @@ impl Session {
                 Transport::WebSocket => super::Transport::WebSocket,
             },
             Session::Local(_) => super::Transport::Local,
+            Session::Admin(_) => super::Transport::Admin,
         }
     }
 
@@ -228,6 +244,7 @@ impl Session {
                 .handle_input(now, input)?
                 .map(|event| from_http(session, now, event)),
             Session::Local(local) => local.handle_input(),
+            Session::Admin(session) => session.handle_input(now, input)?.map(from_admin),
         })
     }
 
@@ -236,6 +253,7 @@ impl Session {
             Session::Rtmp(session) => session.handle_eof(now)?.map(from_rtmp),
             Session::Http(session) => session.handle_eof(now)?.map(|event| from_http(session, now, event)),
             Session::Local(local) => local.handle_eof(),
+            Session::Admin(session) => session.handle_eof(now)?.map(from_admin),
         })
     }
 
@@ -244,6 +262,7 @@ impl Session {
             Session::Rtmp(session) => session.handle_timeout(now)?.map(from_rtmp),
             Session::Http(session) => session.handle_timeout(now)?.map(|event| from_http(session, now, event)),
             Session::Local(_) => None,
+            Session::Admin(session) => session.handle_timeout(now)?.map(from_admin),
         })
     }
 
@@ -251,7 +270,7 @@ impl Session {
     pub(super) fn is_overdue(&self, now: Time) -> bool {
         match self {
             Session::Rtmp(session) => session.is_overdue(now),
-            Session::Http(session) => session.is_overdue(now),
+            Session::Http(session) | Session::Admin(session) => session.is_overdue(now),
             Session::Local(_) => false,
         }
     }
@@ -259,7 +278,7 @@ impl Session {
     pub(super) fn poll_timeout(&self) -> Option<Time> {
         match self {
             Session::Rtmp(session) => session.poll_timeout(),
-            Session::Http(session) => session.poll_timeout(),
+            Session::Http(session) | Session::Admin(session) => session.poll_timeout(),
             Session::Local(_) => None,
         }
     }
@@ -268,7 +287,7 @@ impl Session {
     pub(super) fn ack_every(&self) -> Option<u32> {
         match self {
             Session::Rtmp(session) => Some(session.ack_every()),
-            Session::Http(_) | Session::Local(_) => None,
+            Session::Http(_) | Session::Local(_) | Session::Admin(_) => None,
         }
     }
 
@@ -276,7 +295,7 @@ impl Session {
     pub(super) fn owned_memory(&self) -> usize {
         match self {
             Session::Rtmp(session) => session.held_memory(),
-            Session::Http(session) => session.held_memory(),
+            Session::Http(session) | Session::Admin(session) => session.held_memory(),
             Session::Local(local) => local.owned_memory(),
         }
     }
@@ -292,7 +311,7 @@ impl Session {
     pub(super) fn work(&self) -> u64 {
         match self {
             Session::Rtmp(session) => session.work(),
-            Session::Http(session) => session.work(),
+            Session::Http(session) | Session::Admin(session) => session.work(),
             Session::Local(_) => 0,
         }
     }
@@ -309,7 +328,7 @@ impl Session {
     pub(super) fn is_closed(&self) -> bool {
         match self {
             Session::Rtmp(session) => session.is_closed(),
-            Session::Http(session) => session.is_closed(),
+            Session::Http(session) | Session::Admin(session) => session.is_closed(),
             Session::Local(_) => false,
         }
     }
@@ -345,7 +364,7 @@ impl Session {
     pub(super) fn close(&mut self, now: Time) {
         match self {
             Session::Rtmp(session) => session.close(now),
-            Session::Http(session) => session.close(now),
+            Session::Http(session) | Session::Admin(session) => session.close(now),
             Session::Local(local) => local.end(EndCause::Closed),
         }
     }
@@ -383,6 +402,7 @@ impl Session {
                 local.accept_publish();
                 Ok(())
             }
+            Session::Admin(_) => Err(StateError::StaleRequest),
         };
         debug_assert_expected(result);
     }
@@ -396,6 +416,7 @@ impl Session {
                 local.accept_play();
                 Ok(())
             }
+            Session::Admin(_) => Err(StateError::StaleRequest),
         };
         debug_assert_expected(result);
     }
@@ -425,6 +446,7 @@ impl Session {
                 local.refuse(refusal.reason());
                 Ok(())
             }
+            Session::Admin(_) => Err(StateError::StaleRequest),
         };
         debug_assert_expected(result);
     }
@@ -447,6 +469,7 @@ impl Session {
                 local.refuse(&denial.reason);
                 Ok(())
             }
+            Session::Admin(_) => Err(StateError::StaleRequest),
         };
         debug_assert_expected(result);
     }
@@ -463,6 +486,7 @@ impl Session {
                 local.send_frame(frame, starts);
                 Ok(())
             }
+            Session::Admin(_) => Err(StateError::StaleRequest),
         };
         debug_assert_expected(result);
     }
@@ -483,6 +507,7 @@ impl Session {
                 debug_assert_expected(session.end_play(now, cause));
             }
             Session::Local(local) => local.end(cause),
+            Session::Admin(_) => {}
         }
     }
 
@@ -495,6 +520,7 @@ impl Session {
                 debug_assert_expected(session.end_publish(now, http_status(refusal), refusal.reason(), cause));
             }
             Session::Local(local) => local.refuse(refusal.reason()),
+            Session::Admin(_) => {}
         }
     }
 }
@@ -562,6 +588,16 @@ fn from_rtmp(event: Event) -> ProtocolEvent {
         Event::PongReceived { .. } => ProtocolEvent::Nothing,
         Event::Anomaly(Anomaly::InvalidName(reason)) => ProtocolEvent::Refused(Box::new(reason)),
         Event::Anomaly(Anomaly::StringTooLong { len }) => ProtocolEvent::Refused(Box::new(StringTooLong { len })),
-        Event::Anomaly(anomaly) => ProtocolEvent::Anomaly(Box::new(anomaly)),
+        Event::Anomaly(anomaly) => ProtocolEvent::Anomaly(anomaly.name(), Box::new(anomaly)),
+    }
+}
+
+/// What an event of an operator's session means to the server.
+fn from_admin(event: HttpEvent) -> ProtocolEvent {
+    match event {
+        HttpEvent::Requested { id: request, head } => ProtocolEvent::AdminRequested { request, head },
+        HttpEvent::Refused(reason) => ProtocolEvent::Refused(Box::new(reason)),
+        // It publishes and plays nothing, and its requests are answered without their content.
+        _ => ProtocolEvent::Nothing,
     }
 }

@@ -37,6 +37,7 @@
 //! no frames until it has caught up, then a `Snapshot` to start again.
 
 use super::address::Address;
+use super::admin::AdminMessage;
 use super::fnv::fnv_1a;
 use super::memory::UnderWay;
 use super::refusal::Refusal;
@@ -68,6 +69,8 @@ pub(super) enum Message {
     Changes(Vec<Change>, Names),
     /// What the registrar says.
     Verdict(Verdict),
+    /// What an operator asks, and what is answered.
+    Admin(AdminMessage),
 }
 
 /// The number of a publish among those of its name.
@@ -133,6 +136,8 @@ pub(super) enum Body {
     Granted {
         claim: ClaimId,
         epoch: Epoch,
+        /// So many had to leave the name to another.
+        takeovers: u64,
         subscribers: Vec<Subscription>,
     },
     /// The claimant may not publish.
@@ -230,6 +235,7 @@ impl Server {
             Message::Stream { key, body } => self.handle_body(now, from, key, body),
             Message::Changes(changes, names) => self.note_changes(now, from, changes, names),
             Message::Verdict(verdict) => self.handle_verdict(now, verdict),
+            Message::Admin(message) => self.handle_admin_message(now, from, message),
         }
     }
 
@@ -243,8 +249,14 @@ impl Server {
             Body::Granted {
                 claim,
                 epoch,
+                takeovers,
                 subscribers,
-            } => self.begin_publish(now, &key, claim, epoch, &subscribers),
+            } => {
+                self.begin_publish(now, &key, claim, epoch, &subscribers);
+                if let Some((_, stream)) = self.find_stream(&key) {
+                    stream.takeovers = takeovers;
+                }
+            }
             Body::Denied { claim, refusal } => self.refuse_publish(now, &key, claim, refusal),
             Body::Admitted { claim } => self.admit_publish(now, &key, claim),
             Body::Contest { epoch, newcomer } => self.open_contest(now, from, &key, epoch, newcomer),

@@ -9,6 +9,7 @@ use super::{Config, ConnectionId, Server};
 use crate::hub::{Channel, ChannelId, ChannelStats};
 use crate::rtmp::MessageStreamId;
 use crate::{StreamKey, Time};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 /// One stream, as long as a connection here publishes, plays or wants to.
@@ -29,6 +30,10 @@ pub(super) struct Stream {
     pub(super) intake: Intake,
     /// Names our subscription at the stream's home, while there is one.
     pub(super) ticket: Option<u64>,
+    /// Publishers that had to leave its name to another, as far as its home has said so.
+    pub(super) takeovers: u64,
+    /// Bytes that were sent to players which have left.
+    pub(super) sent_to_departed: u64,
     /// Players that wait to hear whether it is there, or for it to come.
     pub(super) waiters: Vec<Waiter>,
     /// What it was last counted with.
@@ -68,6 +73,8 @@ pub(super) struct Publisher {
     pub(super) peak_players: usize,
     /// Whether a frame has come. Until then its name can be had by anybody who has one.
     pub(super) has_media: bool,
+    /// What it did wrong and was read over, by name: as many as there are names, at most.
+    pub(super) anomalies: BTreeMap<&'static str, u64>,
     /// Other shards that have players.
     pub(super) replicas: Replicas,
 }
@@ -105,6 +112,8 @@ impl Stream {
             publisher: None,
             intake: Intake::default(),
             ticket: None,
+            takeovers: 0,
+            sent_to_departed: 0,
             waiters: Vec::new(),
             counted: RingMemory::default(),
         }

@@ -3,10 +3,16 @@
 //! A server sees its own shard. [`StreamView::merge`] makes one list of what all shards see.
 
 use super::connection::{Activity, Connection, Phase, Role};
+use super::event::StreamInfo;
+use super::session::Session;
+use super::shard::ShardId;
 use super::stream::{Publisher, Stream};
 use super::{ConnectionId, Server};
-use crate::media::{Codec, FrameKind, TrackId};
+use crate::hub::{ChannelId, ChannelStats, Figures, Lag, SubscriberStats};
+use crate::media::script::{self, Declared};
+use crate::media::{Codec, FrameClass, FrameKind, TrackId};
 use crate::{StreamKey, Time};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
@@ -14,7 +20,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 /// A stream that is published or played.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct StreamView {
     /// Its name.
@@ -41,10 +47,32 @@ pub struct StreamView {
     pub gop_bytes: u64,
     /// Frames that slow players have missed so far, those included that have left.
     pub missed: u64,
+    /// What its headers and metadata say that it consists of, if anything has come.
+    pub info: StreamInfo,
+    /// What its metadata says of its pictures.
+    pub declared: Declared,
+    /// What has been measured of the present publish, or of the last one.
+    pub figures: Figures,
+    /// When its last frame came, before now.
+    pub last_frame: Option<Duration>,
+    /// When its last keyframe came, before now.
+    pub last_keyframe: Option<Duration>,
+    /// What was repaired and left out of the present publish, or of the last one.
+    pub repairs: ChannelStats,
+    /// What the present publisher did wrong and was read over, by name.
+    pub anomalies: BTreeMap<&'static str, u64>,
+    /// What players got and missed, those included that have left.
+    pub drops: SubscriberStats,
+    /// Bytes that were sent to players, those included that have left.
+    pub sent: u64,
+    /// Bytes a second that are sent to players, over the last half minute.
+    pub sent_per_second: u64,
+    /// Publishers that had to leave the name to another since there is the stream.
+    pub takeovers: u64,
 }
 
 /// The publisher of a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PublisherView {
     /// Its connection.
@@ -55,6 +83,10 @@ pub struct PublisherView {
     pub protocol: Transport,
     /// How long it has had the name.
     pub age: Duration,
+    /// What it calls itself: `flashVer` or `User-Agent`, at most 128 characters.
+    pub agent: Box<str>,
+    /// The worker that it is connected to.
+    pub shard: ShardId,
 }
 
 /// A track of a stream.
@@ -92,6 +124,18 @@ pub struct ConnectionView {
     pub queued: usize,
     /// Frames that it has missed in what it plays now, because it was too slow.
     pub missed: u64,
+    /// What it calls itself: `flashVer` or `User-Agent`, at most 128 characters. Empty before it has said so.
+    pub agent: Box<str>,
+    /// The worker that it is connected to.
+    pub shard: ShardId,
+    /// Where it is in what it plays.
+    pub lag: Lag,
+    /// What it got and missed in what it plays now.
+    pub frames: SubscriberStats,
+    /// Bytes a second that it sends, as a publisher, over the last half minute.
+    pub received_per_second: u64,
+    /// Bytes a second that it is sent, as a player, over the last half minute.
+    pub sent_per_second: u64,
 }
 
 /// What a connection does, and with which stream.
@@ -130,10 +174,15 @@ pub enum Transport {
     WebSocket,
     /// Frames, from or to the program that the server runs in. Its peer has the address `0.0.0.0:0`.
     Local,
+    /// HTTP, by an operator.
+    Admin,
 }
 
+/// Frames of the GOP cache in which it is looked for what the headers do not say. 16: sound and pictures come in turns.
+const INFO_FRAMES: usize = 16;
+
 impl Transport {
-    /// The name, as in the log: `rtmp`, `http`, `websocket` or `local`.
+    /// The name, as in the log: `rtmp`, `http`, `websocket`, `local` or `admin`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -141,6 +190,7 @@ impl Transport {
             Transport::Http => "http",
             Transport::WebSocket => "websocket",
             Transport::Local => "local",
+            Transport::Admin => "admin",
         }
     }
 }
@@ -180,29 +230,48 @@ impl StreamView {
         self.players += other.players;
         self.waiting += other.waiting;
         self.missed += other.missed;
+        self.drops.add(&other.drops);
+        self.sent += other.sent;
+        self.sent_per_second += other.sent_per_second;
+        self.takeovers = self.takeovers.max(other.takeovers);
     }
 }
 
 impl Server {
     /// The streams that have a publisher or players on this shard, by name.
     ///
-    /// Cost: O(streams + players), and an allocation for each stream; nobody's frames wait longer than that takes.
+    /// Cost: O(streams + connections), and some allocations for each stream; nobody's frames wait longer than that takes.
     #[must_use]
     pub fn streams(&self, now: Time) -> Vec<StreamView> {
         let now = self.now.max(now);
         let streams = self.streams.iter().map(|(_, stream)| stream);
         let is_there = |stream: &&Stream| stream.publisher.is_some() || stream.players > 0;
         let there = streams.filter(is_there);
-        there.map(|stream| self.view_stream(now, stream)).collect()
+        let mut sent = self.sent_to_players(now);
+        there
+            .map(|stream| {
+                let (bytes, rate) = self
+                    .streams
+                    .find(&stream.key)
+                    .and_then(|id| sent.remove(&id))
+                    .unwrap_or_default();
+                StreamView {
+                    sent: stream.sent_to_departed + bytes,
+                    sent_per_second: rate,
+                    ..self.view_stream(now, stream)
+                }
+            })
+            .collect()
     }
 
-    /// The connections of this shard that are open, in no particular order.
+    /// The connections of this shard that are open, in no particular order. Those of operators are left out.
     ///
     /// Cost: O(connections), and an allocation for each.
     #[must_use]
     pub fn connections(&self, now: Time) -> Vec<ConnectionView> {
         let now = self.now.max(now);
-        let open = self.connections.iter().filter(|(_, it)| it.phase == Phase::Open);
+        let is_shown = |it: &Connection| it.phase == Phase::Open && !matches!(*it.protocol, Session::Admin(_));
+        let open = self.connections.iter().filter(|(_, it)| is_shown(it));
         open.map(|(id, connection)| self.view_connection(now, id, connection))
             .collect()
     }
@@ -210,6 +279,8 @@ impl Server {
     fn view_stream(&self, now: Time, stream: &Stream) -> StreamView {
         let (publisher, channel) = (stream.publisher.as_ref(), &stream.channel);
         let stats = channel.stats();
+        let figures = channel.figures(now);
+        let metadata = channel.headers().find(|frame| frame.class == FrameClass::Metadata);
         let mut tracks: Vec<_> = channel
             .codecs()
             .map(|(kind, track, codec)| TrackView { kind, track, codec })
@@ -228,7 +299,36 @@ impl Server {
             tracks,
             gop_bytes: channel.gop_bytes(),
             missed: channel.missed(),
+            info: StreamInfo::of(channel.headers().chain(channel.gop().take(INFO_FRAMES))),
+            declared: metadata
+                .map(|frame| script::declared(&frame.payload))
+                .unwrap_or_default(),
+            figures,
+            last_frame: figures.last_frame.map(|at| now.since(at)),
+            last_keyframe: figures.last_keyframe.map(|at| now.since(at)),
+            repairs: stats,
+            anomalies: publisher.map(|it| it.anomalies.clone()).unwrap_or_default(),
+            drops: channel.drops(),
+            sent: 0,
+            sent_per_second: 0,
+            takeovers: stream.takeovers,
         }
+    }
+
+    /// What is sent to the players of each stream: bytes so far, and in a second. O(connections).
+    fn sent_to_players(&self, now: Time) -> BTreeMap<ChannelId, (u64, u64)> {
+        let mut sums = BTreeMap::new();
+        for (_, connection) in self.connections.iter() {
+            let sent = connection.protocol.output_ref().sent();
+            for role in &connection.roles {
+                if let Activity::Playing { sent_before, meter, .. } = &role.activity {
+                    let (bytes, rate): &mut (u64, u64) = sums.entry(role.channel).or_default();
+                    *bytes += sent.saturating_sub(*sent_before);
+                    *rate += meter.per_second(now, sent);
+                }
+            }
+        }
+        sums
     }
 
     fn view_publisher(&self, now: Time, publisher: &Publisher) -> Option<PublisherView> {
@@ -238,12 +338,29 @@ impl Server {
             peer: connection.peer,
             protocol: connection.protocol.kind(),
             age: now.since(publisher.since),
+            agent: connection.agent(),
+            shard: self.shard,
         })
     }
 
     fn view_connection(&self, now: Time, id: ConnectionId, connection: &Connection) -> ConnectionView {
         let output = connection.protocol.output_ref();
-        let missed = connection.roles.iter().filter_map(|role| self.missed_in(role));
+        let mut frames = SubscriberStats::default();
+        let (mut lag, mut received_per_second, mut sent_per_second) = (Lag::default(), 0, 0);
+        for role in &connection.roles {
+            let Some(channel) = self.streams.get(role.channel).map(|stream| &stream.channel) else {
+                continue;
+            };
+            match &role.activity {
+                Activity::Playing { subscriber, meter, .. } => {
+                    frames.add(&channel.subscriber_stats(*subscriber).unwrap_or_default());
+                    lag = channel.lag(*subscriber).unwrap_or_default();
+                    sent_per_second = meter.per_second(now, output.sent());
+                }
+                Activity::Publishing { .. } => received_per_second += channel.figures(now).bytes_per_second,
+                _ => {}
+            }
+        }
         ConnectionView {
             id,
             peer: connection.peer,
@@ -257,7 +374,13 @@ impl Server {
             bytes_in: connection.bytes_in,
             bytes_out: output.sent(),
             queued: connection.protocol.queued(),
-            missed: missed.sum(),
+            missed: frames.missed(),
+            agent: connection.agent(),
+            shard: self.shard,
+            lag,
+            frames,
+            received_per_second,
+            sent_per_second,
         }
     }
 
@@ -270,14 +393,5 @@ impl Server {
         };
         let stream = self.streams.get(role.channel)?.key.clone();
         Some(RoleView { kind, stream })
-    }
-
-    fn missed_in(&self, role: &Role) -> Option<u64> {
-        let Activity::Playing { subscriber, .. } = role.activity else {
-            return None;
-        };
-        let stream = self.streams.get(role.channel)?;
-        let stats = stream.channel.subscriber_stats(subscriber)?;
-        Some(stats.missed())
     }
 }

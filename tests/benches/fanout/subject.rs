@@ -117,7 +117,14 @@ impl Subject {
                     |folder| folder.join(ours.file_name().unwrap_or_default()),
                 );
                 let mut command = Command::new(binary);
-                command.args(["--address", "127.0.0.1:0", "--http-address", "127.0.0.1:0"]);
+                command.args([
+                    "--address",
+                    "127.0.0.1:0",
+                    "--http-address",
+                    "127.0.0.1:0",
+                    "--admin-address",
+                    "none",
+                ]);
                 command.args(["--workers", &options.workers.to_string()]);
                 command.args(["--merge", &merge.to_string(), "--log-level", "info"]);
                 start_headwater(&command, cpus)

@@ -50,7 +50,16 @@ impl Server {
         spawn: impl FnOnce(&mut Command) -> Result<Process>,
     ) -> Result<Self> {
         let address = format!("{address}:0");
-        command.args(["--address", &address, "--http-address", &address, "--log-level", "info"]);
+        command
+            .args([
+                "--address",
+                &address,
+                "--http-address",
+                &address,
+                "--admin-address",
+                "none",
+            ])
+            .args(["--log-level", "info"]);
         let mut process = spawn(command.env_remove("RUST_LOG"))?;
         let mut lines = process.error_lines();
         let listening = lines

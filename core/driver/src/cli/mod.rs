@@ -31,12 +31,16 @@ use crate::{Addresses, Running, Server, sockets};
 use clap::{CommandFactory, FromArgMatches};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use headwater_core::server::Protocol;
+use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use tracing::field::DisplayValue;
 
 /// Did not start.
 const EXIT_USAGE: u8 = 2;
+
+/// The variable of the environment that has the token of operators.
+const TOKEN_VARIABLE: &str = "HEADWATER_ADMIN_TOKEN";
 
 /// Open files below which the log warns. 4,096: a server for thousands of players has thousands of connections.
 const FEW_FILES: u64 = 4_096;
@@ -81,7 +85,8 @@ pub fn main(program: &'static str, start: impl FnOnce(Server) -> Running) -> Exi
     };
     let addresses = server.addresses();
     let (rtmp, http) = (listed(addresses, Protocol::Rtmp), listed(addresses, Protocol::Http));
-    tracing::info!(rtmp, http, workers = addresses.workers, files, "listening");
+    let admin = listed(addresses, Protocol::Admin);
+    tracing::info!(rtmp, http, admin, workers = addresses.workers, files, "listening");
     if let Some(files) = files.filter(|files| *files < FEW_FILES) {
         tracing::warn!(
             files,
@@ -107,10 +112,36 @@ pub fn main(program: &'static str, start: impl FnOnce(Server) -> Running) -> Exi
 
 /// A server that listens, and that signals stop.
 fn bind(options: &Options) -> io::Result<Server> {
-    let server = Server::bind(options.config())?;
+    let mut config = options.config();
+    if config.server.admin.token.is_none()
+        && let Some(text) = env::var_os(TOKEN_VARIABLE).filter(|text| !text.is_empty())
+    {
+        let token = text.to_str().map(value::token).unwrap_or(Err("expected ASCII"));
+        config.server.admin.token = Some(token.map_err(|reason| invalid(&format!("{TOKEN_VARIABLE}: {reason}")))?);
+    }
+    let admin: Vec<_> = options
+        .admin_address
+        .iter()
+        .flatten()
+        .map(SocketAddr::to_string)
+        .collect();
+    let server = Server::bind(config).map_err(|error| {
+        let text = error.to_string();
+        match admin.iter().any(|address| text.contains(address)) {
+            true if error.kind() == io::ErrorKind::InvalidInput => invalid(&format!(
+                "{text} (--admin-token-file, --admin-token or {TOKEN_VARIABLE})"
+            )),
+            true => io::Error::new(error.kind(), format!("{text} (--admin-address picks another, or none)")),
+            false => error,
+        }
+    })?;
     let handle = server.handle();
     signals::on_stop(move || handle.stop())?;
     Ok(server)
+}
+
+fn invalid(reason: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, reason)
 }
 
 /// Says how much memory a server with these flags can hold.

@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 use core::num::{NonZeroU16, NonZeroUsize};
 use core::time::Duration;
 use headwater_core::http::AllowedOrigin;
-use headwater_core::server::{HttpAbsent, Takeover};
+use headwater_core::server::{HttpAbsent, Takeover, Token};
 use std::path::PathBuf;
 
 /// A live streaming server for RTMP and HTTP-FLV.
@@ -25,6 +25,20 @@ pub struct Options {
     /// Listen here for HTTP-FLV; may be given several times
     #[arg(long, value_name = "IP:PORT|none", default_value = "0.0.0.0:8080", value_parser = value::address)]
     pub http_address: Vec<Option<SocketAddr>>,
+
+    /// Listen here for operators: the API in JSON; may be given several times. Other addresses than those of this machine alone
+    /// need a token
+    #[arg(long, value_name = "IP:PORT|none", default_value = "127.0.0.1:8081", value_parser = value::address)]
+    pub admin_address: Vec<Option<SocketAddr>>,
+
+    /// What operators have to send (`Authorization: Bearer TOKEN`) [default: the environment's HEADWATER_ADMIN_TOKEN, else
+    /// nothing]. Other users of the machine can see it among the flags of the process, so a file is better
+    #[arg(long, value_name = "TOKEN", value_parser = value::token)]
+    pub admin_token: Option<Token>,
+
+    /// The same, as the first line of a file
+    #[arg(long, value_name = "FILE", value_parser = value::token_file, conflicts_with = "admin_token")]
+    pub admin_token_file: Option<Token>,
 
     /// Threads that share the connections [default: one per core]
     #[arg(long, value_name = "N")]
@@ -154,8 +168,13 @@ impl Options {
     pub fn config(&self) -> Config {
         let rtmp = self.address.iter().flatten().map(|address| Listen::rtmp(*address));
         let http = self.http_address.iter().flatten().map(|address| Listen::http(*address));
+        let admin = self
+            .admin_address
+            .iter()
+            .flatten()
+            .map(|address| Listen::admin(*address));
         let mut config = Config {
-            listen: rtmp.chain(http).collect(),
+            listen: rtmp.chain(http).chain(admin).collect(),
             workers: self.workers,
             max_memory: self.max_memory,
             ..Config::default()
@@ -172,6 +191,7 @@ impl Options {
             without_payload: self.record_without_payload,
             ..RecordTo::new(dir)
         });
+        config.server.admin.token = self.admin_token.clone().or_else(|| self.admin_token_file.clone());
         config.server.grace = self.grace;
         config.server.http_absent = self.http_absent;
         config.server.allowed_origins.clone_from(&self.allow_origin);
@@ -212,7 +232,9 @@ mod tests {
     fn without_flags_it_is_the_default_config() {
         let config = parse("").unwrap().config();
         let default = Config::default();
-        assert_eq!(config.listen, default.listen);
+        let admin = Listen::admin(([127, 0, 0, 1], 8081));
+        assert_eq!(config.listen, [default.listen, vec![admin]].concat());
+        assert_eq!(config.server.admin.token, None);
         assert_eq!(config.workers, default.workers);
         assert_eq!(config.record, default.record);
         let (server, default) = (config.server, server::Config::default());
@@ -228,7 +250,7 @@ mod tests {
     #[test]
     fn every_flag_arrives() {
         let config = parse(
-            "--address [::1]:1 --address [::1]:3 --http-address 127.0.0.1:2 --workers 3 --gop-cache off --gop-max-bytes 4K \
+            "--address [::1]:1 --address [::1]:3 --http-address 127.0.0.1:2 --admin-address [::1]:4 --admin-token s3cret --workers 3 --gop-cache off --gop-max-bytes 4K \
              --gop-max-duration 1.5 --gop-max-frames 7 --grace 500ms --takeover never --http-absent wait:3 --merge 20 \
              --allow-origin https://a.example,http://b.example:1 --allow-origin * --max-connections 90 \
              --max-connections-per-address 8 --max-publishers 7 --max-streams 6 --max-memory 1G \
@@ -238,7 +260,9 @@ mod tests {
         .config();
         let rtmp = ["[::1]:1", "[::1]:3"].map(|address| Listen::rtmp(address.parse::<SocketAddr>().unwrap()));
         let http = Listen::http(([127, 0, 0, 1], 2));
-        assert_eq!(config.listen, [&rtmp[..], &[http]].concat());
+        let admin = Listen::admin("[::1]:4".parse::<SocketAddr>().unwrap());
+        assert_eq!(config.listen, [&rtmp[..], &[http, admin]].concat());
+        assert_eq!(config.server.admin.token, Token::new("s3cret"));
         assert_eq!(config.workers, NonZeroU16::new(3));
         let record = config.record.unwrap();
         assert_eq!((record.dir, record.without_payload), (PathBuf::from("/var/x"), true));
@@ -260,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_protocol_can_be_switched_off() {
-        let config = parse("--http-address none").unwrap().config();
+        let config = parse("--http-address none --admin-address none").unwrap().config();
         assert_eq!(config.listen, [Listen::rtmp(([0, 0, 0, 0], 1935))]);
     }
 
@@ -273,6 +297,10 @@ mod tests {
             ("--max-connections 0", "--max-connections"),
             ("--address nowhere", "--address"),
             ("--http-address localhost:80", "IP:PORT, [IP]:PORT or none"),
+            ("--admin-address localhost:80", "IP:PORT, [IP]:PORT or none"),
+            ("--admin-token é", "visible ASCII characters"),
+            ("--admin-token-file /nowhere/token", "--admin-token-file"),
+            ("--admin-token x --admin-token-file Cargo.toml", "--admin-token"),
             ("--log-level loud", "off, error, warn, info, debug, trace"),
             ("--log-format xml", "text, json"),
             ("--gop-cache maybe", "on or off"),

@@ -3,7 +3,8 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 use headwater_core::hub::ChannelConfig;
-use headwater_core::server::{Config, HttpAbsent};
+use headwater_core::server::{Config, HttpAbsent, Token};
+use std::fs;
 
 /// An address to listen on, or none.
 pub(super) fn address(text: &str) -> Result<Option<SocketAddr>, &'static str> {
@@ -14,6 +15,18 @@ pub(super) fn address(text: &str) -> Result<Option<SocketAddr>, &'static str> {
             .map(Some)
             .map_err(|_| "expected IP:PORT, [IP]:PORT or none"),
     }
+}
+
+/// What operators have to send.
+pub(super) fn token(text: &str) -> Result<Token, &'static str> {
+    Token::new(text).ok_or("expected visible ASCII characters without blanks")
+}
+
+/// The same, as the first line of a file.
+pub(super) fn token_file(path: &str) -> Result<Token, String> {
+    let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let line = text.lines().next().unwrap_or_default().trim();
+    token(line).map_err(|reason| format!("{reason} in the first line"))
 }
 
 pub(super) fn on_off(text: &str) -> Result<bool, &'static str> {

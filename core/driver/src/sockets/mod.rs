@@ -50,6 +50,16 @@ pub(crate) fn listen(config: &Config) -> io::Result<Bound> {
             "there is no address to listen on",
         ));
     }
+    let is_open = |it: &&Listen| it.protocol == Protocol::Admin && !it.address.ip().is_loopback();
+    if let Some(open) = listen.iter().find(is_open)
+        && config.server.admin.token.is_none()
+    {
+        let reason = format!(
+            "operators need a token to listen for them on {}: other machines reach it",
+            open.address
+        );
+        return Err(io::Error::new(ErrorKind::InvalidInput, reason));
+    }
     let mut listeners: Vec<_> = iter::repeat_with(Listeners::new).take(usize::from(workers)).collect();
     for Listen { protocol, address } in &mut listen {
         let (bound, sockets) = listen_on(*address, listeners.len())

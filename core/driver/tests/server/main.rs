@@ -7,6 +7,7 @@
     reason = "a test"
 )]
 
+mod admin;
 mod admission;
 mod authorize;
 mod connections;

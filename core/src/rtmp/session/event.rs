@@ -154,3 +154,22 @@ pub enum Anomaly {
     /// More pings than anyone needs.
     PingFlood,
 }
+
+impl Anomaly {
+    /// Its name, for counters: `unknown_message` and the like.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Anomaly::UnknownMessage(_) => "unknown_message",
+            Anomaly::UnknownCommand => "unknown_command",
+            Anomaly::MalformedCommand => "malformed_command",
+            Anomaly::UnusableMedia => "unusable_media",
+            Anomaly::StringTooLong { .. } => "string_too_long",
+            Anomaly::UnknownStream(_) => "unknown_stream",
+            Anomaly::InvalidName(_) => "invalid_name",
+            Anomaly::RepeatedPublish => "repeated_publish",
+            Anomaly::UnexpectedMedia => "unexpected_media",
+            Anomaly::PingFlood => "ping_flood",
+        }
+    }
+}

@@ -190,7 +190,7 @@ impl<'l> Player<'l> {
         let conversation = match restore().map_err(another_version)? {
             Session::Rtmp(_) if recording.state.is_none() => Some(Conversation::new(&limits)),
             Session::Rtmp(twin) => Some(Conversation::resume(*twin, &limits)),
-            Session::Http(_) | Session::Local(_) => None,
+            Session::Http(_) | Session::Local(_) | Session::Admin(_) => None,
         };
         let printer = Printer::new(line, conversation, session.output_ref().written());
         Ok(Player {
@@ -442,8 +442,8 @@ fn report(event: &ProtocolEvent) -> Option<String> {
         ProtocolEvent::PublishEnded { stream, cause } => format!("PublishEnded ({cause}) msid={stream}"),
         ProtocolEvent::PlayEnded { stream, cause } => format!("PlayEnded ({cause}) msid={stream}"),
         ProtocolEvent::Refused(reason) => format!("error: {reason}"),
-        ProtocolEvent::Anomaly(anomaly) => format!("{anomaly:?}"),
-        ProtocolEvent::Answered | ProtocolEvent::Nothing => return None,
+        ProtocolEvent::Anomaly(_, anomaly) => format!("{anomaly:?}"),
+        ProtocolEvent::AdminRequested { .. } | ProtocolEvent::Answered | ProtocolEvent::Nothing => return None,
     })
 }
 
@@ -490,7 +490,7 @@ impl Session {
         match self {
             Session::Rtmp(session) => session.is_in_media(),
             Session::Http(session) => session.is_in_media(),
-            Session::Local(_) => false,
+            Session::Local(_) | Session::Admin(_) => false,
         }
     }
 

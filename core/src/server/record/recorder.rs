@@ -2,6 +2,7 @@
 
 use super::step::{Step, Told};
 use super::{Head, RecordConfig, Recording, Sessions};
+use crate::http::HttpSession;
 use crate::hub::Tracks;
 use crate::rtmp::MessageStreamId;
 use crate::server::event::Peer;
@@ -224,7 +225,14 @@ impl RecordedSession {
     pub(in crate::server) fn local_mut(&mut self) -> Option<&mut crate::server::local::Local> {
         match &mut self.session {
             Session::Local(local) => Some(local),
-            Session::Rtmp(_) | Session::Http(_) => None,
+            Session::Rtmp(_) | Session::Http(_) | Session::Admin(_) => None,
+        }
+    }
+
+    pub(in crate::server) fn admin_mut(&mut self) -> Option<&mut HttpSession> {
+        match &mut self.session {
+            Session::Admin(session) => Some(session),
+            Session::Rtmp(_) | Session::Http(_) | Session::Local(_) => None,
         }
     }
 

@@ -1,0 +1,408 @@
+//! The operator's API.
+
+use crate::world::World;
+use headwater_core::rtmp::Purpose::{Play, Publish};
+use headwater_core::server::{Protocol, Token};
+use serde_json::Value;
+use std::time::Duration;
+
+/// What was answered: the status, the head and the content.
+struct Answered {
+    status: u16,
+    head: String,
+    json: Value,
+}
+
+impl World {
+    /// An operator that has sent its request, `GET /path` and header fields.
+    fn operator(&mut self, shard: usize, request: &str, fields: &str) -> usize {
+        let client = self.connect(shard, Protocol::Admin, 1);
+        self.request(client, request, fields);
+        client
+    }
+
+    fn request(&mut self, client: usize, request: &str, fields: &str) {
+        self.send(client, format!("{request} HTTP/1.1\r\n{fields}\r\n").as_bytes());
+    }
+
+    /// What it was answered first; `None` as long as nothing has come.
+    fn answered(&self, client: usize) -> Option<Answered> {
+        let text = String::from_utf8(self.clients[client].received.clone()).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Some(Answered {
+            status,
+            head: head.to_ascii_lowercase(),
+            json: serde_json::from_str(body).unwrap_or(Value::Null),
+        })
+    }
+
+    /// Asks on a connection of its own.
+    fn api(&mut self, request: &str) -> Answered {
+        self.api_with(0, request, "Host: localhost\r\n")
+    }
+
+    fn api_with(&mut self, shard: usize, request: &str, fields: &str) -> Answered {
+        let client = self.operator(shard, request, fields);
+        self.answered(client).unwrap()
+    }
+}
+
+const JSON: &str = "Host: localhost\r\nContent-Type: application/json\r\n";
+
+/// A publisher of `live/x` on one shard and players of it on both, by HTTP and RTMP.
+fn streaming(shards: u16) -> (World, usize, [usize; 2]) {
+    let mut world = World::new(shards, |_| {});
+    let publisher = world.rtmp(0, Publish, "live", "x?key=s3cret", 1);
+    world.publish(publisher, "V A K0 a5");
+    let last = usize::from(shards) - 1;
+    let by_http = world.http_play(last, "/live/x?token=s3cret");
+    let by_rtmp = world.rtmp(0, Play, "live", "x?token=s3cret", 2);
+    (world, publisher, [by_http, by_rtmp])
+}
+
+#[test]
+fn a_stream_is_listed_as_consoles_know_it() {
+    for shards in [1, 2] {
+        let (mut world, publisher, _) = streaming(shards);
+        for second in 1..=4 {
+            world.pass(Duration::from_secs(1));
+            let frames = (0..10).map(|tenth| {
+                let time = second * 1_000 + tenth * 100;
+                format!("{}{time} a{time}", if tenth == 0 { 'K' } else { 'P' })
+            });
+            world.publish(publisher, &frames.collect::<Vec<_>>().join(" "));
+        }
+        world.pass(Duration::from_millis(250));
+        let Answered { status, json, .. } = world.api("GET /api/v1/streams");
+        assert_eq!((status, &json["code"], &json["total"]), (200, &0.into(), &1.into()));
+        let stream = &json["streams"][0];
+        for (field, expected) in [
+            ("id", "live/x"),
+            ("app", "live"),
+            ("name", "x"),
+            ("url", "/live/x"),
+            ("tcUrl", "rtmp://__defaultVhost__/live"),
+        ] {
+            assert_eq!(stream[field], expected);
+        }
+        assert_eq!(stream["publish"]["active"], true);
+        assert_eq!(stream["publish"]["cid"], world.id(publisher).to_string());
+        assert_eq!((&stream["clients"], &stream["players"]), (&3.into(), &2.into()));
+        assert_eq!(stream["frames"], 84);
+        assert_eq!(stream["frames_by_kind"]["keyframe"], 5);
+        assert_eq!(
+            (&stream["gop"]["seconds"], &stream["gop"]["pictures"]),
+            (&1.0.into(), &10.into())
+        );
+        assert_eq!(stream["last_frame_age_ms"], 250);
+        let rate = stream["frame_rate"]["measured"].as_f64().unwrap();
+        assert!((9.0..11.0).contains(&rate), "{rate}");
+        assert_eq!(stream["video"]["codec"], "H264");
+        assert_eq!(stream["publisher"]["worker"], 0);
+        assert!(stream["send_bytes"].as_u64() > stream["recv_bytes"].as_u64());
+    }
+}
+
+#[test]
+fn clients_of_all_workers_are_listed_in_pages() {
+    let (mut world, publisher, players) = streaming(2);
+    let ids = |json: &Value| -> Vec<String> {
+        let clients = json["clients"].as_array().unwrap();
+        clients.iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = world.api_with(1, "GET /api/v1/clients", "Host: localhost\r\n").json;
+    assert_eq!((&all["total"], &all["workers"]), (&3.into(), &2.into()));
+    let mut expected = [publisher, players[0], players[1]].map(|client| world.id(client).to_string());
+    expected.sort_by_key(|id| id.parse::<u32>().unwrap());
+    assert_eq!(ids(&all), expected);
+    for (query, expected) in [
+        ("?start=1", &expected[1..]),
+        ("?count=2", &expected[..2]),
+        ("?start=1&count=1", &expected[1..2]),
+        ("?start=9", &[]),
+    ] {
+        let page = world.api(&format!("GET /api/v1/clients{query}")).json;
+        assert_eq!(
+            (ids(&page).as_slice(), &page["total"]),
+            (expected, &3.into()),
+            "{query}"
+        );
+    }
+    let player = world.id(players[0]);
+    let one = world.api(&format!("GET /api/v1/clients/{player}")).json;
+    let client = &one["client"];
+    assert_eq!(
+        (&client["type"], &client["publish"]),
+        (&"flv-play".into(), &false.into())
+    );
+    assert_eq!((&client["ip"], &client["worker"]), (&"10.0.0.9".into(), &1.into()));
+    assert_eq!(
+        (&client["role"], &client["lag"]["frames"]),
+        (&"plays".into(), &0.into())
+    );
+}
+
+#[test]
+fn a_player_that_lags_is_seen_to() {
+    let mut world = World::new(1, |config| config.limits.output_high_water = 100);
+    let publisher = world.http_push(0, "/live/x", 1);
+    world.push(publisher, "V A K0 a5");
+    let player = world.http_play(0, "/live/x");
+    world.clients[player].peer.set_window(0);
+    for number in 1..50 {
+        world.pass(Duration::from_millis(40));
+        world.push(publisher, &format!("P{}", number * 40));
+    }
+    let id = world.id(player);
+    let client = world.api(&format!("GET /api/v1/clients/{id}")).json["client"].clone();
+    assert!(client["queue_bytes"].as_u64() > Some(0), "{client}");
+    assert!(client["lag"]["ms"].as_u64() > Some(1_000), "{client}");
+    assert!(client["lag"]["frames"].as_u64() > Some(30), "{client}");
+}
+
+#[test]
+fn no_answer_has_a_secret_in_it() {
+    let (mut world, ..) = streaming(2);
+    for path in ["streams", "streams/live/x", "clients", "summaries", "versions"] {
+        let client = world.operator(0, &format!("GET /api/v1/{path}"), "Host: localhost\r\n");
+        let text = String::from_utf8(world.clients[client].received.clone()).unwrap();
+        assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+}
+
+#[test]
+fn an_answer_waits_a_second_for_a_worker_and_names_it() {
+    let (mut world, ..) = streaming(2);
+    world.stopped = Some(1);
+    let client = world.operator(0, "GET /api/v1/streams", "Host: localhost\r\n");
+    assert!(world.answered(client).is_none());
+    world.pass(Duration::from_millis(999));
+    assert!(world.answered(client).is_none());
+    world.pass(Duration::from_millis(1));
+    let Answered { status, json, .. } = world.answered(client).unwrap();
+    assert_eq!(status, 200);
+    assert_eq!(json["missing_workers"], serde_json::json!([1]));
+    assert_eq!(json["streams"][0]["id"], "live/x");
+    // What only that one may have is not said not to be there.
+    let client = world.operator(0, "GET /api/v1/clients/999", "Host: localhost\r\n");
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.answered(client).unwrap().status, 503);
+    // Its answer comes too late, and does nothing.
+    world.stopped = None;
+    world.pass(Duration::from_secs(1));
+    assert_eq!(
+        world.api("GET /api/v1/streams").json["missing_workers"],
+        serde_json::json!([])
+    );
+}
+
+#[test]
+fn an_operator_that_leaves_is_not_answered() {
+    let (mut world, ..) = streaming(2);
+    world.stopped = Some(1);
+    let client = world.operator(0, "GET /api/v1/streams", "Host: localhost\r\n");
+    world.reset(client);
+    world.stopped = None;
+    world.pass(Duration::from_secs(2));
+    assert!(world.answered(client).is_none());
+    assert_eq!(world.api("GET /healthz").status, 200);
+}
+
+#[test]
+fn requests_follow_each_other_on_a_connection() {
+    let (mut world, ..) = streaming(2);
+    let client = world.operator(0, "GET /api/v1/streams", "Host: localhost\r\n");
+    assert_eq!(world.answered(client).unwrap().status, 200);
+    world.clients[client].received.clear();
+    world.request(client, "GET /nothing", "Host: localhost\r\n");
+    assert_eq!(world.answered(client).unwrap().status, 404);
+    assert!(!world.clients[client].is_closed());
+}
+
+#[test]
+fn a_client_is_kicked_wherever_it_is() {
+    for of_publisher in [false, true] {
+        let (mut world, publisher, players) = streaming(2);
+        let client = if of_publisher { publisher } else { players[0] };
+        let request = format!("DELETE /api/v1/clients/{}", world.id(client));
+        let Answered { status, json, .. } = world.api_with(1, &request, JSON);
+        assert_eq!((status, &json["kicked"]), (200, &1.into()));
+        world.pass(Duration::from_secs(2));
+        assert!(world.clients[client].is_closed());
+        assert_eq!(world.api_with(1, &request, JSON).status, 404);
+    }
+}
+
+#[test]
+fn a_stream_is_kicked_and_kept_away() {
+    let (mut world, publisher, players) = streaming(2);
+    let Answered { status, json, .. } = world.api_with(1, "DELETE /api/v1/streams/live/x?ban=60", JSON);
+    assert_eq!((status, &json["kicked"]), (200, &3.into()));
+    world.pass(Duration::from_secs(2));
+    assert!(
+        [publisher, players[0], players[1]]
+            .iter()
+            .all(|it| world.clients[*it].is_closed())
+    );
+    let back = world.http_push(1, "/live/x", 7);
+    world.push(back, "V A K0");
+    assert_eq!(world.status(back), "HTTP/1.1 403 Forbidden");
+    world.pass(Duration::from_secs(60));
+    let back = world.http_push(1, "/live/x", 7);
+    world.push(back, "V A K0");
+    assert!(world.is_publishing(back));
+}
+
+#[test]
+fn takeovers_and_reconnects_are_told_apart() {
+    let mut world = World::new(2, |config| config.takeover = headwater_core::server::Takeover::Always);
+    for shard in [0, 1, 0] {
+        let publisher = world.http_push(shard, "/live/x", 1);
+        world.push(publisher, "V A K0 a5");
+    }
+    let stream = world.api("GET /api/v1/streams/live/x").json["stream"].clone();
+    assert_eq!(
+        (&stream["takeovers"], &stream["publish"]["active"]),
+        (&2.into(), &true.into())
+    );
+}
+
+#[test]
+fn a_request_that_makes_no_sense_is_told_why() {
+    let mut world = World::new(1, |_| {});
+    for (request, status, error) in [
+        ("GET /", 404, "not_found"),
+        ("GET /api/v1", 404, "not_found"),
+        ("GET /api/v1/nothing", 404, "not_found"),
+        ("GET /api/v2/streams", 404, "not_found"),
+        ("GET /api/v1/streams/x", 404, "not_found"),
+        ("GET /api/v1/streams/live/absent", 404, "not_found"),
+        ("GET /api/v1/clients/x", 404, "not_found"),
+        ("GET /api/v1/clients/007", 404, "not_found"),
+        ("GET /api/v1/clients/4294967296", 404, "not_found"),
+        ("GET /api/v1/clients?start=-1", 400, "bad_request"),
+        ("GET /api/v1/streams?count=many", 400, "bad_request"),
+        ("OPTIONS /api/v1/streams", 405, "method_not_allowed"),
+        ("DELETE /healthz", 405, "method_not_allowed"),
+    ] {
+        let Answered {
+            status: got,
+            json,
+            head,
+        } = world.api(request);
+        assert_eq!(
+            (got, &json["code"], &json["error"]),
+            (status, &status.into(), &error.into()),
+            "{request}"
+        );
+        assert!(json["reason"].as_str().is_some_and(|reason| !reason.is_empty()));
+        assert_eq!(head.contains("\r\nallow: get, head"), status == 405, "{head}");
+        assert!(!head.contains("access-control"), "{head}");
+    }
+    for (request, status) in [
+        ("POST /api/v1/streams", 405),
+        ("PUT /api/v1/clients/1", 405),
+        ("DELETE /api/v1/streams/live/x?ban=forever", 400),
+        ("DELETE /api/v1/streams/live/x?ban=86401", 400),
+        ("DELETE /api/v1/streams/live/x", 404),
+    ] {
+        assert_eq!(world.api_with(0, request, JSON).status, status, "{request}");
+    }
+}
+
+#[test]
+fn a_page_of_another_site_gets_nothing_and_changes_nothing() {
+    let (mut world, publisher, _) = streaming(1);
+    let kick = "DELETE /api/v1/streams/live/x";
+    for (request, fields, status) in [
+        ("GET /api/v1/streams", "Host: evil.example\r\n", 403),
+        ("GET /api/v1/streams", "Host: evil.example:8081\r\n", 403),
+        (kick, "Host: evil.example\r\nContent-Type: application/json\r\n", 403),
+        (kick, "Host: localhost\r\n", 415),
+        (kick, "Host: localhost\r\nContent-Type: text/plain\r\n", 415),
+        (
+            kick,
+            "Host: localhost\r\nContent-Type: application/json\r\nOrigin: https://evil.example\r\n",
+            403,
+        ),
+        ("GET /api/v1/streams", "Host: 127.0.0.1:8081\r\n", 200),
+        ("GET /api/v1/streams", "Host: [::1]:8081\r\n", 200),
+    ] {
+        assert_eq!(world.api_with(0, request, fields).status, status, "{request} {fields}");
+    }
+    assert!(world.is_publishing(publisher));
+    let own = "Host: localhost:1\r\nOrigin: http://localhost:1\r\nContent-Type: application/json; charset=utf-8\r\n";
+    assert_eq!(world.api_with(0, kick, own).status, 200);
+}
+
+#[test]
+fn with_a_token_nothing_goes_without_it() {
+    let mut world = World::new(2, |config| config.admin.token = Token::new("s3cret"));
+    let publisher = world.http_push(0, "/live/x", 1);
+    world.push(publisher, "V A K0 a5");
+    let kick = "DELETE /api/v1/streams/live/x";
+    for (request, fields, status) in [
+        ("GET /api/v1/streams", "", 401),
+        ("GET /api/v1/streams", "Authorization: Bearer s3cre\r\n", 401),
+        ("GET /api/v1/streams", "Authorization: Basic s3cret\r\n", 401),
+        ("GET /api/v1/nothing", "", 401),
+        (kick, "Content-Type: application/json\r\n", 401),
+        ("GET /healthz", "", 200),
+        ("GET /readyz", "", 200),
+        ("GET /api/v1/streams", "Authorization: bearer s3cret\r\n", 200),
+        (kick, "Authorization: Bearer s3cret\r\n", 200),
+    ] {
+        let answer = world.api_with(1, request, &format!("Host: tv.example\r\n{fields}"));
+        assert_eq!(answer.status, status, "{request} {fields}");
+        assert_eq!(answer.head.contains("www-authenticate: bearer"), status == 401);
+    }
+}
+
+#[test]
+fn a_server_that_shuts_down_is_not_ready() {
+    let (mut world, ..) = streaming(2);
+    let operator = world.operator(0, "GET /readyz", "Host: localhost\r\n");
+    assert_eq!(world.answered(operator).unwrap().status, 200);
+    let player = world.http_play(0, "/live/x");
+    world.clients[player].peer.set_window(0);
+    world.shutdown();
+    assert!(!world.servers().next().unwrap().is_drained());
+    world.clients[operator].received.clear();
+    world.request(operator, "GET /readyz", "Host: localhost\r\n");
+    assert_eq!(world.answered(operator).unwrap().status, 503);
+    // Nobody waits for an operator that has nothing to do.
+    world.reset(player);
+    world.pass(Duration::from_secs(2));
+    assert!(world.servers().all(|server| server.is_drained()));
+}
+
+#[test]
+fn the_summary_counts_what_all_workers_have() {
+    let (mut world, ..) = streaming(2);
+    let data = world.api("GET /api/v1/summaries").json["data"].clone();
+    assert_eq!((&data["ok"], &data["streams"]["published"]), (&true.into(), &1.into()));
+    assert_eq!(
+        (&data["streams"]["players"], &data["connections"]["plays"]),
+        (&2.into(), &2.into())
+    );
+    assert!(data["memory"]["held"].as_u64() > Some(0));
+    world.pass(Duration::from_secs(5));
+    let data = world.api("GET /api/v1/summaries").json["data"].clone();
+    assert_eq!(data["self"]["srs_uptime"], 6);
+    let version = world.api("GET /api/v1/versions").json["data"]["version"].clone();
+    assert_eq!(version, env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn an_operator_is_let_in_when_the_server_is_full() {
+    let mut world = World::new(2, |config| config.max_connections = 3);
+    for _ in 0..3 {
+        world.http_push(1, "/live/x", 1);
+    }
+    assert_eq!(
+        world.api_with(1, "GET /api/v1/clients", "Host: localhost\r\n").status,
+        200
+    );
+}

@@ -1,0 +1,163 @@
+//! Who may ask what.
+//!
+//! A web page that somebody opens can make that browser send requests to any server that the browser reaches, on loopback too.
+//! So without a token nothing but loopback is listened on, the `Host` has to name loopback (a page may give its own name another
+//! address: DNS rebinding), and what changes something has to say that it is JSON, which a page of another site may not send
+//! without asking first. No page of another site can read an answer.
+
+use super::problem::Problem;
+use crate::http::{Method, RequestHead};
+use alloc::boxed::Box;
+use core::fmt;
+use core::net::{Ipv4Addr, Ipv6Addr};
+use core::time::Duration;
+use subtle::ConstantTimeEq;
+
+/// What operators may do, and what they are told of the process.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct AdminConfig {
+    /// What an operator has to send in `Authorization: Bearer TOKEN`. None: whoever reaches the listener may do anything, so it
+    /// is for loopback only.
+    pub token: Option<Token>,
+    /// The number of the process, for answers. 0. The drivers set it, and what follows.
+    pub pid: u32,
+    /// A name for the server that it keeps as long as it runs.
+    pub server: Box<str>,
+    /// The same for this run of it.
+    pub service: Box<str>,
+    /// The time since 1970 when [`Time::ZERO`](crate::Time::ZERO) was.
+    pub epoch: Duration,
+}
+
+/// A secret. It is compared in constant time, and not shown.
+#[derive(Clone)]
+pub struct Token(Box<str>);
+
+impl Token {
+    /// A secret of visible ASCII characters; `None` if there are others in it, or none.
+    #[must_use]
+    pub fn new(secret: &str) -> Option<Token> {
+        let is_fit = !secret.is_empty() && secret.bytes().all(|byte| byte.is_ascii_graphic());
+        is_fit.then(|| Token(secret.into()))
+    }
+
+    /// Whether `secret` is the same. The time that it takes says how long the secret is, and nothing else of it.
+    fn is(&self, secret: &str) -> bool {
+        self.0.as_bytes().ct_eq(secret.as_bytes()).into()
+    }
+}
+
+impl PartialEq for Token {
+    fn eq(&self, other: &Token) -> bool {
+        self.is(&other.0)
+    }
+}
+
+impl Eq for Token {}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+/// Lets everybody read what has no secrets, such as a page. Where no token is needed, the `Host` has to be ours; without any,
+/// it was no browser that sent the request.
+pub(super) fn check_host(head: &RequestHead, config: &AdminConfig) -> Result<(), Problem> {
+    match head.host() {
+        Some(host) if config.token.is_none() && !is_loopback(host) => Err(Problem::foreign_host()),
+        _ => Ok(()),
+    }
+}
+
+/// Lets an operator in, or says why not.
+pub(super) fn check(head: &RequestHead, config: &AdminConfig) -> Result<(), Problem> {
+    match &config.token {
+        Some(token) => match bearer(head) {
+            Some(secret) if token.is(secret) => {}
+            Some(_) => return Err(Problem::unauthorized("the token is wrong")),
+            None => {
+                return Err(Problem::unauthorized("a token is needed: Authorization: Bearer TOKEN"));
+            }
+        },
+        None => check_host(head, config)?,
+    }
+    if is_change(head.method) {
+        if !head.access.may_write() {
+            return Err(Problem::foreign_page());
+        }
+        if config.token.is_none() && !is_json(head) {
+            return Err(Problem::needs_json());
+        }
+    }
+    Ok(())
+}
+
+const fn is_change(method: Method) -> bool {
+    !matches!(method, Method::Get | Method::Head | Method::Options)
+}
+
+/// The token that the request has. RFC 6750 §2.1: the name of the scheme has any case.
+fn bearer(head: &RequestHead) -> Option<&str> {
+    let (scheme, secret) = head.fields.get("authorization")?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
+}
+
+fn is_json(head: &RequestHead) -> bool {
+    let kind = head.fields.get("content-type").unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("application/json")
+}
+
+/// Whether a `Host` is this machine, whoever resolves it.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => return address.parse::<Ipv6Addr>().is_ok_and(|it| it.is_loopback()),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.eq_ignore_ascii_case("localhost") || name.parse::<Ipv4Addr>().is_ok_and(|it| it.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn only_names_of_this_machine_are_its_own() {
+        for host in [
+            "localhost",
+            "LOCALHOST:8081",
+            "127.0.0.1",
+            "127.1.2.3:80",
+            "[::1]",
+            "[::1]:8081",
+        ] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "10.0.0.1",
+            "[::2]",
+            "evil.example:8081",
+            "[evil]",
+            "127.0.0.1@evil.example",
+        ] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_not_shown_and_has_visible_characters() {
+        let token = Token::new("s3cret").unwrap();
+        assert!(token.is("s3cret") && !token.is("s3cres") && !token.is("s3cret1") && !token.is(""));
+        assert_eq!(format!("{token:?}"), "Token(..)");
+        for bad in ["", "a b", "a\n", "é"] {
+            assert_eq!(Token::new(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! What all workers know, put together.
+
+use super::access::AdminConfig;
+use super::envelope::Envelope;
+use super::page::Page;
+use super::problem::Problem;
+use super::{client, stream, summary};
+use crate::http::Response;
+use crate::server::connection::Connection;
+use crate::server::session::Session;
+use crate::server::shard::{Message, ShardId};
+use crate::server::{ConnectionId, ConnectionView, Kick, Server, ServerStats, StreamView};
+use crate::{RequestId, StreamKey, Time};
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// How long a worker may take to answer. 1 s: each answers within milliseconds, and an operator does not wait for one that is
+/// stuck.
+const DEADLINE: Duration = Duration::from_secs(1);
+
+/// What an operator asks of all workers.
+#[derive(Debug)]
+pub(super) enum Asked {
+    Summary,
+    Streams(Page),
+    Stream(StreamKey),
+    Clients(Page),
+    Client(u32),
+    Kick(Query),
+}
+
+/// What each worker is asked.
+#[derive(Debug, Clone)]
+pub(in crate::server) enum Query {
+    Summary,
+    Streams,
+    Clients,
+    Kick(Kick),
+    /// As for one connection, by the number that it is displayed as.
+    KickClient {
+        number: u32,
+        ban: Duration,
+    },
+}
+
+/// Between workers.
+#[derive(Debug)]
+pub(in crate::server) enum AdminMessage {
+    Ask { number: u64, query: Query },
+    Part { number: u64, part: Box<Part> },
+}
+
+/// What one worker says.
+#[derive(Debug, Default)]
+pub(in crate::server) struct Part {
+    pub(super) stats: ServerStats,
+    pub(super) anomalies: BTreeMap<&'static str, u64>,
+    pub(super) streams: Vec<StreamView>,
+    pub(super) clients: Vec<ConnectionView>,
+    /// Connections that were ended.
+    pub(super) kicked: usize,
+}
+
+/// What is asked and has no answer yet, by when it was asked.
+#[derive(Debug, Default)]
+pub(in crate::server) struct Gatherings {
+    numbers: u64,
+    open: VecDeque<Gathering>,
+}
+
+#[derive(Debug)]
+struct Gathering {
+    number: u64,
+    connection: ConnectionId,
+    request: RequestId,
+    asked: Asked,
+    until: Time,
+    parts: Vec<Part>,
+    missing: Vec<u16>,
+}
+
+impl Gatherings {
+    pub(in crate::server) fn poll_timeout(&self) -> Option<Time> {
+        self.open.front().map(|gathering| gathering.until)
+    }
+}
+
+impl Server {
+    /// Asks all workers. The answer goes out when all have said something, or when their time is over.
+    pub(super) fn gather(&mut self, now: Time, id: ConnectionId, request: RequestId, asked: Asked) {
+        self.gatherings.numbers += 1;
+        let number = self.gatherings.numbers;
+        let query = asked.query();
+        self.gatherings.open.push_back(Gathering {
+            number,
+            connection: id,
+            request,
+            asked,
+            until: now + DEADLINE,
+            parts: Vec::new(),
+            missing: (0..self.shards).collect(),
+        });
+        for shard in (0..self.shards).map(ShardId) {
+            let query = query.clone();
+            self.send_message(shard, Message::Admin(AdminMessage::Ask { number, query }));
+        }
+    }
+
+    pub(in crate::server) fn handle_admin_message(&mut self, now: Time, from: ShardId, message: AdminMessage) {
+        match message {
+            AdminMessage::Ask { number, query } => {
+                let part = Box::new(self.part(now, query));
+                self.send_message(from, Message::Admin(AdminMessage::Part { number, part }));
+            }
+            AdminMessage::Part { number, part } => self.note_part(now, from, number, *part),
+        }
+    }
+
+    /// Answers what some workers have not had their part in for too long.
+    pub(in crate::server) fn expire_gatherings(&mut self, now: Time) {
+        while self.gatherings.poll_timeout().is_some_and(|until| until <= now) {
+            if let Some(gathering) = self.gatherings.open.pop_front() {
+                self.conclude_gathering(now, gathering);
+            }
+        }
+    }
+
+    /// What we say ourselves.
+    fn part(&mut self, now: Time, query: Query) -> Part {
+        let mut part = Part::default();
+        match query {
+            Query::Summary => {
+                part.stats = self.stats();
+                part.anomalies.clone_from(&self.anomalies);
+                part.streams = self.streams(now);
+            }
+            Query::Streams => part.streams = self.streams(now),
+            Query::Clients => part.clients = self.connections(now),
+            Query::Kick(kick) => part.kicked = self.end_kicked(now, &kick),
+            Query::KickClient { number, ban } => {
+                let is_meant = |it: &Connection| !matches!(*it.protocol, Session::Admin(_)) && it.generation == number;
+                let found = self.connections.iter().find(|(_, it)| is_meant(it));
+                if let Some(id) = found.map(|(id, _)| id) {
+                    part.kicked = self.end_kicked(now, &Kick::connection(id).with_ban(ban));
+                }
+            }
+        }
+        part
+    }
+
+    fn note_part(&mut self, now: Time, from: ShardId, number: u64, part: Part) {
+        let open = &mut self.gatherings.open;
+        // None if its time was over.
+        let Some(index) = open.iter().position(|it| it.number == number) else {
+            return;
+        };
+        let is_complete = open.get_mut(index).is_some_and(|gathering| {
+            gathering.missing.retain(|shard| *shard != from.0);
+            gathering.parts.push(part);
+            gathering.missing.is_empty()
+        });
+        if is_complete && let Some(gathering) = open.remove(index) {
+            self.conclude_gathering(now, gathering);
+        }
+    }
+
+    fn conclude_gathering(&mut self, now: Time, gathering: Gathering) {
+        let (id, request) = (gathering.connection, gathering.request);
+        let world = World {
+            config: &self.config.admin,
+            now,
+            workers: self.shards,
+        };
+        let response = gathering.answer(&world).unwrap_or_else(|problem| problem.response());
+        self.respond(now, id, request, &response);
+    }
+}
+
+/// What every answer may say.
+#[derive(Debug)]
+pub(super) struct World<'a> {
+    pub(super) config: &'a AdminConfig,
+    pub(super) now: Time,
+    pub(super) workers: u16,
+}
+
+impl World<'_> {
+    /// Milliseconds since 1970.
+    pub(super) fn now_ms(&self) -> u64 {
+        u64::try_from(self.config.epoch.as_millis())
+            .unwrap_or_default()
+            .saturating_add(self.now.as_millis())
+    }
+}
+
+impl Asked {
+    fn query(&self) -> Query {
+        match self {
+            Asked::Summary => Query::Summary,
+            Asked::Streams(_) | Asked::Stream(_) => Query::Streams,
+            Asked::Clients(_) | Asked::Client(_) => Query::Clients,
+            Asked::Kick(query) => query.clone(),
+        }
+    }
+}
+
+impl Gathering {
+    fn answer(self, world: &World<'_>) -> Result<Response, Problem> {
+        let (mut streams, mut clients) = (Vec::new(), Vec::new());
+        let (mut stats, mut anomalies, mut kicked) = (ServerStats::default(), BTreeMap::new(), 0);
+        for part in self.parts {
+            stats += part.stats;
+            for (name, count) in part.anomalies {
+                *anomalies.entry(name).or_default() += count;
+            }
+            streams.push(part.streams);
+            clients.extend(part.clients);
+            kicked += part.kicked;
+        }
+        let streams = StreamView::merge(streams);
+        clients.sort_by_key(|client| client.id.generation());
+        let missing = self.missing;
+        let absent = |reason| match missing.is_empty() {
+            true => Problem::not_found(reason),
+            false => Problem::unanswered(missing.clone()),
+        };
+        Ok(match self.asked {
+            Asked::Summary => {
+                let summary = summary::Summary::new(world, &stats, anomalies, &streams, &missing);
+                Envelope::new(world.config, summary).response()
+            }
+            Asked::Streams(page) => {
+                let total = streams.len();
+                let streams = page.of_list(streams);
+                let list = stream::List::new(world, &streams, total, &missing);
+                Envelope::new(world.config, list).response()
+            }
+            Asked::Stream(key) => {
+                let stream = streams.iter().find(|stream| stream.key == key);
+                let stream = stream.ok_or_else(|| absent("nobody publishes or plays a stream of this name"))?;
+                Envelope::new(world.config, stream::One::new(world, stream, &missing)).response()
+            }
+            Asked::Clients(page) => {
+                let total = clients.len();
+                let clients = page.of_list(clients);
+                let list = client::List::new(world, &clients, total, &missing);
+                Envelope::new(world.config, list).response()
+            }
+            Asked::Client(number) => {
+                let client = clients.iter().find(|client| client.id.generation() == number);
+                let client = client.ok_or_else(|| absent("no connection has this id, or not any more"))?;
+                Envelope::new(world.config, client::One::new(world, client, &missing)).response()
+            }
+            Asked::Kick(_) if kicked == 0 => return Err(absent("there is nobody to end")),
+            Asked::Kick(_) => Envelope::new(world.config, summary::Kicked::new(world, kicked, &missing)).response(),
+        })
+    }
+}

@@ -1,0 +1,98 @@
+//! What operators see and do: an API in JSON, on a listener of its own.
+//!
+//! | request | what it is |
+//! |---|---|
+//! | `GET /healthz` | 200 while the process works; asks for no token |
+//! | `GET /readyz` | 200, or 503 while the server shuts down; asks for no token |
+//! | `GET /api/v1/versions` | which version this is |
+//! | `GET /api/v1/summaries` | what there is in all, and what was done |
+//! | `GET /api/v1/streams` | the streams, by name: `?start=` and `?count=` say which of them |
+//! | `GET /api/v1/streams/{app/name}` | one of them |
+//! | `DELETE /api/v1/streams/{app/name}` | ends it with all its players; `?ban=60` keeps them away for a minute |
+//! | `GET /api/v1/clients` | the connections, by number: `?start=` and `?count=` as above |
+//! | `GET /api/v1/clients/{id}` | one of them |
+//! | `DELETE /api/v1/clients/{id}` | ends it; `?ban=60` keeps its address from its streams for a minute |
+//!
+//! Answers have the shape that users of SRS know, with more beside it. A failure is `{"code":404,"error":"not_found","reason":"..."}`.
+//! No answer has a query, a token or a key in it.
+//!
+//! A worker that is asked for what all of them know asks each by a message, itself too, and puts their parts together. One that
+//! has not answered after a second is named in `missing_workers`. Meanwhile the connection waits as one does whose question is
+//! open.
+//!
+//! ```text
+//!   operator         this worker            all workers
+//!     ── GET ─────────▶  ── Ask ────────────▶
+//!     ◀──── 200 ──────   ◀────────── Part ──
+//! ```
+
+mod access;
+mod client;
+mod envelope;
+mod gather;
+mod page;
+mod problem;
+mod route;
+mod stream;
+mod summary;
+
+pub use access::{AdminConfig, Token};
+pub(super) use gather::{AdminMessage, Gatherings};
+
+use super::{ConnectionId, Event, Server};
+use crate::http::{RequestHead, Response};
+use crate::{RequestId, Time};
+use envelope::Envelope;
+use problem::Problem;
+use route::Route;
+
+impl Server {
+    /// An operator asks for something: answers, or asks all workers first.
+    pub(super) fn handle_admin(&mut self, now: Time, id: ConnectionId, request: RequestId, head: &RequestHead) {
+        match self.answer_admin(now, id, request, head) {
+            Ok(Some(response)) => self.respond(now, id, request, &response),
+            Ok(None) => {}
+            Err(problem) => {
+                if let Some(connection) = self.connections.get(id).filter(|_| problem.is_news()) {
+                    let (peer, reason) = (connection.peer(id), problem.reason.clone().into());
+                    self.report(now, Event::RequestRefused { peer, reason });
+                }
+                self.respond(now, id, request, &problem.response());
+            }
+        }
+    }
+
+    /// The answer, unless other workers have to be asked for it.
+    fn answer_admin(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        request: RequestId,
+        head: &RequestHead,
+    ) -> Result<Option<Response>, Problem> {
+        let config = self.config.clone();
+        let route = route::find(head, &config.admin)?;
+        Ok(Some(match route {
+            Route::Healthy => route::healthy(),
+            Route::Ready if self.is_shutting_down => return Err(Problem::shutting_down()),
+            Route::Ready => route::healthy(),
+            Route::File(file) => file.response(),
+            Route::Versions => Envelope::new(&config.admin, summary::Versions::new()).response(),
+            Route::Ask(asked) => {
+                self.gather(now, id, request, asked);
+                return Ok(None);
+            }
+        }))
+    }
+
+    /// Sends an answer, unless the peer has left.
+    fn respond(&mut self, now: Time, id: ConnectionId, request: RequestId, response: &Response) {
+        if let Some(connection) = self.connections.get_mut(id)
+            && let Some(session) = connection.protocol.admin_mut()
+        {
+            // An error means that it waits for nothing any more.
+            let _ = session.respond(now, request, response);
+            self.connections.touch(id);
+        }
+    }
+}

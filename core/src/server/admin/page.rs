@@ -1,0 +1,38 @@
+//! Which part of a list is asked for.
+
+use super::problem::Problem;
+use crate::http::RequestHead;
+use alloc::format;
+use alloc::vec::Vec;
+
+/// How many there are in an answer if nothing is said. 100: a screen or two.
+const DEFAULT: usize = 100;
+
+/// How many there are at most. 1,000: about a megabyte.
+const MAX: usize = 1_000;
+
+/// A part of a list: `?start=` and `?count=`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Page {
+    start: usize,
+    count: usize,
+}
+
+impl Page {
+    pub(super) fn of(head: &RequestHead) -> Result<Page, Problem> {
+        let number = |name, otherwise| match head.query_value(name) {
+            None => Ok(otherwise),
+            Some(text) => text
+                .parse()
+                .map_err(|_| Problem::bad_request(format!("{name} is a number from 0"))),
+        };
+        Ok(Page {
+            start: number("start", 0)?,
+            count: number("count", DEFAULT)?.clamp(1, MAX),
+        })
+    }
+
+    pub(super) fn of_list<T>(self, list: Vec<T>) -> Vec<T> {
+        list.into_iter().skip(self.start).take(self.count).collect()
+    }
+}

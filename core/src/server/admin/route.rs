@@ -1,0 +1,131 @@
+//! Which requests there are.
+
+use super::access::{AdminConfig, check, check_host};
+use super::gather::{Asked, Query};
+use super::page::Page;
+use super::problem::Problem;
+use crate::StreamKey;
+use crate::http::{Method, RequestHead, Response, StatusCode};
+use crate::server::Kick;
+use alloc::format;
+use alloc::string::ToString;
+use core::time::Duration;
+
+/// Where a request leads.
+#[derive(Debug)]
+pub(super) enum Route {
+    Healthy,
+    Ready,
+    File(&'static File),
+    Versions,
+    /// All workers are to be asked.
+    Ask(Asked),
+}
+
+/// A file that everybody on this machine may read.
+#[derive(Debug)]
+pub(super) struct File {
+    path: &'static str,
+    content_type: &'static str,
+    bytes: &'static [u8],
+}
+
+/// The files that are served.
+const FILES: &[File] = &[];
+
+/// The longest that somebody may be kept away. A day, as for every time that is given to the server.
+const MAX_BAN: Duration = Duration::from_secs(86_400);
+
+/// Where the request with this head leads, if it may.
+pub(super) fn find(head: &RequestHead, config: &AdminConfig) -> Result<Route, Problem> {
+    let path = &*head.path;
+    match path {
+        "/healthz" => return only_get(head).map(|()| Route::Healthy),
+        "/readyz" => return only_get(head).map(|()| Route::Ready),
+        _ => {}
+    }
+    if let Some(file) = FILES.iter().find(|file| file.path == path) {
+        check_host(head, config)?;
+        return only_get(head).map(|()| Route::File(file));
+    }
+    check(head, config)?;
+    let rest = path.strip_prefix("/api/v1/").unwrap_or_default();
+    match rest.split_once('/').unwrap_or((rest, "")) {
+        ("versions", "") => only_get(head).map(|()| Route::Versions),
+        ("summaries", "") => only_get(head).map(|()| Route::Ask(Asked::Summary)),
+        ("streams", "") => list(head, Asked::Streams),
+        ("clients", "") => list(head, Asked::Clients),
+        ("streams", id) => stream(head, id),
+        ("clients", id) => client(head, id),
+        _ => Err(Problem::not_found("there is no such route")),
+    }
+}
+
+pub(super) fn healthy() -> Response {
+    Response::json("{\"code\":0,\"status\":\"ok\"}\n")
+}
+
+fn list(head: &RequestHead, asked: fn(Page) -> Asked) -> Result<Route, Problem> {
+    only_get(head)?;
+    Ok(Route::Ask(asked(Page::of(head)?)))
+}
+
+fn stream(head: &RequestHead, id: &str) -> Result<Route, Problem> {
+    // The name of a stream may end with `.flv` where it is played, not here.
+    let key = StreamKey::new(id).ok().filter(|key| key.as_str() == id);
+    let key = key.ok_or_else(|| Problem::not_found("no stream can have this name: app/name is needed"));
+    Ok(Route::Ask(match head.method {
+        Method::Get | Method::Head => Asked::Stream(key?),
+        Method::Delete => Asked::Kick(Query::Kick(Kick::stream(key?).with_ban(ban(head)?))),
+        _ => return Err(Problem::method_not_allowed("GET, HEAD, DELETE")),
+    }))
+}
+
+fn client(head: &RequestHead, id: &str) -> Result<Route, Problem> {
+    // Numbers have one way to be written.
+    let number = id.parse::<u32>().ok().filter(|number| number.to_string() == id);
+    let number = number.ok_or_else(|| Problem::not_found("no client can have this id: it is a number"));
+    Ok(Route::Ask(match head.method {
+        Method::Get | Method::Head => Asked::Client(number?),
+        Method::Delete => Asked::Kick(Query::KickClient {
+            number: number?,
+            ban: ban(head)?,
+        }),
+        _ => return Err(Problem::method_not_allowed("GET, HEAD, DELETE")),
+    }))
+}
+
+/// How long those that are ended are kept away, in seconds.
+fn ban(head: &RequestHead) -> Result<Duration, Problem> {
+    let Some(text) = head.query_value("ban") else {
+        return Ok(Duration::ZERO);
+    };
+    let span = text
+        .parse()
+        .ok()
+        .map(Duration::from_secs)
+        .filter(|span| *span <= MAX_BAN);
+    span.ok_or_else(|| Problem::bad_request(format!("ban is a number of seconds, at most {}", MAX_BAN.as_secs())))
+}
+
+fn only_get(head: &RequestHead) -> Result<(), Problem> {
+    match head.method {
+        Method::Get | Method::Head => Ok(()),
+        _ => Err(Problem::method_not_allowed("GET, HEAD")),
+    }
+}
+
+impl File {
+    pub(super) fn response(&self) -> Response {
+        Response::new(StatusCode::Ok)
+            .with_field("Content-Type", self.content_type)
+            .with_field("X-Content-Type-Options", "nosniff")
+            .with_field("Cache-Control", "no-cache")
+            .with_field(
+                "Content-Security-Policy",
+                "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; connect-src *; object-src 'none'; \
+                 base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+            )
+            .with_body(self.bytes)
+    }
+}

@@ -1,0 +1,114 @@
+//! The operator's API of each binary.
+#![cfg(all(target_os = "linux", any(feature = "mio", feature = "smol", feature = "tokio")))]
+
+#[path = "../core/tests/script/frames.rs"]
+mod frames;
+mod support;
+
+use headwater_core::Output;
+use headwater_core::flv::{FlvWriter, TagFlags};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::thread;
+use std::time::Instant;
+use support::process::POLL;
+use support::server::Runtime;
+use support::{DEADLINE, http};
+
+/// Sends a request with these header fields, and returns the status and the content.
+fn ask(admin: SocketAddr, request: &str, fields: &str) -> (u16, String) {
+    let mut stream = http::connect(admin, Ipv4Addr::LOCALHOST);
+    write!(
+        stream,
+        "{request} HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n{fields}\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head[9..12].parse().unwrap(), body.to_owned())
+}
+
+/// A stream is there with its player, whichever workers they are on, and gone when it is kicked.
+fn an_operator_sees_a_stream_and_ends_it(runtime: Runtime) {
+    let file = std::env::temp_dir().join(format!(
+        "headwater-token-{}-{}",
+        std::process::id(),
+        runtime.binary.len()
+    ));
+    fs::write(&file, "s3cret\n").unwrap();
+    let flags = [
+        "--admin-address",
+        "127.0.0.1:0",
+        "--admin-token-file",
+        file.to_str().unwrap(),
+    ];
+    let server = runtime.start(&flags);
+    let admin = server.admin.unwrap();
+    let _ = fs::remove_file(file);
+    assert_eq!(
+        ask(admin, "GET /healthz", ""),
+        (200, "{\"code\":0,\"status\":\"ok\"}\n".into())
+    );
+    assert_eq!(ask(admin, "GET /api/v1/streams", "").0, 401);
+    let token = "Authorization: Bearer s3cret\r\n";
+    let mut push = http::Push::start(server.http, "/live/x?key=hidden");
+    let mut output = Output::new();
+    let flags = TagFlags {
+        audio: true,
+        video: true,
+    };
+    FlvWriter::header(flags, &mut output);
+    let mut header = Vec::new();
+    output.write_to(&mut header).unwrap();
+    push.send(&header);
+    push.send(&frames::tags("V A K0 a5 P40"));
+    let player = server.wait_until_live("live/x");
+    let deadline = Instant::now() + DEADLINE;
+    let streams = loop {
+        let (status, streams) = ask(admin, "GET /api/v1/streams", token);
+        assert_eq!(status, 200);
+        if streams.contains("\"players\":1") {
+            break streams;
+        }
+        assert!(Instant::now() < deadline, "{streams}");
+        thread::sleep(POLL);
+    };
+    for part in [
+        "\"id\":\"live/x\"",
+        "\"total\":1",
+        "\"missing_workers\":[]",
+        "\"codec\":\"H264\"",
+    ] {
+        assert!(streams.contains(part), "{part}: {streams}");
+    }
+    assert!(!streams.contains("hidden"), "{streams}");
+    assert_eq!(ask(admin, "GET /api/v1/clients?count=1", token).0, 200);
+    let (status, kicked) = ask(admin, "DELETE /api/v1/streams/live/x?ban=60", token);
+    assert!(status == 200 && kicked.contains("\"kicked\":2"), "{kicked}");
+    drop(player);
+    assert_eq!(ask(admin, "DELETE /api/v1/streams/live/x", token).0, 404);
+    assert_eq!(push.finish().status, 403);
+}
+
+macro_rules! on {
+    ($feature:literal, $module:ident, $binary:literal) => {
+        #[cfg(feature = $feature)]
+        mod $module {
+            const RUNTIME: super::Runtime = super::Runtime {
+                binary: env!(concat!("CARGO_BIN_EXE_", $binary)),
+                workers: 2,
+            };
+
+            #[test]
+            fn an_operator_sees_a_stream_and_ends_it() {
+                super::an_operator_sees_a_stream_and_ends_it(RUNTIME);
+            }
+        }
+    };
+}
+
+on!("mio", mio, "headwater-mio");
+on!("smol", smol, "headwater-smol");
+on!("tokio", tokio, "headwater-tokio");
