@@ -12,7 +12,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
 use std::time::Instant;
-use support::process::POLL;
+use support::process::{POLL, Process};
 use support::server::Runtime;
 use support::{DEADLINE, http};
 
@@ -92,6 +92,16 @@ fn an_operator_sees_a_stream_and_ends_it(runtime: Runtime) {
     assert_eq!(push.finish().status, 403);
 }
 
+/// The address that operators have without a flag is another's: the server serves everybody else.
+fn a_second_server_goes_on_without_operators(runtime: Runtime) {
+    let taken = std::net::TcpListener::bind("127.0.0.1:8081");
+    let flags = ["--address", "127.0.0.1:0", "--http-address", "127.0.0.1:0"];
+    let server = Process::spawn("the server", runtime.command().args(flags));
+    server.wait_for_line("operators are not listened for", DEADLINE);
+    server.wait_for_line("listening", DEADLINE);
+    drop(taken);
+}
+
 macro_rules! on {
     ($feature:literal, $module:ident, $binary:literal) => {
         #[cfg(feature = $feature)]
@@ -104,6 +114,11 @@ macro_rules! on {
             #[test]
             fn an_operator_sees_a_stream_and_ends_it() {
                 super::an_operator_sees_a_stream_and_ends_it(RUNTIME);
+            }
+
+            #[test]
+            fn a_second_server_goes_on_without_operators() {
+                super::a_second_server_goes_on_without_operators(RUNTIME);
             }
         }
     };

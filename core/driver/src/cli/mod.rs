@@ -119,15 +119,23 @@ fn bind(options: &Options) -> io::Result<Server> {
         let token = text.to_str().map(value::token).unwrap_or(Err("expected ASCII"));
         config.server.admin.token = Some(token.map_err(|reason| invalid(&format!("{TOKEN_VARIABLE}: {reason}")))?);
     }
-    let admin: Vec<_> = options
-        .admin_address
-        .iter()
-        .flatten()
-        .map(SocketAddr::to_string)
-        .collect();
-    let server = Server::bind(config).map_err(|error| {
+    let admin: Vec<_> = options.admin_addresses().iter().map(SocketAddr::to_string).collect();
+    let is_about = |error: &io::Error| {
         let text = error.to_string();
-        match admin.iter().any(|address| text.contains(address)) {
+        admin.iter().any(|address| text.contains(address))
+    };
+    let server = match Server::bind(config.clone()) {
+        // Nobody has asked for that address, and another server on the machine may have it.
+        Err(error) if options.admin_address.is_empty() && is_about(&error) => {
+            tracing::warn!(%error, "operators are not listened for: --admin-address picks where");
+            config.listen.retain(|listen| listen.protocol != Protocol::Admin);
+            Server::bind(config)
+        }
+        bound => bound,
+    };
+    let server = server.map_err(|error| {
+        let text = error.to_string();
+        match is_about(&error) {
             true if error.kind() == io::ErrorKind::InvalidInput => invalid(&format!(
                 "{text} (--admin-token-file, --admin-token or {TOKEN_VARIABLE})"
             )),

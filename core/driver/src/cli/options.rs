@@ -3,7 +3,7 @@
 use super::value;
 use crate::{Config, Listen, RecordTo};
 use clap::{ArgAction, Parser, ValueEnum};
-use core::net::SocketAddr;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::num::{NonZeroU16, NonZeroUsize};
 use core::time::Duration;
 use headwater_core::http::AllowedOrigin;
@@ -27,8 +27,8 @@ pub struct Options {
     pub http_address: Vec<Option<SocketAddr>>,
 
     /// Listen here for operators: the API in JSON; may be given several times. Other addresses than those of this machine alone
-    /// need a token
-    #[arg(long, value_name = "IP:PORT|none", default_value = "127.0.0.1:8081", value_parser = value::address)]
+    /// need a token [default: 127.0.0.1:8081, if nobody else is there]
+    #[arg(long, value_name = "IP:PORT|none", value_parser = value::address)]
     pub admin_address: Vec<Option<SocketAddr>>,
 
     /// What operators have to send (`Authorization: Bearer TOKEN`) [default: the environment's HEADWATER_ADMIN_TOKEN, else
@@ -162,17 +162,24 @@ pub enum WhenTakeover {
     Never,
 }
 
+/// Where operators are listened for if no flag says so.
+pub(super) const DEFAULT_ADMIN_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
+
 impl Options {
+    /// Where operators are listened for.
+    pub fn admin_addresses(&self) -> Vec<SocketAddr> {
+        match self.admin_address.is_empty() {
+            true => vec![DEFAULT_ADMIN_ADDRESS],
+            false => self.admin_address.iter().flatten().copied().collect(),
+        }
+    }
+
     /// What the flags mean to a driver.
     #[must_use]
     pub fn config(&self) -> Config {
         let rtmp = self.address.iter().flatten().map(|address| Listen::rtmp(*address));
         let http = self.http_address.iter().flatten().map(|address| Listen::http(*address));
-        let admin = self
-            .admin_address
-            .iter()
-            .flatten()
-            .map(|address| Listen::admin(*address));
+        let admin = self.admin_addresses().into_iter().map(Listen::admin);
         let mut config = Config {
             listen: rtmp.chain(http).chain(admin).collect(),
             workers: self.workers,
