@@ -180,6 +180,7 @@ impl Window {
 }
 
 /// How fast a counter grows, on the average of about the last 30 s. The counter is somebody else's.
+#[cfg(any(feature = "server", test))]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Meter {
     since: Time,
@@ -189,6 +190,7 @@ pub(crate) struct Meter {
     before: Option<u64>,
 }
 
+#[cfg(any(feature = "server", test))]
 impl Meter {
     const SPAN: Duration = Duration::from_secs(30);
 
@@ -228,6 +230,7 @@ impl Meter {
 }
 
 /// `amount` × `part` / `whole`.
+#[cfg(any(feature = "server", test))]
 fn share(amount: u64, part: Duration, whole: Duration) -> u64 {
     let share = u128::from(amount) * part.as_micros() / whole.as_micros().max(1);
     u64::try_from(share).unwrap_or(u64::MAX)

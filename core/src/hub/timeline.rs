@@ -35,6 +35,7 @@ const WALL_CLOCK_TOLERANCE: i64 = 1_000;
 /// much ahead of the other.
 const MAX_SKEW: i64 = 5_000;
 /// The longest GOP with which another channel begins. 10 min, as [`gop_max_duration`](super::ChannelConfig::gop_max_duration).
+#[cfg(any(feature = "server", test))]
 const MAX_GOP: i64 = 600_000;
 /// The step over a discontinuity, if the wall clock has none to offer.
 const DEFAULT_STEP: u64 = 10;
@@ -85,6 +86,7 @@ struct Place {
     arrived: Time,
 }
 
+#[cfg(any(feature = "server", test))]
 impl Place {
     /// Where the frame is that another channel has `first`, which `began` at this place. What came then is of the GOP before it,
     /// the rest behind it; further away than that there is a jump between, of which nothing is known here.
@@ -151,6 +153,7 @@ impl Timeline {
 
     /// Frames of the publisher were lost on the way from its own channel, which is `there` now. The next ones are as far from
     /// those before as they are there, whenever they come.
+    #[cfg(any(feature = "server", test))]
     pub(super) fn resume(&mut self, now: Time, there: &Places) {
         self.stats = TimelineStats::default();
         self.clocks = [FrameKind::Audio, FrameKind::Video, FrameKind::Data].map(|kind| self.resumed(now, kind, there));
@@ -165,6 +168,7 @@ impl Timeline {
     }
 
     /// The clock of a kind that is at its newest place `there`.
+    #[cfg(any(feature = "server", test))]
     fn resumed(&self, now: Time, kind: FrameKind, there: &Places) -> Option<Clock> {
         let place = |places: &[Option<Place>; 3]| places.get(index(kind)).copied().flatten();
         let (own, newest) = (place(&self.first)?, place(&there.newest)?);
@@ -180,6 +184,7 @@ impl Timeline {
     }
 
     /// Where the present publisher's frames are.
+    #[cfg(any(feature = "server", test))]
     pub(super) fn places(&self) -> Places {
         Places {
             first: self.first,
