@@ -9,7 +9,7 @@
 //!    ◀── Start ───── │   or the default, once the time is over
 //! ```
 
-use super::connection::Connection;
+use super::connection::{Connection, Phase};
 use super::question::{Answer, AuthorizeRequest, Denial, Intent, Otherwise, Question, Ticket};
 use super::refusal::Refusal;
 use super::session::{PlayRequest, PublishRequest, Session};
@@ -192,7 +192,13 @@ impl Server {
             self.note_denied(now, id, request, refusal.reason());
             return;
         }
-        if self.is_short_of_memory(now) {
+        let is_short = self.is_short_of_memory(now);
+        // Room may have been made by ending this connection.
+        let connection = self.connections.get(id);
+        if connection.is_none_or(|it| it.phase != Phase::Open || it.protocol.is_closing()) {
+            return;
+        }
+        if is_short {
             self.reject(now, id, request, Refusal::OutOfMemory);
             self.note_denied(now, id, request, Refusal::OutOfMemory.reason());
             return;
