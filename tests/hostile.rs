@@ -221,10 +221,8 @@ fn assert_told(server: &Server, inputs: &[Input]) {
     } in inputs
     {
         if let Reaction::Ends(reason) | Reaction::Refused(reason) = reaction {
-            assert!(
-                server.count_lines(reason) > 0,
-                "row {row}, {what}: nothing says {reason:?}"
-            );
+            println!("row {row}, {what}: {reason}");
+            server.wait_for_line(reason);
         }
     }
     let log = server.log();
