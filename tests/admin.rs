@@ -3,6 +3,7 @@
 
 #[path = "../core/tests/script/frames.rs"]
 mod frames;
+#[macro_use]
 mod support;
 
 use headwater_core::Output;
@@ -102,28 +103,7 @@ fn a_second_server_goes_on_without_operators(runtime: Runtime) {
     drop(taken);
 }
 
-macro_rules! on {
-    ($feature:literal, $module:ident, $binary:literal) => {
-        #[cfg(feature = $feature)]
-        mod $module {
-            const RUNTIME: super::Runtime = super::Runtime {
-                binary: env!(concat!("CARGO_BIN_EXE_", $binary)),
-                workers: 2,
-            };
-
-            #[test]
-            fn an_operator_sees_a_stream_and_ends_it() {
-                super::an_operator_sees_a_stream_and_ends_it(RUNTIME);
-            }
-
-            #[test]
-            fn a_second_server_goes_on_without_operators() {
-                super::a_second_server_goes_on_without_operators(RUNTIME);
-            }
-        }
-    };
-}
-
-on!("mio", mio, "headwater-mio");
-on!("smol", smol, "headwater-smol");
-on!("tokio", tokio, "headwater-tokio");
+on_each_binary!(2, [
+    an_operator_sees_a_stream_and_ends_it
+    a_second_server_goes_on_without_operators
+]);

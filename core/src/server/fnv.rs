@@ -1,4 +1,5 @@
-//! The hash FNV-1a, 64 bits: short, and the same everywhere. Peers can find two inputs with one hash; they must gain nothing by it.
+//! The hash FNV-1a, 64 bits: short, and the same everywhere. Peers can find two inputs with one hash; they must gain nothing by
+//! it.
 
 pub(super) fn fnv_1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {

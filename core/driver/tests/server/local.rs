@@ -347,14 +347,18 @@ fn a_frame_without_payload_takes_place_as_well() {
     assert_eq!(result, Err(StateError::FrameTooLarge { len: max + 1 }));
 }
 
-#[test]
-fn nothing_is_left_of_a_claim_that_is_given_up_and_denied() {
+/// A stream whose publisher has sent nothing yet, and the worker that is not its home.
+fn away_from_home() -> (World, usize, usize) {
     let mut world = World::new(2, |_| {});
     let first = world.rtmp(0, Publish, "live", "x", 1);
-    let home = (0..2)
-        .find(|&shard| world.shards[shard].server().stats().names == 1)
-        .unwrap();
-    let shard = 1 - home;
+    let is_home = |shard: &usize| world.shards[*shard].server().stats().names == 1;
+    let home = (0..2).find(is_home).unwrap();
+    (world, first, 1 - home)
+}
+
+#[test]
+fn nothing_is_left_of_a_claim_that_is_given_up_and_denied() {
+    let (mut world, first, shard) = away_from_home();
     // It is accepted as long as the first has sent nothing.
     let second = world.local_publish(shard, "live/x");
     assert_eq!(world.local_heard(shard, second), "[accepted]");
@@ -375,12 +379,7 @@ fn nothing_is_left_of_a_claim_that_is_given_up_and_denied() {
 
 #[test]
 fn frames_behind_one_that_claims_a_name_are_counted() {
-    let mut world = World::new(2, |_| {});
-    let first = world.rtmp(0, Publish, "live", "x", 1);
-    let home = (0..2)
-        .find(|&shard| world.shards[shard].server().stats().names == 1)
-        .unwrap();
-    let shard = 1 - home;
+    let (mut world, first, shard) = away_from_home();
     let second = world.local_publish(shard, "live/x");
     world.publish(first, "A a0");
     world.delivers = false;
