@@ -3,8 +3,10 @@
 use bytes::Buf;
 use headwater_core::Output;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io::{Error, ErrorKind, Result, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+use std::ops::Range;
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::{TcpSocket, TcpStream};
@@ -21,8 +23,13 @@ pub(crate) struct Wire {
 /// How long a server may take to accept. The kernel does that for it, unless its queue is full.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The ports that peers connect from.
+const PORTS: Range<u16> = 10_000..60_000;
+
 thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; 64 << 10]);
+    /// The port that is next, by address.
+    static NEXT_PORT: RefCell<HashMap<Ipv4Addr, u16>> = RefCell::default();
 }
 
 impl Wire {
@@ -35,7 +42,7 @@ impl Wire {
         if let Some(bytes) = receive_buffer {
             socket.set_recv_buffer_size(bytes)?;
         }
-        socket.bind(SocketAddr::new(source.into(), 0))?;
+        bind(&socket, source)?;
         let stream = timeout(CONNECT_TIMEOUT, socket.connect(server))
             .await
             .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))?;
@@ -122,6 +129,23 @@ impl Wire {
     pub(crate) fn reset(self) -> Result<()> {
         socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))
     }
+}
+
+/// Binds to the next port of `source`. A log names its peers by address and port, and the kernel would soon give out the
+/// same one twice.
+fn bind(socket: &TcpSocket, source: Ipv4Addr) -> Result<()> {
+    NEXT_PORT.with_borrow_mut(|ports| {
+        let next = ports.entry(source).or_insert(PORTS.start);
+        for _ in PORTS {
+            let port = *next;
+            *next = if port + 1 < PORTS.end { port + 1 } else { PORTS.start };
+            match socket.bind(SocketAddr::new(source.into(), port)) {
+                Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+                result => return result,
+            }
+        }
+        Err(ErrorKind::AddrInUse.into())
+    })
 }
 
 struct Writer<'a>(&'a TcpStream);
