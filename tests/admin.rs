@@ -6,8 +6,6 @@ mod frames;
 #[macro_use]
 mod support;
 
-use headwater_core::Output;
-use headwater_core::flv::{FlvWriter, TagFlags};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -55,16 +53,7 @@ fn an_operator_sees_a_stream_and_ends_it(runtime: Runtime) {
     assert_eq!(ask(admin, "GET /api/v1/streams", "").0, 401);
     let token = "Authorization: Bearer s3cret\r\n";
     let mut push = http::Push::start(server.http, "/live/x?key=hidden");
-    let mut output = Output::new();
-    let flags = TagFlags {
-        audio: true,
-        video: true,
-    };
-    FlvWriter::header(flags, &mut output);
-    let mut header = Vec::new();
-    output.write_to(&mut header).unwrap();
-    push.send(&header);
-    push.send(&frames::tags("V A K0 a5 P40"));
+    push.send(&frames::flv("V A K0 a5 P40"));
     let player = server.wait_until_live("live/x");
     let deadline = Instant::now() + DEADLINE;
     let streams = loop {

@@ -12,7 +12,7 @@
 //! ```
 
 use headwater_core::Time;
-use headwater_core::server::{Action, Config, ConnectionId, Protocol, Server, ShardId};
+use headwater_core::server::{Action, Config, ConnectionId, ProcessFigures, Protocol, Server, ShardId};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -186,6 +186,8 @@ impl Driver {
                     println!("{} {id} closed", self.now());
                     self.sockets.get_mut(id.index()).map(Option::take);
                 }
+                // An operator asks, and nothing is known of the process.
+                Action::Measure => self.server.handle_process(self.now(), ProcessFigures::default()),
                 // This server is the only shard, and its configuration asks for nothing.
                 Action::ToShard(..) | Action::Ask(..) => {}
             }

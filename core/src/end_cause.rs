@@ -35,6 +35,32 @@ pub enum EndCause {
     TracksChanged,
 }
 
+impl EndCause {
+    /// One word, for programs: what metrics and events call it. It stays.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            EndCause::Requested => "requested",
+            EndCause::Eof => "eof",
+            EndCause::Timeout(Timer::Handshake) => "handshake_timeout",
+            EndCause::Timeout(Timer::Command) => "command_timeout",
+            EndCause::Timeout(Timer::Idle) => "idle_timeout",
+            EndCause::Timeout(Timer::Ping) => "ping_timeout",
+            EndCause::Timeout(Timer::Stall) => "stall_timeout",
+            EndCause::Timeout(Timer::Close) => "close_timeout",
+            EndCause::ProtocolError => "protocol_error",
+            EndCause::Closed => "closed",
+            EndCause::Replaced => "replaced",
+            EndCause::Unpublished => "unpublished",
+            EndCause::Absent => "absent",
+            EndCause::Expired => "expired",
+            EndCause::Kicked => "kicked",
+            EndCause::OutOfMemory => "out_of_memory",
+            EndCause::TracksChanged => "tracks_changed",
+        }
+    }
+}
+
 impl fmt::Display for EndCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

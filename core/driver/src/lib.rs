@@ -30,6 +30,7 @@ pub mod log;
 mod machine;
 mod mail;
 pub mod memory;
+mod process;
 mod recorder;
 mod reply;
 mod running;

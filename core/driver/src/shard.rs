@@ -4,6 +4,7 @@ mod deferred;
 mod shortages;
 
 use crate::DRAIN_TIMEOUT;
+use crate::process;
 use crate::sockets::shortage;
 use bytes::Buf;
 use core::mem;
@@ -437,6 +438,7 @@ impl<S: Socket> Shard<S> {
             }
             Action::Ask(ticket, question) => self.questions.push_back((ticket, question)),
             Action::ToShard(shard, message) => send(shard, message),
+            Action::Measure => self.server.handle_process(now, process::figures()),
         }
         0
     }

@@ -97,6 +97,7 @@ impl<S: Socket> Worker<S> {
         let now = self.clock.now();
         let result = work(&mut self.shard, now);
         self.turn(now);
+        self.note_busy(now);
         self.is_stepping = false;
         result
     }
@@ -171,6 +172,13 @@ impl<S: Socket> Worker<S> {
             self.shard.handle_timeout(now);
         }
         self.turn(now);
+        self.note_busy(now);
+    }
+
+    /// It has worked since then.
+    fn note_busy(&mut self, since: Time) {
+        let span = self.clock.now().since(since);
+        self.shard.server_mut().note_busy(span);
     }
 
     fn turn(&mut self, now: Time) {

@@ -422,6 +422,15 @@ impl Channel {
         self.meters.figures(now)
     }
 
+    /// When the frame came that a player gets next, if it is none of the burst with which it began. O(1).
+    #[cfg(feature = "server")]
+    pub(crate) fn waiting_since(&self, id: SubscriberId) -> Option<Time> {
+        let subscriber = self.subscribers.get(id.0 as usize)?;
+        let is_live = subscriber.generation == self.view.generation && subscriber.cursor >= subscriber.anchor;
+        let slot = self.view.ring.get(subscriber.cursor).filter(|_| is_live)?;
+        Some(slot.arrived)
+    }
+
     /// Where a player is. O(1).
     #[must_use]
     pub fn lag(&self, id: SubscriberId) -> Option<Lag> {
@@ -444,6 +453,12 @@ impl Channel {
             sum.add(&subscriber.stats);
         }
         sum
+    }
+
+    /// What players missed that have left. It is counted from 0 again.
+    #[cfg(feature = "server")]
+    pub(crate) fn take_drops(&mut self) -> SubscriberStats {
+        mem::take(&mut self.stats_of_departed)
     }
 
     /// Payload bytes per second: those of the last full second. O(1).

@@ -125,6 +125,15 @@ impl Subscriber {
 }
 
 impl SubscriberStats {
+    /// Nothing yet.
+    #[cfg(feature = "server")]
+    pub(crate) const ZERO: SubscriberStats = SubscriberStats {
+        sent: 0,
+        missed_disposable: 0,
+        missed_inter: 0,
+        missed_by_skip: 0,
+    };
+
     /// Adds what another player got and missed.
     pub(crate) const fn add(&mut self, other: &SubscriberStats) {
         self.sent += other.sent;

@@ -28,6 +28,10 @@ pub enum Action {
     /// The question `.1`: hand the answer in by [`Server::answer`](super::Server::answer), with this ticket. A server whose
     /// [`Config`](super::Config) asks for nothing has no question. One that is never answered has its default after a while.
     Ask(Ticket, Question),
+    /// Look at the process, and say by [`Server::handle_process`](super::Server::handle_process) what the system says of it:
+    /// an operator has asked. A driver that does not know answers with what is empty; one that never answers keeps the operator
+    /// waiting for a second.
+    Measure,
     /// Hand the message to the worker `.0`, in order with what was handed to it before.
     ToShard(ShardId, ShardMessage),
 }

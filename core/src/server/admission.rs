@@ -8,6 +8,7 @@
 //! when it connects, HTTP 503 with `Retry-After` whatever it asks. Then it is closed.
 
 use super::connection::{Connection, Phase};
+use super::metrics::Closing;
 use super::refusal::Excess;
 use super::registrar::{Change, Names, REGISTRAR, Verdict, What};
 use super::shard::Message;
@@ -222,6 +223,7 @@ impl Server {
             connection.admission = Admission::Refused(excess);
         }
         self.stats.refused += 1;
+        self.tally.refuse("connection", excess.label());
         // What fills a worker up is not to fill the log up as well.
         if let Some(times) = self.journal.full.note(now) {
             let reason = excess.reason();
@@ -243,7 +245,7 @@ impl Server {
 
     fn forget_refused(&mut self) {
         if let Some((_, id)) = self.admissions.refused.pop_front() {
-            self.drop_connection(id, &"too many connections");
+            self.drop_connection(id, Closing::TooMany);
         }
     }
 

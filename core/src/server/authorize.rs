@@ -11,7 +11,7 @@
 
 use super::connection::{Connection, Phase};
 use super::question::{Answer, AuthorizeRequest, Denial, Intent, Otherwise, Question, Ticket};
-use super::refusal::Refusal;
+use super::refusal::{DENIED, Refusal};
 use super::session::{PlayRequest, PublishRequest, Session};
 use super::{Action, ConnectionId, Event, Server};
 use crate::http::HeaderFields;
@@ -189,7 +189,7 @@ impl Server {
         }
         if let Some(refusal) = self.banned(now, id, request.keys()) {
             self.reject(now, id, request, refusal);
-            self.note_denied(now, id, request, refusal.reason());
+            self.note_denied(now, id, request, refusal.reason(), refusal.label());
             return;
         }
         let is_short = self.is_short_of_memory(now);
@@ -200,7 +200,8 @@ impl Server {
         }
         if is_short {
             self.reject(now, id, request, Refusal::OutOfMemory);
-            self.note_denied(now, id, request, Refusal::OutOfMemory.reason());
+            let refusal = Refusal::OutOfMemory;
+            self.note_denied(now, id, request, refusal.reason(), refusal.label());
             return;
         }
         match request {
@@ -214,7 +215,7 @@ impl Server {
             return;
         };
         connection.protocol.deny(now, request.id(), request.intent(), denial);
-        self.note_denied(now, id, request, &denial.reason);
+        self.note_denied(now, id, request, &denial.reason, DENIED);
     }
 
     fn reject(&mut self, now: Time, id: ConnectionId, request: &Request, refusal: Refusal) {
@@ -224,12 +225,13 @@ impl Server {
     }
 
     /// Counts and reports a request that was refused before anybody else had heard of it.
-    fn note_denied(&mut self, now: Time, id: ConnectionId, request: &Request, reason: &str) {
+    fn note_denied(&mut self, now: Time, id: ConnectionId, request: &Request, reason: &str, label: &'static str) {
         let key = &request.target().key;
         match request.intent() {
-            Intent::Publish => self.note_refused(now, id, key, &reason),
+            Intent::Publish => self.note_refused(now, id, key, &reason, label),
             Intent::Play => {
                 self.stats.plays_refused += 1;
+                self.tally.refuse("play", label);
                 if let Some(connection) = self.connections.get(id) {
                     let (peer, stream, reason) = (connection.peer(id), key.clone(), reason.into());
                     self.report(now, Event::PlayRefused { peer, stream, reason });

@@ -44,6 +44,8 @@ pub(super) struct Connection {
     pub(super) since: Time,
     pub(super) last_input: Time,
     pub(super) bytes_in: u64,
+    /// Bytes in and out that are in the [tally](super::metrics::Tally).
+    pub(super) settled: (u64, u64),
     pub(super) phase: Phase,
     /// Whether it is to be visited.
     pub(super) is_touched: bool,
@@ -130,6 +132,8 @@ pub(super) enum Activity {
         subscriber: SubscriberId,
         until: Option<Time>,
         has_started: bool,
+        /// Since when it could have had its first frame. [`Time::NEVER`] while it waits for a publisher, and once it has had it.
+        due_since: Time,
         since: Time,
         /// Bytes that the connection had sent before.
         sent_before: u64,

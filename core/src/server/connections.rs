@@ -68,6 +68,10 @@ impl Connections {
         }
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Connection> {
+        self.slots.iter_mut().map(|(_, connection)| connection)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (ConnectionId, &Connection)> {
         let slots = self.slots.iter();
         slots.map(|(index, connection)| (id_of(index, connection.generation), connection))

@@ -78,6 +78,8 @@ struct Entry {
     contenders: Vec<Claim>,
     /// Publishers that had to leave the name to another.
     takeovers: u64,
+    /// Shards that have published or played it: they know what that came to, until nobody has it any more.
+    witnesses: Vec<ShardId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,6 +191,9 @@ impl Directory {
             }
             Body::Subscribe { ticket } => {
                 entry.subscribers.insert(from, ticket);
+                if entry.state != State::Vacant {
+                    entry.note_witness(from);
+                }
                 send(
                     from,
                     Body::Located {
@@ -220,9 +225,7 @@ impl Directory {
             }
             _ => {}
         }
-        if entry.is_idle() {
-            self.entries.remove(key);
-        }
+        self.forget_idle(key);
     }
 
     /// Why nobody may begin to publish `key`, if nobody may. A name that is published already, or was just now, is no more.
@@ -321,10 +324,19 @@ impl Directory {
             self.outbox
                 .push_back((shard, key.clone(), Body::Ended { epoch: entry.epoch }));
         }
-        if entry.is_idle() {
-            self.entries.remove(&key);
-        }
+        self.forget_idle(&key);
         self.ended.push_back((key, address));
+    }
+
+    /// Forgets a name that nobody has any more, or wants.
+    fn forget_idle(&mut self, key: &StreamKey) {
+        if self.entries.get(key).is_some_and(Entry::is_idle)
+            && let Some(entry) = self.entries.remove(key)
+        {
+            let told = entry.witnesses.into_iter();
+            self.outbox
+                .extend(told.map(|shard| (shard, key.clone(), Body::Forgotten)));
+        }
     }
 
     /// Names that something is known about.
@@ -385,6 +397,13 @@ impl Entry {
             subscribers: BTreeMap::new(),
             contenders: Vec::new(),
             takeovers: 0,
+            witnesses: Vec::new(),
+        }
+    }
+
+    fn note_witness(&mut self, shard: ShardId) {
+        if !self.witnesses.contains(&shard) {
+            self.witnesses.push(shard);
         }
     }
 
@@ -436,6 +455,10 @@ impl Entry {
         let address = newcomer.peer.into();
         self.epoch = epoch;
         self.set(State::Live { shard, address }, published);
+        self.note_witness(shard);
+        for subscriber in self.subscribers.keys().copied().collect::<Vec<_>>() {
+            self.note_witness(subscriber);
+        }
         let subscribers = self
             .subscribers
             .iter()
@@ -486,7 +509,9 @@ mod tests {
             ..newcomer(1, true)
         };
         directory.handle(now, HOLDER, &key, &Body::Claim(newcomer));
-        match directory.poll() {
+        // Other names may have gone meanwhile.
+        let mut answers = core::iter::from_fn(|| directory.poll());
+        match answers.find(|(_, _, body)| !matches!(body, Body::Forgotten)) {
             Some((_, _, Body::Granted { epoch, .. })) => {
                 directory.handle(now, HOLDER, &key, &Body::Release { epoch });
                 true
@@ -520,6 +545,11 @@ mod tests {
         assert!((2_400..=2_500).contains(&others), "{others} publishes in half a minute");
         assert!(most <= 1_501, "{most} grace times");
         directory.handle_timeout(Time::from_millis(70_000));
+        let told = core::iter::from_fn(|| directory.poll());
+        assert!(
+            told.map(|(_, _, body)| body)
+                .all(|body| matches!(body, Body::Forgotten))
+        );
         assert!(directory.is_empty());
     }
 

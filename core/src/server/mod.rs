@@ -21,6 +21,7 @@
 //! | another worker sent a message | [`handle_shard`](Server::handle_shard) |
 //! | the program itself publishes or plays | [`publish`](Server::publish), [`send_frame`](Server::send_frame), [`play`](Server::play); [`poll_local`](Server::poll_local) at `Action::Wake` |
 //! | a question of `Action::Ask` is answered | [`answer`](Server::answer); never, if nothing is asked |
+//! | `Action::Measure` | [`handle_process`](Server::handle_process) |
 //! | somebody wants to know what there is | [`streams`](Server::streams), [`connections`](Server::connections), [`stats`](Server::stats) |
 //! | the operator decides something else | [`reconfigure`](Server::reconfigure) |
 //! | the operator wants somebody to be gone | [`kick`](Server::kick) |
@@ -62,6 +63,7 @@ mod journal;
 mod kick;
 mod local;
 mod memory;
+mod metrics;
 mod overdue;
 mod play;
 mod publish;
@@ -84,7 +86,7 @@ mod view;
 mod work;
 
 pub use action::{Action, ConnectionId, Protocol, Refused};
-pub use admin::{AdminConfig, Token};
+pub use admin::{AdminConfig, ProcessFigures, Token};
 pub use config::{Config, HttpAbsent, Takeover};
 pub use event::{Event, LAG_EPISODE, PUBLISHER_SILENCE, Peer, PlayTotals, PublishTotals, StreamInfo};
 pub use kick::{Kick, Kicked};
@@ -117,8 +119,9 @@ use core::time::Duration;
 use directory::Directory;
 use journal::Journal;
 use memory::Memory;
+use metrics::{Closing, Ledger, Tally};
 use record::Recording;
-use refusal::Refusal;
+use refusal::{BAD_REQUEST, Refusal};
 use registrar::{REGISTRAR, Registrar};
 use relief::Relief;
 use session::{Failure, ProtocolEvent, Session, Shared};
@@ -164,6 +167,8 @@ pub struct Server {
     recordings: VecDeque<Recording>,
     is_shutting_down: bool,
     stats: ServerStats,
+    tally: Tally,
+    ledger: Ledger,
     /// What `output` returns for a connection that is gone.
     nothing: Output,
     /// What the outputs of all connections use in turns.
@@ -201,6 +206,8 @@ impl Server {
             recordings: VecDeque::new(),
             is_shutting_down: false,
             stats: ServerStats::default(),
+            tally: Tally::default(),
+            ledger: Ledger::default(),
             nothing: Output::new(),
             buffer_pool: BufferPool::new(),
             memory: Memory::default(),
@@ -288,7 +295,7 @@ impl Server {
         match connection.phase {
             Phase::Open if connection.half_closed.is_some() => {}
             Phase::Open => self.half_close(now, id),
-            Phase::Lingering { .. } => self.drop_connection(id, &"closed"),
+            Phase::Lingering { .. } => self.drop_connection(id, Closing::Closed),
             Phase::Closed => {}
         }
         self.work_off(now);
@@ -304,7 +311,7 @@ impl Server {
         connection.protocol.output().clear();
         self.run(now, id, |protocol| protocol.handle_eof(now));
         self.end_roles(id, EndCause::Eof);
-        self.drop_connection(id, &Failure::Reset);
+        self.drop_connection(id, Closing::Reset);
         self.work_off(now);
     }
 
@@ -329,7 +336,7 @@ impl Server {
                     self.expire_grants(now, id);
                     self.expire_peer(now, id);
                 }
-                Phase::Lingering { .. } => self.drop_connection(id, &"closed"),
+                Phase::Lingering { .. } => self.drop_connection(id, Closing::Closed),
                 Phase::Closed => {}
             }
         }
@@ -377,6 +384,11 @@ impl Server {
         }
         self.buffer_pool.release(output);
         output
+    }
+
+    /// The driver has worked for us for so long, whether or not it was in our calls: what is not spent on waiting. For metrics.
+    pub fn note_busy(&mut self, span: Duration) {
+        self.tally.busy += span;
     }
 
     /// The next thing to do for the server.
@@ -499,6 +511,7 @@ impl Server {
             since: now,
             last_input: now,
             bytes_in: 0,
+            settled: (0, 0),
             phase: Phase::Open,
             is_silent: false,
             may_wait: false,
@@ -632,6 +645,7 @@ impl Server {
             }
             ProtocolEvent::Refused(reason) if self.note_refused_push(now, id, &reason) => {}
             ProtocolEvent::Refused(reason) => {
+                self.tally.refuse("request", BAD_REQUEST);
                 if let Some(connection) = self.connections.get(id) {
                     let (peer, reason) = (connection.peer(id), reason.to_string().into());
                     self.report(now, Event::RequestRefused { peer, reason });
@@ -680,8 +694,9 @@ impl Server {
         if mem::replace(&mut connection.has_failed, true) {
             return;
         }
+        let peer = connection.peer(id);
         let event = Event::Failed {
-            peer: connection.peer(id),
+            peer,
             reason: failure.to_string().into(),
         };
         connection.pending_input = Vec::new();
@@ -690,6 +705,7 @@ impl Server {
             connection.protocol.close(now);
         }
         self.stats.failed += 1;
+        self.tally.close(peer.protocol, failure.cause().as_str());
         self.report(now, event);
         self.end_roles(id, failure.cause());
     }
@@ -751,7 +767,7 @@ impl Server {
             self.linger(now, id);
         } else if connection.protocol.is_closed() {
             self.end_roles(id, EndCause::Closed);
-            self.drop_connection(id, &"did not take its final reply");
+            self.drop_connection(id, Closing::NotTaken);
         }
     }
 
@@ -766,9 +782,9 @@ impl Server {
         connection.pending_input = Vec::new();
         self.end_roles(id, EndCause::Closed);
         if is_half_closed {
-            self.drop_connection(id, &"closed by peer");
+            self.drop_connection(id, Closing::ByPeer);
         } else if is_local {
-            self.drop_connection(id, &"closed");
+            self.drop_connection(id, Closing::Closed);
         } else {
             self.actions.push_back(Action::Shutdown(id));
             self.connections.touch(id);
@@ -789,12 +805,15 @@ impl Server {
         }
     }
 
-    fn drop_connection(&mut self, id: ConnectionId, reason: &dyn core::fmt::Display) {
+    fn drop_connection(&mut self, id: ConnectionId, reason: Closing) {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
         if connection.phase != Phase::Closed {
             connection.phase = Phase::Closed;
+            if !connection.has_failed {
+                self.tally.close(connection.protocol.kind(), reason.label());
+            }
             let (peer, reason) = (connection.peer(id), reason.to_string().into());
             self.actions.push_back(Action::Close(id));
             self.report(self.now, Event::Disconnected { peer, reason });
@@ -806,6 +825,9 @@ impl Server {
         self.note_departure(id);
         self.take_verdicts(self.now);
         self.discount_connection(id);
+        if let Some(connection) = self.connections.get_mut(id) {
+            self.tally.settle(connection);
+        }
         self.connections.remove(id);
     }
 }

@@ -231,6 +231,7 @@ impl Server {
             subscriber,
             until,
             has_started: false,
+            due_since: if until.is_some() { Time::NEVER } else { now },
             since: now,
             sent_before: sent,
             meter: Meter::new(now, sent),
@@ -262,6 +263,7 @@ impl Server {
             self.report(now, Event::PlayRefused { peer, stream, reason });
         }
         self.stats.plays_refused += 1;
+        self.tally.refuse("play", refusal.label());
         self.end_role(id, stream, EndCause::Closed);
     }
 
@@ -314,11 +316,12 @@ impl Server {
             if presence == Presence::Present
                 && let Some(connection) = self.connections.get_mut(id)
                 && let Some(Role {
-                    activity: Activity::Playing { until, .. },
+                    activity: Activity::Playing { until, due_since, .. },
                     ..
                 }) = connection.roles.iter_mut().find(|role| role.stream == stream)
                 && until.take().is_some()
             {
+                *due_since = now;
                 connection.protocol.publish_notify(now, stream);
                 self.connections.touch(id);
             }
@@ -392,6 +395,7 @@ impl Server {
             let Activity::Playing {
                 subscriber,
                 has_started,
+                due_since,
                 lagged,
                 drained,
                 meter,
@@ -408,6 +412,8 @@ impl Server {
                 continue;
             };
             let channel = &mut stream.channel;
+            let mut waiting_since = channel.waiting_since(*subscriber);
+            let mut frames = 0;
             loop {
                 if !connection.protocol.can_send() {
                     connection.may_have_more = true;
@@ -417,10 +423,15 @@ impl Server {
                 match channel.next(*subscriber) {
                     Next::Frame(frame) => {
                         *has_started = true;
+                        frames += 1;
+                        if *due_since != Time::NEVER && !frame.frame.class.is_header() {
+                            self.tally.start(now.since(mem::replace(due_since, Time::NEVER)));
+                        }
                         connection.protocol.send_frame(now, role.stream, frame, starts);
                     }
                     Next::Pending => break,
                     Next::Skipped { step, limit, missed } => {
+                        waiting_since = None;
                         *match step {
                             SkipStep::Disposable => &mut self.stats.slow_disposable,
                             SkipStep::Inter => &mut self.stats.slow_inter,
@@ -442,6 +453,9 @@ impl Server {
                         break;
                     }
                 }
+            }
+            if frames > 0 {
+                self.tally.write(frames, waiting_since.map(|since| now.since(since)));
             }
         }
         let peer = lags.is_some().then(|| connection.peer(id));
@@ -505,6 +519,7 @@ impl Server {
                         missed: stats.missed(),
                         bytes,
                     };
+                    self.tally.end_play(peer.protocol, cause);
                     let event = Event::PlayEnded {
                         peer,
                         stream,

@@ -2,8 +2,9 @@
 
 use super::connection::{Activity, Role};
 use super::event::{Event, StreamInfo};
+use super::metrics::StreamCounts;
 use super::question::Intent;
-use super::refusal::{Excess, Refusal};
+use super::refusal::{BAD_REQUEST, Excess, Refusal};
 use super::replica::Replicas;
 use super::session::{PublishRequest, Session};
 use super::shard::{Body, ClaimId, Epoch, Newcomer, Subscription};
@@ -191,7 +192,7 @@ impl Server {
             }
             _ => return,
         }
-        self.note_refused(now, id, key, &refusal.reason());
+        self.note_refused(now, id, key, &refusal.reason(), refusal.label());
         self.end_role(id, stream, EndCause::Closed);
         self.connections.touch(id);
     }
@@ -203,7 +204,7 @@ impl Server {
         };
         let (id, stream) = (publisher.connection, publisher.stream);
         let refusal = Refusal::Excess(Excess::Publishers);
-        self.note_refused(now, id, key, &refusal.reason());
+        self.note_refused(now, id, key, &refusal.reason(), refusal.label());
         self.cut_role(now, id, stream, refusal, EndCause::Closed);
         self.connections.touch(id);
     }
@@ -220,14 +221,23 @@ impl Server {
             .and_then(|role| self.streams.get(role.channel))
             .map(|stream| stream.key.clone());
         if let Some(key) = &key {
-            self.note_refused(now, id, key, reason);
+            self.note_refused(now, id, key, reason, BAD_REQUEST);
         }
         key.is_some()
     }
 
-    /// Counts a refused publish, and logs it if the peer has not been refused the same just before.
-    pub(super) fn note_refused(&mut self, now: Time, id: ConnectionId, key: &StreamKey, reason: &dyn Display) {
+    /// Counts a refused publish, and logs it if the peer has not been refused the same just before. `reason` is for people,
+    /// `label` for programs.
+    pub(super) fn note_refused(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        key: &StreamKey,
+        reason: &dyn Display,
+        label: &'static str,
+    ) {
         self.stats.publishes_refused += 1;
+        self.tally.refuse("publish", label);
         let Some(connection) = self.connections.get(id) else {
             return;
         };
@@ -389,11 +399,16 @@ impl Server {
             && let Some(publisher) = stream.publisher.take()
             && let Some(connection) = self.connections.get(id)
         {
+            let stats = stream.channel.stats();
+            let counts = StreamCounts::of_publish(&stats, &stream.channel.figures(self.now));
+            self.ledger.note(&key, &counts);
+            let peer = connection.peer(id);
+            self.tally.end_publish(peer.protocol, cause);
             let event = Event::PublishEnded {
-                peer: connection.peer(id),
+                peer,
                 stream: key.clone(),
                 cause,
-                totals: publisher.totals(self.now, stream.channel.stats()),
+                totals: publisher.totals(self.now, stats),
             };
             self.report(self.now, event);
         }

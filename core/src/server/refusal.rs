@@ -5,6 +5,12 @@ use crate::http::StatusCode as HttpStatus;
 use crate::rtmp::{Status, StatusCode};
 use core::time::Duration;
 
+/// What programs call the reason for refusing a request that makes no sense.
+pub(super) const BAD_REQUEST: &str = "bad_request";
+
+/// What programs call the reason for refusing what the world has denied.
+pub(super) const DENIED: &str = "denied";
+
 /// Why a request is refused, or a publish ended by us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
@@ -52,6 +58,17 @@ pub(super) enum Excess {
 }
 
 impl Excess {
+    /// One word, for programs. It stays.
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Excess::Connections => "too_many_connections",
+            Excess::OfAddress => "too_many_of_address",
+            Excess::Roleless => "too_many_idle",
+            Excess::Publishers => "too_many_publishers",
+            Excess::Streams => "too_many_streams",
+        }
+    }
+
     /// In words that say nothing about others.
     pub(super) fn reason(self) -> &'static str {
         match self {
@@ -65,6 +82,25 @@ impl Excess {
 }
 
 impl Refusal {
+    /// One word, for programs. It stays.
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Refusal::Taken => "taken",
+            Refusal::Contested => "contested",
+            Refusal::TooOften => "too_often",
+            Refusal::Replaced => "replaced",
+            Refusal::Absent => "absent",
+            Refusal::Crowded => "crowded",
+            Refusal::Flapping => "flapping",
+            Refusal::Expired => "expired",
+            Refusal::Kicked => "kicked",
+            Refusal::Banned { .. } => "banned",
+            Refusal::Excess(excess) => excess.label(),
+            Refusal::OutOfMemory => "out_of_memory",
+            Refusal::ShuttingDown => "shutting_down",
+        }
+    }
+
     pub(super) fn reason(self) -> &'static str {
         match self {
             Refusal::Taken => "the stream has a publisher",

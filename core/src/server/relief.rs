@@ -15,6 +15,7 @@
 //! [`REVIEW`], unless the sum grows by a 16th of the budget meanwhile.
 
 use super::connection::{Activity, Connection, Phase, Role};
+use super::metrics::Closing;
 use super::refusal::Refusal;
 use super::stream::Stream;
 use super::{ConnectionId, Event, Server};
@@ -271,7 +272,7 @@ impl Server {
     fn cut_off_for_memory(&mut self, now: Time, id: ConnectionId) -> bool {
         self.note_ended_for_memory(now, id);
         self.end_roles(id, EndCause::OutOfMemory);
-        self.drop_connection(id, &Refusal::OutOfMemory.reason());
+        self.drop_connection(id, Closing::OutOfMemory);
         let Some(connection) = self.connections.get_mut(id) else {
             return false;
         };
@@ -289,6 +290,8 @@ impl Server {
             return;
         };
         if !mem::replace(&mut connection.has_failed, true) {
+            self.tally
+                .close(connection.protocol.kind(), Closing::OutOfMemory.label());
             let event = Event::Failed {
                 peer: connection.peer(id),
                 reason: Refusal::OutOfMemory.reason().to_string().into(),

@@ -169,8 +169,6 @@ pub(super) enum Failure {
     TooManyRequests { max: u32 },
     #[error("more than {max} bytes behind a request under way")]
     TooMuchPipelined { max: usize },
-    #[error("connection reset")]
-    Reset,
 }
 
 /// Why an RTMP peer was turned away at its `connect`.
@@ -190,7 +188,6 @@ impl Failure {
             | Failure::Http(_)
             | Failure::TooManyRequests { .. }
             | Failure::TooMuchPipelined { .. } => EndCause::ProtocolError,
-            Failure::Reset => EndCause::Eof,
         }
     }
 }

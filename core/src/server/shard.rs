@@ -158,6 +158,8 @@ pub(super) enum Body {
     Located { ticket: u64, is_present: bool },
     /// The stream is over: the grace time of `epoch` has passed.
     Ended { epoch: Epoch },
+    /// Nobody has the name any more, or wants it. Whatever the receiver knows about it is of no use.
+    Forgotten,
 
     // From the publisher's shard to those of its players.
     /// What a joining player gets, and the start of a publish for the receiver.
@@ -266,6 +268,7 @@ impl Server {
             Body::NotSought { ticket } => self.refuse_seekers(now, &key, ticket),
             Body::Located { ticket, is_present } => self.locate(now, &key, ticket, is_present),
             Body::Ended { epoch } => self.end_stream(now, &key, epoch),
+            Body::Forgotten => self.ledger.forget(&key),
             Body::Snapshot {
                 start,
                 frames,

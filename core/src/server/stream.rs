@@ -3,6 +3,7 @@
 use super::address::Address;
 use super::event::PublishTotals;
 use super::memory::RingMemory;
+use super::metrics::StreamCounts;
 use super::replica::{Intake, Replicas};
 use super::shard::{Body, Epoch};
 use super::{Config, ConnectionId, Server};
@@ -11,6 +12,7 @@ use crate::rtmp::MessageStreamId;
 use crate::{StreamKey, Time};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::mem;
 
 /// One stream, as long as a connection here publishes, plays or wants to.
 #[derive(Debug)]
@@ -157,6 +159,11 @@ impl Server {
         stream.players = stream.players.saturating_sub(usize::from(was_player));
         let key = stream.key.clone();
         let unsubscribes = stream.players == 0 && stream.ticket.take().is_some();
+        if unsubscribes {
+            // Before the home may forget it.
+            let (sent, players) = (mem::take(&mut stream.sent_to_departed), stream.channel.take_drops());
+            self.ledger.note(&key, &StreamCounts::of_plays(sent, players));
+        }
         if stream.roles == 0 {
             if let Some(stream) = self.streams.remove(&key) {
                 self.discount_stream(stream);

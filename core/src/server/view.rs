@@ -182,6 +182,15 @@ pub enum Transport {
 const INFO_FRAMES: usize = 16;
 
 impl Transport {
+    /// Each of them once.
+    pub(super) const ALL: [Transport; 5] = [
+        Transport::Rtmp,
+        Transport::Http,
+        Transport::WebSocket,
+        Transport::Local,
+        Transport::Admin,
+    ];
+
     /// The name, as in the log: `rtmp`, `http`, `websocket`, `local` or `admin`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

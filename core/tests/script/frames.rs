@@ -28,7 +28,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Buf;
 use headwater_core::amf::amf0::Writer;
-use headwater_core::flv::FlvWriter;
+use headwater_core::flv::{FlvWriter, TagFlags};
 use headwater_core::{Frame, FrameClass, FrameKind, Output, Timestamp};
 
 /// The frames that `script` names.
@@ -82,6 +82,18 @@ pub(crate) fn tags(script: &str) -> Vec<u8> {
     let mut output = Output::new();
     frames(script).for_each(|frame| FlvWriter::frame(&frame, &mut output));
     output.copy_to_bytes(output.len()).into()
+}
+
+/// The same behind the header of an FLV stream that has sound and pictures.
+pub(crate) fn flv(script: &str) -> Vec<u8> {
+    let mut output = Output::new();
+    let flags = TagFlags {
+        audio: true,
+        video: true,
+    };
+    FlvWriter::header(flags, &mut output);
+    let header: Vec<u8> = output.copy_to_bytes(output.len()).into();
+    [header, tags(script)].concat()
 }
 
 /// Metadata that says which kinds of media there are.

@@ -76,7 +76,7 @@ pub fn main(program: &'static str, start: impl FnOnce(Server) -> Running) -> Exi
         return refuse(program, &reason);
     }
     let files = sockets::raise_file_limit();
-    let server = match bind(&options) {
+    let server = match bind(program, &options) {
         Ok(server) => server,
         Err(error) => {
             crate::log::flush();
@@ -111,8 +111,9 @@ pub fn main(program: &'static str, start: impl FnOnce(Server) -> Running) -> Exi
 }
 
 /// A server that listens, and that signals stop.
-fn bind(options: &Options) -> io::Result<Server> {
+fn bind(program: &str, options: &Options) -> io::Result<Server> {
     let mut config = options.config();
+    config.server.admin.runtime = program.trim_start_matches("headwater-").into();
     if config.server.admin.token.is_none()
         && let Some(text) = env::var_os(TOKEN_VARIABLE).filter(|text| !text.is_empty())
     {

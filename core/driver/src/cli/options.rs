@@ -69,6 +69,10 @@ pub struct Options {
     #[arg(long)]
     pub explain_memory: bool,
 
+    /// Streams that have metrics of their own, the first by name; the others are summed up. `off`: none has any
+    #[arg(long, value_name = "N|off", default_value = "100", value_parser = value::number_or_off)]
+    pub metrics_streams: usize,
+
     /// How much to log [default: the environment's RUST_LOG, else info]
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<LogLevel>,
@@ -199,6 +203,7 @@ impl Options {
             ..RecordTo::new(dir)
         });
         config.server.admin.token = self.admin_token.clone().or_else(|| self.admin_token_file.clone());
+        config.server.admin.metrics_streams = self.metrics_streams;
         config.server.grace = self.grace;
         config.server.http_absent = self.http_absent;
         config.server.allowed_origins.clone_from(&self.allow_origin);

@@ -29,6 +29,14 @@ pub(super) fn token_file(path: &str) -> Result<Token, String> {
     token(line).map_err(|reason| format!("{reason} in the first line"))
 }
 
+/// A number, or none at all.
+pub(super) fn number_or_off(text: &str) -> Result<usize, &'static str> {
+    match text {
+        "off" => Ok(0),
+        _ => text.parse().map_err(|_| "expected a number or off"),
+    }
+}
+
 pub(super) fn on_off(text: &str) -> Result<bool, &'static str> {
     match text {
         "on" => Ok(true),

@@ -15,7 +15,7 @@ struct Answered {
 
 impl World {
     /// An operator that has sent its request, `GET /path` and header fields.
-    fn operator(&mut self, shard: usize, request: &str, fields: &str) -> usize {
+    pub(crate) fn operator(&mut self, shard: usize, request: &str, fields: &str) -> usize {
         let client = self.connect(shard, Protocol::Admin, 1);
         self.request(client, request, fields);
         client

@@ -22,6 +22,7 @@ mod late;
 mod lines;
 mod local;
 mod memory;
+mod metrics;
 mod names;
 mod pages;
 mod reconfigure;

@@ -14,7 +14,7 @@ use core::time::Duration;
 use subtle::ConstantTimeEq;
 
 /// What operators may do, and what they are told of the process.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AdminConfig {
     /// What an operator has to send in `Authorization: Bearer TOKEN`. None: whoever reaches the listener may do anything, so it
@@ -26,8 +26,27 @@ pub struct AdminConfig {
     pub server: Box<str>,
     /// The same for this run of it.
     pub service: Box<str>,
+    /// Streams that have metrics of their own. 100: some twenty lines for each, which is what a monitoring system takes from
+    /// one process without a thought. The others are summed up; 0: none has any, and there is no sum.
+    pub metrics_streams: usize,
+    /// The runtime that the server stands on, for metrics.
+    pub runtime: Box<str>,
     /// The time since 1970 when [`Time::ZERO`](crate::Time::ZERO) was.
     pub epoch: Duration,
+}
+
+impl Default for AdminConfig {
+    fn default() -> Self {
+        AdminConfig {
+            token: None,
+            pid: 0,
+            server: Box::default(),
+            service: Box::default(),
+            metrics_streams: 100,
+            runtime: Box::default(),
+            epoch: Duration::ZERO,
+        }
+    }
 }
 
 /// A secret. It is compared in constant time, and not shown.

@@ -2,14 +2,16 @@
 
 use super::access::AdminConfig;
 use super::envelope::Envelope;
+use super::metrics::{Format, Metrics, ProcessFigures};
 use super::page::Page;
 use super::problem::Problem;
 use super::{client, stream, summary};
 use crate::http::Response;
 use crate::server::connection::Connection;
+use crate::server::metrics::Sight;
 use crate::server::session::Session;
 use crate::server::shard::{Message, ShardId};
-use crate::server::{ConnectionId, ConnectionView, Kick, Server, ServerStats, StreamView};
+use crate::server::{Action, ConnectionId, ConnectionView, Kick, Server, ServerStats, StreamView};
 use crate::{RequestId, StreamKey, Time};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -29,6 +31,7 @@ pub(super) enum Asked {
     Clients(Page),
     Client(u32),
     Kick(Query),
+    Metrics(Format),
 }
 
 /// What each worker is asked.
@@ -37,6 +40,7 @@ pub(in crate::server) enum Query {
     Summary,
     Streams,
     Clients,
+    Metrics,
     Kick(Kick),
     /// As for one connection, by the number that it is displayed as.
     KickClient {
@@ -61,6 +65,7 @@ pub(in crate::server) struct Part {
     pub(super) clients: Vec<ConnectionView>,
     /// Connections that were ended.
     pub(super) kicked: usize,
+    pub(super) sight: Option<Box<Sight>>,
 }
 
 /// What is asked and has no answer yet, by when it was asked.
@@ -77,8 +82,18 @@ struct Gathering {
     request: RequestId,
     asked: Asked,
     until: Time,
-    parts: Vec<Part>,
+    parts: Vec<(ShardId, Part)>,
     missing: Vec<u16>,
+    process: Process,
+}
+
+/// What the driver knows of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Process {
+    /// It is nobody's concern.
+    Unasked,
+    Asked,
+    Known(ProcessFigures),
 }
 
 impl Gatherings {
@@ -101,6 +116,12 @@ impl Server {
             until: now + DEADLINE,
             parts: Vec::new(),
             missing: (0..self.shards).collect(),
+            process: if matches!(query, Query::Metrics) {
+                self.actions.push_back(Action::Measure);
+                Process::Asked
+            } else {
+                Process::Unasked
+            },
         });
         for shard in (0..self.shards).map(ShardId) {
             let query = query.clone();
@@ -137,6 +158,12 @@ impl Server {
                 part.streams = self.streams(now);
             }
             Query::Streams => part.streams = self.streams(now),
+            Query::Metrics => {
+                part.stats = self.stats();
+                part.anomalies.clone_from(&self.anomalies);
+                part.streams = self.streams(now);
+                part.sight = Some(Box::new(self.sight(&part.streams)));
+            }
             Query::Clients => part.clients = self.connections(now),
             Query::Kick(kick) => part.kicked = self.end_kicked(now, &kick),
             Query::KickClient { number, ban } => {
@@ -158,12 +185,29 @@ impl Server {
         };
         let is_complete = open.get_mut(index).is_some_and(|gathering| {
             gathering.missing.retain(|shard| *shard != from.0);
-            gathering.parts.push(part);
-            gathering.missing.is_empty()
+            gathering.parts.push((from, part));
+            gathering.is_complete()
         });
         if is_complete && let Some(gathering) = open.remove(index) {
             self.conclude_gathering(now, gathering);
         }
+    }
+
+    /// The driver has looked at the process: the answer to [`Action::Measure`](crate::server::Action::Measure).
+    pub fn handle_process(&mut self, now: Time, figures: ProcessFigures) {
+        let now = self.advance(now);
+        let open = &mut self.gatherings.open;
+        for gathering in &mut *open {
+            if gathering.process == Process::Asked {
+                gathering.process = Process::Known(figures);
+            }
+        }
+        while let Some(index) = self.gatherings.open.iter().position(Gathering::is_complete)
+            && let Some(gathering) = self.gatherings.open.remove(index)
+        {
+            self.conclude_gathering(now, gathering);
+        }
+        self.work_off(now);
     }
 
     fn conclude_gathering(&mut self, now: Time, gathering: Gathering) {
@@ -202,15 +246,21 @@ impl Asked {
             Asked::Streams(_) | Asked::Stream(_) => Query::Streams,
             Asked::Clients(_) | Asked::Client(_) => Query::Clients,
             Asked::Kick(query) => query.clone(),
+            Asked::Metrics(_) => Query::Metrics,
         }
     }
 }
 
 impl Gathering {
+    fn is_complete(&self) -> bool {
+        self.missing.is_empty() && self.process != Process::Asked
+    }
+
     fn answer(self, world: &World<'_>) -> Result<Response, Problem> {
         let (mut streams, mut clients) = (Vec::new(), Vec::new());
         let (mut stats, mut anomalies, mut kicked) = (ServerStats::default(), BTreeMap::new(), 0);
-        for part in self.parts {
+        let mut sights = Vec::new();
+        for (shard, part) in self.parts {
             stats += part.stats;
             for (name, count) in part.anomalies {
                 *anomalies.entry(name).or_default() += count;
@@ -218,6 +268,7 @@ impl Gathering {
             streams.push(part.streams);
             clients.extend(part.clients);
             kicked += part.kicked;
+            sights.extend(part.sight.map(|sight| (shard, *sight)));
         }
         let streams = StreamView::merge(streams);
         clients.sort_by_key(|client| client.id.generation());
@@ -252,6 +303,15 @@ impl Gathering {
                 let client = clients.iter().find(|client| client.id.generation() == number);
                 let client = client.ok_or_else(|| absent("no connection has this id, or not any more"))?;
                 Envelope::new(world.config, client::One::new(world, client, &missing)).response()
+            }
+            // A counter that goes back means to a monitoring system that the process has started anew.
+            Asked::Metrics(_) if !missing.is_empty() => return Err(Problem::unanswered(missing)),
+            Asked::Metrics(format) => {
+                let process = match self.process {
+                    Process::Known(figures) => figures,
+                    Process::Unasked | Process::Asked => ProcessFigures::default(),
+                };
+                Metrics::new(world, stats, anomalies, streams, sights, process).response(format)
             }
             Asked::Kick(_) if kicked == 0 => return Err(absent("there is nobody to end")),
             Asked::Kick(_) => Envelope::new(world.config, summary::Kicked::new(world, kicked, &missing)).response(),

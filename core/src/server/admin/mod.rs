@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `GET /healthz` | 200 while the process works; asks for no token |
 //! | `GET /readyz` | 200, or 503 while the server shuts down; asks for no token |
+//! | `GET /metrics` | what monitoring systems take: Prometheus' text, or OpenMetrics for those that ask for it |
 //! | `GET /api/v1/versions` | which version this is |
 //! | `GET /api/v1/summaries` | what there is in all, and what was done |
 //! | `GET /api/v1/streams` | the streams, by name: `?start=` and `?count=` say which of them |
@@ -30,6 +31,7 @@ mod access;
 mod client;
 mod envelope;
 mod gather;
+mod metrics;
 mod page;
 mod problem;
 mod route;
@@ -38,6 +40,7 @@ mod summary;
 
 pub use access::{AdminConfig, Token};
 pub(super) use gather::{AdminMessage, Gatherings};
+pub use metrics::ProcessFigures;
 
 use super::{ConnectionId, Event, Server};
 use crate::http::{RequestHead, Response};

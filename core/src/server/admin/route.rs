@@ -2,6 +2,7 @@
 
 use super::access::{AdminConfig, check, check_host};
 use super::gather::{Asked, Query};
+use super::metrics::Format;
 use super::page::Page;
 use super::problem::Problem;
 use crate::StreamKey;
@@ -42,6 +43,10 @@ pub(super) fn find(head: &RequestHead, config: &AdminConfig) -> Result<Route, Pr
     match path {
         "/healthz" => return only_get(head).map(|()| Route::Healthy),
         "/readyz" => return only_get(head).map(|()| Route::Ready),
+        "/metrics" => {
+            check(head, config)?;
+            return only_get(head).map(|()| Route::Ask(Asked::Metrics(Format::accepted(head))));
+        }
         _ => {}
     }
     if let Some(file) = FILES.iter().find(|file| file.path == path) {

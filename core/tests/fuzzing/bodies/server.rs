@@ -12,8 +12,8 @@ use bytes::Buf;
 use headwater_core::rtmp::chunk::{ChunkDecoder, ChunkEncoder};
 use headwater_core::server::record::{RecordConfig, Recording};
 use headwater_core::server::{
-    Action, Answer, Config, ConnectionId, Event, Grant, HttpAbsent, Kick, LocalEvent, Otherwise, Protocol, Server,
-    ShardId, ShardMessage, Takeover, Ticket,
+    Action, Answer, Config, ConnectionId, Event, Grant, HttpAbsent, Kick, LocalEvent, Otherwise, ProcessFigures,
+    Protocol, Server, ShardId, ShardMessage, Takeover, Ticket,
 };
 use headwater_core::{Limits, StreamKey, Time};
 use std::collections::{BTreeMap, VecDeque};
@@ -536,6 +536,9 @@ impl World {
                     }
                 }
                 Action::Ask(ticket, _) => self.tickets.push((shard, ticket)),
+                Action::Measure => self.shards[shard]
+                    .server
+                    .handle_process(self.now, ProcessFigures::default()),
                 Action::ToShard(to, message) => {
                     assert_ne!(usize::from(to.0), shard, "nobody writes to themselves");
                     let from = ShardId(shard as u16);
