@@ -11,9 +11,6 @@ pub enum HttpError {
     /// The request head makes no sense.
     #[error(transparent)]
     Head(#[from] HeadError),
-    /// A method that no origin server knows.
-    #[error("method not allowed")]
-    MethodNotAllowed,
     /// The framing of the content is broken.
     #[error(transparent)]
     Body(#[from] BodyError),
@@ -46,7 +43,6 @@ impl HttpError {
     pub const fn status(&self) -> Option<StatusCode> {
         match self {
             HttpError::Head(error) => error.status(),
-            HttpError::MethodNotAllowed => Some(StatusCode::MethodNotAllowed),
             HttpError::BodyTooLarge { .. } | HttpError::Flv(FlvError::TagTooLarge { .. }) => {
                 Some(StatusCode::ContentTooLarge)
             }

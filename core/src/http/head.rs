@@ -76,9 +76,7 @@ impl HeadReader {
         }
         let head = mem::take(self).buffer;
         let mut request = Request::parse(&head, config)?;
-        if let Some(request) = &mut request.head {
-            request.fields = HeaderFields::new(head);
-        }
+        request.head.fields = HeaderFields::new(head);
         Ok(Some(request))
     }
 
@@ -102,14 +100,14 @@ pub(super) struct Request {
     pub(super) framing: Framing,
     /// What it may do, judged by the web page that sent it, if one did.
     pub(super) access: Access,
-    /// What it asks for; `None` if its method is not known to HTTP.
-    pub(super) head: Option<Box<RequestHead>>,
+    /// What it asks for.
+    pub(super) head: Box<RequestHead>,
 }
 
 /// How a request goes on and how its answer must be framed: what the session keeps of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Framing {
-    pub(super) method: Option<Method>,
+    pub(super) method: Method,
     /// HTTP/1.0: knows neither chunks nor `100 Continue`.
     pub(super) is_http_1_0: bool,
     /// Whether another request may follow.
@@ -127,7 +125,7 @@ pub(super) struct Framing {
 impl Framing {
     /// Whether its content may be a push.
     pub(super) fn is_push(&self) -> bool {
-        self.method.is_some_and(Method::is_push) && !self.is_body_read
+        self.method.is_push() && !self.is_body_read
     }
 
     /// Whether it may be a push whose content has not come.
@@ -167,7 +165,7 @@ impl Request {
             Err(_) => return Err(HeadError::Malformed),
         }
         let headers = Headers(request.headers);
-        let method = request.method.and_then(Method::from_token);
+        let method = request.method.and_then(Method::from_token).unwrap_or(Method::Other);
         let is_http_1_0 = request.version == Some(0);
         let mut hosts = headers.values("host");
         let host = match (hosts.next(), hosts.next()) {
@@ -177,7 +175,7 @@ impl Request {
         };
         let body = headers.body(method, is_http_1_0)?;
         let websocket = match method {
-            Some(Method::Get) if !is_http_1_0 => headers.websocket()?,
+            Method::Get if !is_http_1_0 => headers.websocket()?,
             _ => None,
         };
         if websocket.is_some() && body != Body::EMPTY {
@@ -195,17 +193,15 @@ impl Request {
         };
         let (path, query) = split_target(request.path.unwrap_or_default());
         let decoded = percent_decode(path).map_err(|_| HeadError::BadTarget)?;
-        let head = method.map(|method| {
-            Box::new(RequestHead {
-                method,
-                version: if is_http_1_0 { Version::Http10 } else { Version::Http11 },
-                undecoded_path: (decoded != path).then(|| path.into()),
-                path: decoded.into(),
-                query: query.into(),
-                fields: HeaderFields::default(),
-                access: access.clone(),
-                transport: framing.transport(),
-            })
+        let head = Box::new(RequestHead {
+            method,
+            version: if is_http_1_0 { Version::Http10 } else { Version::Http11 },
+            undecoded_path: (decoded != path).then(|| path.into()),
+            path: decoded.into(),
+            query: query.into(),
+            fields: HeaderFields::default(),
+            access: access.clone(),
+            transport: framing.transport(),
         });
         Ok(Request { framing, access, head })
     }
@@ -266,7 +262,7 @@ impl<'h> Headers<'h> {
     /// sends until it closes.
     ///
     /// Everything that another reader on the way might frame differently is refused.
-    fn body(&self, method: Option<Method>, is_http_1_0: bool) -> Result<Body, HeadError> {
+    fn body(&self, method: Method, is_http_1_0: bool) -> Result<Body, HeadError> {
         let mut lengths = self.members("content-length").map(parse_length);
         let length = match lengths.next() {
             Some(first) if first.is_none() || lengths.any(|other| other != first) => return Err(HeadError::BadLength),
@@ -284,7 +280,7 @@ impl<'h> Headers<'h> {
                 }
             }
             (None, Some(length)) => Ok(Body::Length(length)),
-            (None, None) if method.is_some_and(Method::is_push) => Ok(Body::UntilClose),
+            (None, None) if method.is_push() => Ok(Body::UntilClose),
             (None, None) => Ok(Body::EMPTY),
         }
     }
@@ -418,7 +414,7 @@ mod tests {
     }
 
     fn head(bytes: &[u8]) -> RequestHead {
-        *read(bytes).unwrap().head.unwrap()
+        *read(bytes).unwrap().head
     }
 
     fn read_fields(fields: &str) -> Result<Request, HeadError> {
@@ -430,7 +426,7 @@ mod tests {
         let bytes = b"\r\nGET /live/%78.flv?a=%20 HTTP/1.1\r\nHost: h\r\nUser-Agent: Lavf/59.27.100\r\nAccept: */*\r\n\
             Range: bytes=0-\r\nConnection: close\r\nIcy-MetaData: 1\r\n\r\nnext";
         let expected = read(bytes).unwrap();
-        let asked = expected.head.as_ref().unwrap();
+        let asked = &expected.head;
         assert_eq!((&*asked.path, &*asked.query), ("/live/x.flv", "a=%20"));
         assert_eq!((asked.path_as_sent(), asked.host()), ("/live/%78.flv", Some("h")));
         assert_eq!(asked.query_value("a").as_deref(), Some(" "));

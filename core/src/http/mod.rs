@@ -59,7 +59,7 @@ mod tests;
 mod websocket;
 
 pub use body::BodyError;
-pub use config::HttpConfig;
+pub use config::{HttpConfig, Refusals};
 pub use error::HttpError;
 pub use event::{HttpEvent, Transport};
 pub use fields::HeaderFields;

@@ -88,6 +88,8 @@ pub enum Method {
     Delete,
     /// Tell me what may be done with it.
     Options,
+    /// A method that is none of these. Its owner answers it as any that it does not serve.
+    Other,
 }
 
 impl Method {
@@ -106,7 +108,7 @@ impl Method {
         })
     }
 
-    /// Its name.
+    /// Its name; `OTHER` for [`Method::Other`].
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -117,6 +119,7 @@ impl Method {
             Method::Patch => "PATCH",
             Method::Delete => "DELETE",
             Method::Options => "OPTIONS",
+            Method::Other => "OTHER",
         }
     }
 

@@ -5,7 +5,8 @@ use super::origin::Access;
 use super::websocket::{self, Accept, Opcode};
 use crate::Output;
 use alloc::borrow::Cow;
-use alloc::string::String;
+use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::fmt;
@@ -359,6 +360,22 @@ impl<'a> Answer<'a> {
         }
     }
 
+    /// The same in JSON, with no field that lets pages of other sites read it.
+    pub(super) fn to_json(self) -> Response {
+        if self.text.is_empty() {
+            return Response::new(self.status);
+        }
+        let error = self.status.reason_phrase().to_ascii_lowercase().replace(' ', "_");
+        let reason: String = self.text.chars().map(escaped).collect();
+        let code = self.status.as_u16();
+        let text = format!("{{\"code\":{code},\"error\":\"{error}\",\"reason\":\"{reason}\"}}\n");
+        let response = Response::json(text).with_status(self.status);
+        match self.retry_after {
+            Some(wait) => response.with_field("Retry-After", whole_seconds(wait).to_string()),
+            None => response,
+        }
+    }
+
     pub(super) fn write(&self, access: &Access, out: &mut Output) {
         let connection = self.status.connection(self.keep_alive);
         let (content_type, content_len) = match self.text {
@@ -376,14 +393,26 @@ impl<'a> Answer<'a> {
         out.write(self.status.required_fields().1.as_bytes());
         if let Some(wait) = self.retry_after {
             out.write(b"Retry-After: ");
-            // Rounded up: a client that comes back early is turned away again.
-            let seconds = wait.as_millis().div_ceil(1_000);
-            write_number_line::<10>(usize::try_from(seconds).unwrap_or(usize::MAX), out);
+            write_number_line::<10>(whole_seconds(wait), out);
         }
         write_pieces(&[connection, "\r\n"], out);
         if content_len > 0 && !self.head_only {
             write_pieces(&[self.text, "\n"], out);
         }
+    }
+}
+
+/// Rounded up: a client that comes back early is turned away again.
+fn whole_seconds(wait: Duration) -> usize {
+    usize::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(usize::MAX)
+}
+
+/// A character as it may stand in a string in JSON. RFC 8259 §7.
+fn escaped(character: char) -> String {
+    match character {
+        '"' | '\\' => format!("\\{character}"),
+        '\0'..='\u{1f}' => format!("\\u{:04x}", u32::from(character)),
+        _ => character.into(),
     }
 }
 
@@ -454,8 +483,6 @@ fn write_number_line<const RADIX: usize>(number: usize, out: &mut Output) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::format;
-    use alloc::string::String;
     use bytes::Buf;
 
     fn written(write: impl FnOnce(&mut Output)) -> String {
@@ -497,6 +524,25 @@ mod tests {
             ..answer
         };
         assert_eq!(written(|out| head_only.write(&Access::Full, out)), head);
+    }
+
+    #[test]
+    fn an_answer_in_json_is_for_no_page_of_another_site() {
+        let answer = Answer {
+            retry_after: Some(Duration::from_secs(2)),
+            keep_alive: true,
+            ..Answer::new(StatusCode::HeadTooLarge, "a \"b\" \\ \n c")
+        };
+        let expected = "HTTP/1.1 431 Request Header Fields Too Large\r\n\
+            Content-Type: application/json\r\n\
+            X-Content-Type-Options: nosniff\r\n\
+            Cache-Control: no-store\r\n\
+            Retry-After: 2\r\n\
+            Content-Length: 86\r\n\r\n\
+            {\"code\":431,\"error\":\"request_header_fields_too_large\",\"reason\":\"a \\\"b\\\" \\\\ \\u000a c\"}\n";
+        assert_eq!(written(|out| answer.to_json().write(false, true, out)), expected);
+        let empty = Answer::new(StatusCode::Ok, "");
+        assert_eq!(empty.to_json(), Response::new(StatusCode::Ok));
     }
 
     #[test]

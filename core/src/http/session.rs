@@ -7,7 +7,7 @@ mod request;
 
 use super::HttpError;
 use super::body::Body;
-use super::config::HttpConfig;
+use super::config::{HttpConfig, Refusals};
 use super::event::{HttpEvent, Transport};
 use super::head::{Framing, HeadReader};
 use super::origin::Access;
@@ -42,7 +42,7 @@ use publish::Publisher;
 /// After any call that takes `&mut self`, take events until `Ok(None)`, flush the output, then read the deadline.
 ///
 /// It knows how HTTP is spoken, not what is there: which paths there are, what they can be asked, and by which web pages, is
-/// its owner's to say. It answers on its own only what nobody can serve: broken requests, unknown methods.
+/// its owner's to say. It answers on its own only what nobody can serve: broken requests, and those that take too long.
 /// Requests that are pipelined behind one under way stay with the caller.
 ///
 /// Memory: some 400 bytes and the [`Output`] while playing; up to [`max_http_head`](crate::Limits::max_http_head) more
@@ -511,7 +511,12 @@ impl HttpSession {
     }
 
     fn answer(&mut self, answer: Answer<'_>) {
-        answer.write(&self.access, &mut self.output);
+        match self.config.refusals {
+            Refusals::Text => answer.write(&self.access, &mut self.output),
+            Refusals::Json => answer
+                .to_json()
+                .write(answer.head_only, answer.keep_alive, &mut self.output),
+        }
         self.finish(answer.keep_alive);
     }
 

@@ -4,7 +4,7 @@ use super::record::Records;
 use super::session::Shared;
 use super::{Config, Server};
 use crate::Time;
-use crate::http::HttpConfig;
+use crate::http::{HttpConfig, Refusals};
 use crate::rtmp::SessionConfig;
 use alloc::sync::Arc;
 
@@ -40,10 +40,13 @@ impl Shared {
         Shared {
             session: Arc::new(SessionConfig::new(config.limits.clone())),
             http: Arc::new(HttpConfig {
-                limits: config.limits.clone(),
                 allowed_origins: config.allowed_origins.clone(),
+                ..HttpConfig::new(config.limits.clone())
             }),
-            admin: Arc::new(HttpConfig::new(config.limits.clone())),
+            admin: Arc::new(HttpConfig {
+                refusals: Refusals::Json,
+                ..HttpConfig::new(config.limits.clone())
+            }),
             channel: Arc::new(config.channel.clone()),
             records: config.record.clone().map(|record| Arc::new(Records::new(record))),
         }

@@ -50,7 +50,7 @@ impl HttpSession {
     /// [`StateError::StaleRequest`] if no such request waits, or it is no `GET` or `HEAD`.
     pub fn accept_play(&mut self, now: Time, id: RequestId) -> Result<(), StateError> {
         self.advance_clock(now);
-        let framing = self.take_request(id, |it| matches!(it.method, Some(Method::Get | Method::Head)))?;
+        let framing = self.take_request(id, |it| matches!(it.method, Method::Get | Method::Head))?;
         let mut keep_alive = self.may_be_followed(&framing);
         let envelope = match &framing.websocket {
             Some(accept) => {
@@ -70,7 +70,7 @@ impl HttpSession {
                 envelope
             }
         };
-        if framing.method == Some(Method::Head) {
+        if framing.method == Method::Head {
             self.finish(keep_alive);
         } else {
             self.state = State::Playing(Player {

@@ -4,9 +4,8 @@ use super::{HttpSession, State, Step};
 use crate::http::body::Body;
 use crate::http::head::{Framing, Request};
 use crate::http::response::{Answer, StatusCode};
-use crate::http::{HttpError, HttpEvent, Method, Response};
+use crate::http::{HttpEvent, Method, Response};
 use crate::{RequestId, StateError, Time, Timer};
-use alloc::string::ToString;
 use core::time::Duration;
 
 impl HttpSession {
@@ -23,7 +22,7 @@ impl HttpSession {
         self.advance_clock(now);
         let framing = self.take_request(id, |_| true)?;
         let keep_alive = self.may_be_followed(&framing);
-        response.write(framing.method == Some(Method::Head), keep_alive, &mut self.output);
+        response.write(framing.method == Method::Head, keep_alive, &mut self.output);
         self.finish(keep_alive);
         if !self.has_room() {
             // It would be cut off by the clock of a connection that has nothing but a few words left.
@@ -65,17 +64,11 @@ impl HttpSession {
         }
     }
 
-    /// Asks the owner about a request. One whose method nobody knows is answered here.
+    /// Asks the owner about a request.
     pub(super) fn handle_request(&mut self, request: Request) -> Step {
         let Request { framing, access, head } = request;
         self.timers.clear(Timer::Command);
         self.access = access;
-        let Some(head) = head else {
-            let error = HttpError::MethodNotAllowed;
-            let text = error.to_string();
-            self.answer_request(&framing, Answer::new(StatusCode::MethodNotAllowed, &text));
-            return Step::Event(HttpEvent::Refused(error));
-        };
         let id = self.last_request.next();
         self.last_request = id;
         self.state = State::Requested { id, framing };
@@ -105,7 +98,7 @@ impl HttpSession {
     /// Answers a request whose content, if any, was not read.
     fn answer_request(&mut self, framing: &Framing, answer: Answer<'_>) {
         let answer = Answer {
-            head_only: framing.method == Some(Method::Head),
+            head_only: framing.method == Method::Head,
             keep_alive: self.may_be_followed(framing),
             ..answer
         };

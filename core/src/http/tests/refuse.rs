@@ -30,7 +30,6 @@ fn content_that_nobody_reads_ends_the_connection() {
                 let response = Response::new(StatusCode::NoContent);
                 server.session.respond(server.now, id, &response).unwrap();
             }
-            Some(HttpEvent::Refused(_)) => {}
             other => panic!("{other:?}"),
         }
         server.expect(b"", &[]);
@@ -39,11 +38,15 @@ fn content_that_nobody_reads_ends_the_connection() {
 }
 
 #[test]
-fn unknown_methods_are_405() {
+fn a_method_of_any_name_is_for_the_owner_to_answer() {
     for method in ["get", "CONNECT", "TRACE", "BREW"] {
         let request = alloc::format!("{method} /live/x HTTP/1.1\r\nHost: h\r\n\r\n");
-        let expected = (String::from("HTTP/1.1 405 Method Not Allowed"), true);
-        assert_eq!(refusal(request.as_bytes()), expected, "{method}");
+        let mut server = Server::new();
+        let (id, head) = server.request_head(&request);
+        assert_eq!((head.method, &*head.path), (Method::Other, "/live/x"), "{method}");
+        let status = StatusCode::MethodNotAllowed;
+        server.session.reject(server.now, id, status, "no", None).unwrap();
+        assert!(!server.session.is_closing());
     }
 }
 
@@ -159,8 +162,9 @@ fn a_peer_that_reads_no_answers_may_ask_no_more() {
     let mut server = Server::new();
     let mut refused = 0;
     while !server.session.is_closing() {
-        let event = server.next(b"BREW /live/x HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
-        assert!(matches!(event, Some(HttpEvent::Refused(_))), "{event:?}");
+        let id = server.request("BREW /live/x HTTP/1.1\r\nHost: h\r\n\r\n");
+        let status = StatusCode::MethodNotAllowed;
+        server.session.reject(server.now, id, status, "no", None).unwrap();
         refused += 1;
         assert!(refused < 1_000);
     }

@@ -62,6 +62,7 @@ fn requests_lead_to_streams() {
         ("PUT /live/a%20b", "push live/a b?"),
         ("DELETE /live/x", "method not allowed"),
         ("PATCH /live/x", "method not allowed"),
+        ("BREW /live/x", "method not allowed"),
         ("GET /", "stream name needs an app and a name, as in live/stream1"),
         ("POST /live/../x", "stream name has an empty, '.' or '..' component"),
         ("GET *", "play live/*?"),
