@@ -25,7 +25,8 @@ pub struct Limits {
     /// Bytes of output waiting at which replies are refused and the connection ends. 4 MiB above the largest message.
     pub max_output: usize,
     /// Requests to publish or play, refused ones included, that a connection may make in a second. 100: a person who
-    /// switches streams makes one, and each is worth a line or two in the log.
+    /// switches streams makes one, and each is worth a line or two in the log. An operator's connection goes on, and is
+    /// answered 429 beyond it.
     pub max_requests_per_second: u32,
     /// Work that the input of a connection may make in a second before the connection yields to the others: it is read when
     /// there is nothing else to do, a little at a time. The unit is a byte that is parsed; a message or tag counts 16 of them,

@@ -678,12 +678,18 @@ impl Server {
 
     /// Counts a request, and ends a connection that makes too many.
     fn admit_request(&mut self, now: Time, id: ConnectionId) -> bool {
-        let max = self.config.limits.max_requests_per_second;
-        let count = self.connections.get_mut(id).map_or(0, |it| it.requests.count(now));
-        if count > max {
+        let is_admitted = self.count_request(now, id);
+        if !is_admitted {
+            let max = self.config.limits.max_requests_per_second;
             self.fail(now, id, &Failure::TooManyRequests { max });
         }
-        count <= max
+        is_admitted
+    }
+
+    /// Counts a request. Returns whether the connection may make so many.
+    fn count_request(&mut self, now: Time, id: ConnectionId) -> bool {
+        let count = self.connections.get_mut(id).map_or(0, |it| it.requests.count(now));
+        count <= self.config.limits.max_requests_per_second
     }
 
     /// A connection broke down: what it did ends, its final reply leaves, nothing else changes.

@@ -145,13 +145,12 @@ pub(super) enum ProtocolEvent {
 }
 
 impl ProtocolEvent {
-    /// Whether the peer has asked for something that is answered.
+    /// Whether the peer has asked for something that is answered, other than as an operator.
     pub(super) const fn is_request(&self) -> bool {
         matches!(
             self,
             ProtocolEvent::PublishRequested(_)
                 | ProtocolEvent::PlayRequested(_)
-                | ProtocolEvent::AdminRequested { .. }
                 | ProtocolEvent::Answered
                 | ProtocolEvent::Refused(_)
         )

@@ -1,5 +1,7 @@
 //! The operator's API.
 
+use crate::openapi::check_answer;
+use crate::rtmp::Caller;
 use crate::world::World;
 use headwater_core::rtmp::Purpose::{Play, Publish};
 use headwater_core::server::{Protocol, Token};
@@ -22,14 +24,16 @@ impl World {
     }
 
     fn request(&mut self, client: usize, request: &str, fields: &str) {
+        request.clone_into(&mut self.clients[client].asked_for);
         self.send(client, format!("{request} HTTP/1.1\r\n{fields}\r\n").as_bytes());
     }
 
-    /// What it was answered first; `None` as long as nothing has come.
+    /// What it was answered first, which is as the description of the API says; `None` as long as nothing has come.
     fn answered(&self, client: usize) -> Option<Answered> {
         let text = String::from_utf8(self.clients[client].received.clone()).unwrap();
         let (head, body) = text.split_once("\r\n\r\n")?;
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        check_answer(&self.clients[client].asked_for, status, head, body);
         Some(Answered {
             status,
             head: head.to_ascii_lowercase(),
@@ -405,4 +409,178 @@ fn an_operator_is_let_in_when_the_server_is_full() {
         world.api_with(1, "GET /api/v1/clients", "Host: localhost\r\n").status,
         200
     );
+}
+
+#[test]
+fn what_http_refuses_is_told_in_json_and_to_no_page() {
+    let upgrade = "Host: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\n\r\n";
+    for (rest, status, error) in [
+        (" HTTP/1.1\r\n\r\n", 400, "bad_request"),
+        (" HTTP/1.1\r\nHost: a b\r\n\r\n", 400, "bad_request"),
+        (" HTTP/1.1\r\nHost: localhost\r\nno colon\r\n\r\n", 400, "bad_request"),
+        (
+            " HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n",
+            400,
+            "bad_request",
+        ),
+        ("/%FF HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "bad_request"),
+        (" HTTP/2.0\r\n\r\n", 505, "http_version_not_supported"),
+        (&format!(" HTTP/1.1\r\n{upgrade}"), 426, "upgrade_required"),
+        (
+            &format!(" HTTP/1.1\r\nCookie: {}", "a".repeat(16 << 10)),
+            431,
+            "request_header_fields_too_large",
+        ),
+        (" HTTP/1.1\r\nHost: localhost\r\n", 408, "request_timeout"),
+    ] {
+        let mut world = World::new(1, |_| {});
+        let client = world.connect(0, Protocol::Admin, 1);
+        world.clients[client].asked_for = "GET /api/v1/streams".into();
+        world.send(client, format!("GET /api/v1/streams{rest}").as_bytes());
+        if status == 408 {
+            world.pass(Duration::from_secs(10));
+        }
+        let Answered {
+            status: got,
+            json,
+            head,
+        } = world.answered(client).unwrap();
+        assert_eq!(
+            (got, &json["code"], &json["error"]),
+            (status, &status.into(), &error.into()),
+            "{rest}"
+        );
+        assert!(
+            json["reason"].as_str().is_some_and(|reason| !reason.is_empty()),
+            "{json}"
+        );
+        assert!(!head.contains("access-control") && head.contains("no-store"), "{head}");
+        world.pass(Duration::from_secs(4));
+        assert!(world.clients[client].is_closed());
+    }
+}
+
+#[test]
+fn a_request_under_way_is_told_that_the_server_stops() {
+    let (mut world, ..) = streaming(2);
+    world.stopped = Some(1);
+    let client = world.operator(0, "GET /api/v1/streams", "Host: localhost\r\n");
+    world.shutdown();
+    world.pass(Duration::from_secs(1));
+    // It is answered until all others have left.
+    assert_eq!(world.answered(client).unwrap().status, 200);
+}
+
+#[test]
+fn head_is_answered_as_get_without_content() {
+    let (mut world, publisher, _) = streaming(2);
+    let client = format!("/api/v1/clients/{}", world.id(publisher));
+    for path in [
+        "/api/v1/openapi.json",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/api/v1/versions",
+        "/api/v1/summaries",
+        "/api/v1/streams",
+        "/api/v1/streams/live/x",
+        "/api/v1/streams/live/absent",
+        "/api/v1/streams?count=x",
+        "/api/v1/clients",
+        &client,
+    ] {
+        let get = world.api(&format!("GET {path}"));
+        let head = world.api(&format!("HEAD {path}"));
+        assert_eq!((head.status, &head.json), (get.status, &Value::Null), "{path}");
+        let without_length = |head: &str| -> Vec<String> {
+            let fields = head.lines().filter(|line| !line.starts_with("content-length"));
+            fields.map(str::to_owned).collect()
+        };
+        assert_eq!(without_length(&head.head), without_length(&get.head), "{path}");
+        assert!(head.head.contains("content-length: ") && !head.head.contains("content-length: 0"));
+    }
+}
+
+#[test]
+fn the_methods_of_a_path_are_named_whatever_was_asked() {
+    let (mut world, ..) = streaming(1);
+    for method in [
+        "POST", "PUT", "PATCH", "OPTIONS", "TRACE", "QUERY", "CONNECT", "BREW", "get",
+    ] {
+        for (path, methods) in [
+            ("/healthz", "get, head"),
+            ("/api/v1/openapi.json", "get, head"),
+            ("/api/v1/streams", "get, head"),
+            ("/api/v1/streams/live/x", "get, head, delete"),
+            ("/api/v1/clients/1", "get, head, delete"),
+        ] {
+            let answer = world.api(&format!("{method} {path}"));
+            assert_eq!(answer.status, 405, "{method} {path}");
+            assert!(
+                answer.head.contains(&format!("\r\nallow: {methods}")),
+                "{}",
+                answer.head
+            );
+        }
+    }
+}
+
+#[test]
+fn a_number_has_nothing_but_digits() {
+    let (mut world, ..) = streaming(1);
+    for number in ["+1", "-1", "", "1.0", "0x1", "4294967296", "1e3", "%201", "\u{661}"] {
+        for path in ["streams?start=", "streams?count=", "clients?start=", "clients?count="] {
+            assert_eq!(
+                world.api(&format!("GET /api/v1/{path}{number}")).status,
+                400,
+                "{path}{number}"
+            );
+        }
+        let ban = format!("DELETE /api/v1/streams/live/x?ban={number}");
+        assert_eq!(world.api_with(0, &ban, JSON).status, 400, "{number}");
+    }
+    for (query, listed) in [
+        ("count=0", 1),
+        ("count=4294967295", 3),
+        ("count=%31", 1),
+        ("start=4294967295", 0),
+    ] {
+        let clients = world.api(&format!("GET /api/v1/clients?{query}")).json["clients"].clone();
+        assert_eq!(clients.as_array().unwrap().len(), listed, "{query}");
+    }
+}
+
+#[test]
+fn an_anomaly_is_counted_by_its_name() {
+    let mut world = World::new(2, |_| {});
+    let mut publisher = Caller::new(&mut world, 1, 1);
+    publisher.call(&mut world, 1, "publish", "x");
+    publisher.publish(&mut world, 1, "V A K0 a5");
+    for _ in 0..2 {
+        publisher.call(&mut world, 0, "frobnicate", "");
+    }
+    // Nobody plays it, so it is read ten times a second.
+    world.pass(Duration::from_millis(100));
+    let expected = serde_json::json!({"unknown_command": 2});
+    let stream = world.api("GET /api/v1/streams/live/x").json["stream"].clone();
+    assert_eq!(stream["anomalies"], expected);
+    let summary = world.api_with(1, "GET /api/v1/summaries", "Host: localhost\r\n").json["data"].clone();
+    assert_eq!(summary["anomalies"], expected);
+}
+
+#[test]
+fn an_operator_that_asks_and_asks_is_told_to_wait() {
+    let mut world = World::new(2, |config| config.limits.max_requests_per_second = 10);
+    let client = world.operator(0, "GET /api/v1/streams", "Host: localhost\r\n");
+    for count in 2..30 {
+        world.clients[client].received.clear();
+        world.request(client, "GET /api/v1/streams", "Host: localhost\r\n");
+        let answer = world.answered(client).unwrap();
+        assert_eq!(answer.status, if count <= 10 { 200 } else { 429 });
+        assert_eq!(answer.head.contains("\r\nretry-after: 1"), count > 10);
+    }
+    world.pass(Duration::from_secs(1));
+    world.clients[client].received.clear();
+    world.request(client, "GET /api/v1/streams", "Host: localhost\r\n");
+    assert_eq!(world.answered(client).unwrap().status, 200);
 }

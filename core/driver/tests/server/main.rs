@@ -24,6 +24,7 @@ mod local;
 mod memory;
 mod metrics;
 mod names;
+mod openapi;
 mod pages;
 mod reconfigure;
 mod resets;

@@ -47,6 +47,8 @@ pub(super) struct Client {
     pub(super) peer: Peer,
     /// What the server has sent.
     pub(super) received: Vec<u8>,
+    /// What an operator has asked for last.
+    pub(super) asked_for: String,
     /// For an RTMP client: its side of the conversation, and what that has said.
     rtmp: Option<(ClientSession, Vec<String>)>,
 }
@@ -90,6 +92,7 @@ impl World {
             shard,
             peer,
             received: vec![],
+            asked_for: String::new(),
             rtmp: None,
         });
         self.settle();

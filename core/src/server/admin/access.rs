@@ -102,19 +102,21 @@ pub(super) fn check(head: &RequestHead, config: &AdminConfig) -> Result<(), Prob
         },
         None => check_host(head, config)?,
     }
-    if is_change(head.method) {
-        if !head.access.may_write() {
-            return Err(Problem::foreign_page());
-        }
-        if config.token.is_none() && !is_json(head) {
-            return Err(Problem::needs_json());
-        }
-    }
     Ok(())
 }
 
-const fn is_change(method: Method) -> bool {
-    !matches!(method, Method::Get | Method::Head | Method::Options)
+/// Keeps web pages of other sites from changing anything. For a request that its route would carry out.
+pub(super) fn check_change(head: &RequestHead, config: &AdminConfig) -> Result<(), Problem> {
+    if matches!(head.method, Method::Get | Method::Head) {
+        return Ok(());
+    }
+    if !head.access.may_write() {
+        return Err(Problem::foreign_page());
+    }
+    if config.token.is_none() && !is_json(head) {
+        return Err(Problem::needs_json());
+    }
+    Ok(())
 }
 
 /// The token that the request has. RFC 6750 §2.1: the name of the scheme has any case.

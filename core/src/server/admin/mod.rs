@@ -5,6 +5,7 @@
 //! | `GET /healthz` | 200 while the process works; asks for no token |
 //! | `GET /readyz` | 200, or 503 while the server shuts down; asks for no token |
 //! | `GET /metrics` | what monitoring systems take: Prometheus' text, or OpenMetrics for those that ask for it |
+//! | `GET /api/v1/openapi.json` | all of this in OpenAPI 3.1, field by field |
 //! | `GET /api/v1/versions` | which version this is |
 //! | `GET /api/v1/summaries` | what there is in all, and what was done |
 //! | `GET /api/v1/streams` | the streams, by name: `?start=` and `?count=` say which of them |
@@ -52,7 +53,11 @@ use route::Route;
 impl Server {
     /// An operator asks for something: answers, or asks all workers first.
     pub(super) fn handle_admin(&mut self, now: Time, id: ConnectionId, request: RequestId, head: &RequestHead) {
-        match self.answer_admin(now, id, request, head) {
+        let answer = match self.count_request(now, id) {
+            true => self.answer_admin(now, id, request, head),
+            false => Err(Problem::too_many_requests(self.config.limits.max_requests_per_second)),
+        };
+        match answer {
             Ok(Some(response)) => self.respond(now, id, request, &response),
             Ok(None) => {}
             Err(problem) => {
@@ -80,6 +85,7 @@ impl Server {
             Route::Ready if self.is_shutting_down => return Err(Problem::shutting_down()),
             Route::Ready => route::healthy(),
             Route::File(file) => file.response(),
+            Route::Description => route::description(),
             Route::Versions => Envelope::new(&config.admin, summary::Versions::new()).response(),
             Route::Ask(asked) => {
                 self.gather(now, id, request, asked);

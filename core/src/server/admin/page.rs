@@ -18,13 +18,19 @@ pub(super) struct Page {
     count: usize,
 }
 
+/// A number of nothing but digits, which fits into 32 bits.
+pub(super) fn whole_number(text: &str) -> Option<u32> {
+    let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_digits)
+}
+
 impl Page {
     pub(super) fn of(head: &RequestHead) -> Result<Page, Problem> {
         let number = |name, otherwise| match head.query_value(name) {
             None => Ok(otherwise),
-            Some(text) => text
-                .parse()
-                .map_err(|_| Problem::bad_request(format!("{name} is a number from 0"))),
+            Some(text) => whole_number(&text)
+                .and_then(|number| usize::try_from(number).ok())
+                .ok_or_else(|| Problem::bad_request(format!("{name} is a number from 0 to {}", u32::MAX))),
         };
         Ok(Page {
             start: number("start", 0)?,

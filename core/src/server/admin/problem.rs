@@ -76,6 +76,11 @@ impl Problem {
         }
     }
 
+    pub(super) fn too_many_requests(max: u32) -> Self {
+        let reason = format!("more than {max} requests in a second on one connection");
+        Problem::new(StatusCode::TooManyRequests, "too_many_requests", reason)
+    }
+
     pub(super) fn shutting_down() -> Self {
         let reason = "the server is shutting down";
         Problem::new(StatusCode::ServiceUnavailable, "shutting_down", reason)
@@ -109,6 +114,7 @@ impl Problem {
         };
         match self.status {
             StatusCode::Unauthorized => response.with_field("WWW-Authenticate", "Bearer realm=\"headwater\""),
+            StatusCode::TooManyRequests => response.with_field("Retry-After", "1"),
             StatusCode::ServiceUnavailable => response.with_field("Retry-After", "2"),
             _ => response,
         }

@@ -1,9 +1,9 @@
 //! Which requests there are.
 
-use super::access::{AdminConfig, check, check_host};
+use super::access::{AdminConfig, check, check_change, check_host};
 use super::gather::{Asked, Query};
 use super::metrics::Format;
-use super::page::Page;
+use super::page::{Page, whole_number};
 use super::problem::Problem;
 use crate::StreamKey;
 use crate::http::{Method, RequestHead, Response, StatusCode};
@@ -18,6 +18,8 @@ pub(super) enum Route {
     Healthy,
     Ready,
     File(&'static File),
+    /// What can be asked, in OpenAPI.
+    Description,
     Versions,
     /// All workers are to be asked.
     Ask(Asked),
@@ -33,6 +35,9 @@ pub(super) struct File {
 
 /// The files that are served.
 const FILES: &[File] = &[];
+
+/// What can be asked and is answered, for programs and for people. By hand: tests hold every answer against it.
+const DESCRIPTION: &[u8] = include_bytes!("openapi.json");
 
 /// The longest that somebody may be kept away. A day, as for every time that is given to the server.
 const MAX_BAN: Duration = Duration::from_secs(86_400);
@@ -55,7 +60,8 @@ pub(super) fn find(head: &RequestHead, config: &AdminConfig) -> Result<Route, Pr
     }
     check(head, config)?;
     let rest = path.strip_prefix("/api/v1/").unwrap_or_default();
-    match rest.split_once('/').unwrap_or((rest, "")) {
+    let route = match rest.split_once('/').unwrap_or((rest, "")) {
+        ("openapi.json", "") => only_get(head).map(|()| Route::Description),
         ("versions", "") => only_get(head).map(|()| Route::Versions),
         ("summaries", "") => only_get(head).map(|()| Route::Ask(Asked::Summary)),
         ("streams", "") => list(head, Asked::Streams),
@@ -63,11 +69,17 @@ pub(super) fn find(head: &RequestHead, config: &AdminConfig) -> Result<Route, Pr
         ("streams", id) => stream(head, id),
         ("clients", id) => client(head, id),
         _ => Err(Problem::not_found("there is no such route")),
-    }
+    }?;
+    check_change(head, config)?;
+    Ok(route)
 }
 
 pub(super) fn healthy() -> Response {
     Response::json("{\"code\":0,\"status\":\"ok\"}\n")
+}
+
+pub(super) fn description() -> Response {
+    Response::json(DESCRIPTION)
 }
 
 fn list(head: &RequestHead, asked: fn(Page) -> Asked) -> Result<Route, Problem> {
@@ -105,11 +117,8 @@ fn ban(head: &RequestHead) -> Result<Duration, Problem> {
     let Some(text) = head.query_value("ban") else {
         return Ok(Duration::ZERO);
     };
-    let span = text
-        .parse()
-        .ok()
-        .map(Duration::from_secs)
-        .filter(|span| *span <= MAX_BAN);
+    let seconds = whole_number(&text).map(u64::from);
+    let span = seconds.map(Duration::from_secs).filter(|span| *span <= MAX_BAN);
     span.ok_or_else(|| Problem::bad_request(format!("ban is a number of seconds, at most {}", MAX_BAN.as_secs())))
 }
 
