@@ -9,7 +9,7 @@
 //! | slow players | players whose output has not been drained for a second, by what waits there and for how long |
 //! | rings | GOP caches of streams that nobody watches, frames for players that lag, then the other GOP caches |
 //! | newcomers | are refused from then on, until an eighth of the budget is free |
-//! | publishers | if there still is more than the budget: players whose output is full, then the publisher that holds the most |
+//! | publishers | if there still is more than the budget: players whose output is full, then the publisher that holds the most, or all frames of a stream from another worker that holds more |
 //!
 //! A decision costs O(connections log connections). The next comes when the sum is above the budget again, but not within
 //! [`REVIEW`], unless the sum grows by a 16th of the budget meanwhile.
@@ -17,7 +17,6 @@
 use super::connection::{Activity, Connection, Phase, Role};
 use super::metrics::Closing;
 use super::refusal::Refusal;
-use super::stream::Stream;
 use super::{ConnectionId, Event, Server};
 use crate::hub::ChannelId;
 use crate::{EndCause, Time};
@@ -134,7 +133,7 @@ impl Server {
             self.end_slow_players(now, Duration::ZERO, self.config.limits.output_high_water);
         }
         if self.relief.is_short && own(self) > self.config.memory_budget {
-            self.end_largest_publisher(now);
+            self.end_largest_stream(now);
         }
     }
 
@@ -234,15 +233,26 @@ impl Server {
         is_cut
     }
 
-    /// Ends the publisher that holds the most, in its stream and of its own.
-    fn end_largest_publisher(&mut self, now: Time) {
-        let weight = |stream: &Stream| {
-            let id = stream.publisher.as_ref()?.connection;
+    /// Ends the publisher that holds the most, in its stream and of its own. If what holds the most is a stream that is published on
+    /// another worker, nothing of that stream is kept: its players go on at the next keyframe.
+    fn end_largest_stream(&mut self, now: Time) {
+        let weight = |channel: ChannelId| {
+            let stream = self.streams.get(channel)?;
+            let Some(publisher) = &stream.publisher else {
+                return Some((stream.counted.total(), channel, None)).filter(|(held, ..)| *held > SMALL_RING);
+            };
+            let id = publisher.connection;
             let publisher = self.connections.get(id).filter(|it| !it.protocol.is_local())?;
-            Some((stream.counted.total() + publisher.counted as usize, id))
+            Some((stream.counted.total() + publisher.counted as usize, channel, Some(id)))
         };
-        let streams = self.streams.iter().map(|(_, stream)| stream);
-        let Some((_, id)) = streams.filter_map(weight).max() else {
+        let (channel, publisher) = match self.streams.ids().filter_map(weight).max() {
+            Some((_, channel, publisher)) => (channel, publisher),
+            None => return,
+        };
+        let Some(id) = publisher else {
+            let cut = u64::from(self.cut_ring(channel, None, false));
+            self.stats.relief_rings += cut;
+            self.note_rung(now, Rung::Rings, cut);
             return;
         };
         let channels: Vec<_> = self.connections.get(id).into_iter().flat_map(|it| &it.roles).collect();

@@ -45,6 +45,8 @@ pub struct ServerStats {
     pub slow_skips: u64,
     /// Bytes that are held now: see [`Config::memory_budget`](super::Config::memory_budget).
     pub memory_held: usize,
+    /// Those among them that are frames on their way to other workers.
+    pub memory_under_way: usize,
     /// Bytes that may be held.
     pub memory_budget: usize,
     /// Connections that published nothing and were ended because they held the most of all, of messages without an end above
@@ -83,6 +85,7 @@ impl AddAssign for ServerStats {
             slow_inter,
             slow_skips,
             memory_held,
+            memory_under_way,
             memory_budget,
             relief_unfinished,
             relief_players,
@@ -109,6 +112,7 @@ impl AddAssign for ServerStats {
         self.slow_inter += slow_inter;
         self.slow_skips += slow_skips;
         self.memory_held += memory_held;
+        self.memory_under_way += memory_under_way;
         self.memory_budget = self.memory_budget.saturating_add(memory_budget);
         self.relief_unfinished += relief_unfinished;
         self.relief_players += relief_players;

@@ -1,8 +1,10 @@
 //! One byte budget for all: who goes first when it is used up, and who loses nothing.
 
+use crate::rtmp::Caller;
 use crate::world::World;
 use headwater_core::rtmp::Purpose::{Play, Publish};
-use headwater_core::server::{Protocol, ServerStats};
+use headwater_core::server::{Config, Event, Protocol, ServerStats};
+use std::sync::Arc;
 use std::time::Duration;
 
 const MIB: usize = 1 << 20;
@@ -84,11 +86,14 @@ fn assert_within_budget(world: &World) {
 /// Bytes of a message that are sent, of some more that were announced.
 const PART: usize = 0xF_0000;
 
+/// Set Chunk Size: each part is one chunk.
+const CHUNKS_OF_A_PART: &[u8] = b"\x02\0\0\0\0\0\x04\x01\0\0\0\0\0\x0F\0\0";
+
 /// A peer that has shaken hands, and is about to begin long messages, each with a chunk of such a part.
 fn begin_messages(world: &mut World, host: u8) -> usize {
     let client = world.connect(0, Protocol::Rtmp, host);
     world.send(client, &[&[3][..], &[0; 2 * 1_536]].concat());
-    world.send(client, b"\x02\0\0\0\0\0\x04\x01\0\0\0\0\0\x0F\0\0");
+    world.send(client, CHUNKS_OF_A_PART);
     client
 }
 
@@ -293,7 +298,7 @@ fn the_largest_publisher_goes_last() {
         publishers.push(publisher);
     }
     for (host, &publisher) in (10..).zip(&publishers) {
-        world.send(publisher, b"\x02\0\0\0\0\0\x04\x01\0\0\0\0\0\x0F\0\0");
+        world.send(publisher, CHUNKS_OF_A_PART);
         (0..if host == 13 { 2 } else { 1 }).for_each(|csid| send_part(&mut world, publisher, 20 + csid));
         good.go_on(&mut world);
     }
@@ -365,6 +370,62 @@ fn frames_for_a_worker_that_stands_still_count() {
         "it goes on, without those that were too many: {seen}"
     );
     assert!(stats(&world).memory_held < 3 * MIB);
+}
+
+#[test]
+fn a_peer_that_is_ended_to_make_room_begins_nothing() {
+    for command in ["play", "publish"] {
+        let mut world = World::new(1, |config| {
+            config.memory_budget = 9 * MIB / 4;
+            config.keeps_events = true;
+        });
+        let publisher = world.rtmp(0, Publish, "live", "x", 1);
+        world.publish(publisher, "V A K0 a0");
+        let mut caller = Caller::new(&mut world, 9, 1);
+        // It holds less than may be held, and more than may be when somebody asks.
+        world.send(caller.client, CHUNKS_OF_A_PART);
+        send_part(&mut world, caller.client, 4);
+        send_part(&mut world, caller.client, 5);
+        assert_eq!(stats(&world).relief_unfinished, 0);
+        let id = world.id(caller.client);
+        caller.call(&mut world, 1, command, if command == "play" { "x" } else { "y" });
+        assert_eq!(stats(&world).relief_unfinished, 1, "room was made by ending it");
+        let events = std::iter::from_fn(|| world.shards[0].poll_event());
+        let begins = |event: &Event| matches!(event, Event::PlayStarted { .. } | Event::PublishStarted { .. });
+        let begun = events
+            .filter(begins)
+            .find(|event| event.peer().is_some_and(|peer| peer.connection == id));
+        assert_eq!(begun, None, "{command}");
+    }
+}
+
+#[test]
+fn a_burst_from_another_worker_is_not_kept() {
+    let mut config = Config::default();
+    config.memory_budget = 4 * MIB;
+    let mut world = World::new(2, |_| {});
+    // The publisher's own worker has enough.
+    world.shards[1].server_mut().reconfigure(world.now, Arc::new(config));
+    let publisher = world.rtmp(0, Publish, "live", "x", 1);
+    world.publish(publisher, "V A K0 a0");
+    let player = world.rtmp(1, Play, "live", "x", 1);
+    world.publish(publisher, "K40 a40");
+    // All of it comes before the player is served.
+    world.delivers = false;
+    for frame in 2..8 {
+        world.publish(publisher, &format!("K{}:1000000", frame * 40));
+    }
+    world.deliver_link(0, 1);
+    assert!(world.shards[1].server().stats().memory_held <= 4 * MIB + SLACK);
+    world.delivers = true;
+    world.pass(Duration::from_secs(1));
+    world.publish(publisher, "K1000 a1000");
+    assert!(
+        world.frames_of(player).ends_with(" V280 K280 K1000 a1000"),
+        "{}",
+        world.frames_of(player)
+    );
+    assert!(world.is_publishing(publisher));
 }
 
 #[test]
