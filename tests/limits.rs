@@ -6,7 +6,7 @@ mod support;
 
 use headwater_core::rtmp::{ClientEvent, ClientRequest, ClientSession, SessionConfig};
 use headwater_core::{Output, Time};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread;
@@ -88,7 +88,34 @@ fn a_server_with_few_descriptors_refuses_with_an_answer(runtime: Runtime) {
     drop(waiting);
 }
 
+/// An address may ask so often, whatever the number of its connections. Others are answered all the time.
+fn an_address_that_asks_too_often_is_told_to_wait(runtime: Runtime) {
+    let server = runtime.start(&["--max-requests-per-address", "2"]);
+    let ask = |host| {
+        let mut socket = http::connect(server.http, Ipv4Addr::new(127, 0, 0, host));
+        write!(socket, "GET /live/x HTTP/1.1\r\nHost: {}\r\n\r\n", server.http).unwrap();
+        http::read_response(socket)
+    };
+    let deadline = Instant::now() + DEADLINE;
+    let mut served = 0;
+    let refused = loop {
+        assert!(Instant::now() < deadline, "it asks as often as it likes");
+        match ask(2) {
+            response if response.status == 404 => served += 1,
+            response => break response,
+        }
+    };
+    assert!(served >= 20, "{served}: ten seconds' worth may come at once");
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("2")));
+    assert_eq!(ask(3).status, 404);
+    server.wait_for_line("requests refused");
+    while ask(2).status != 429 {}
+    let lines = server.count_lines("requests refused");
+    assert!((1..=2).contains(&lines), "one for each worker: {lines}");
+}
+
 on_each_binary!(2, [
+    an_address_that_asks_too_often_is_told_to_wait
     exactly_as_many_are_served_as_may_be
     a_server_with_few_descriptors_refuses_with_an_answer
 ]);

@@ -48,7 +48,7 @@ impl Asking {
 }
 
 impl Request {
-    fn intent(&self) -> Intent {
+    pub(super) fn intent(&self) -> Intent {
         match self {
             Request::Publish(_) => Intent::Publish,
             Request::Play(_) => Intent::Play,
@@ -62,14 +62,14 @@ impl Request {
         }
     }
 
-    fn stream(&self) -> MessageStreamId {
+    pub(super) fn stream(&self) -> MessageStreamId {
         match self {
             Request::Publish(publish) => publish.stream,
             Request::Play(play) => play.stream,
         }
     }
 
-    fn target(&self) -> &Target {
+    pub(super) fn target(&self) -> &Target {
         match self {
             Request::Publish(publish) => &publish.target,
             Request::Play(play) => &play.target,
@@ -134,6 +134,9 @@ impl Server {
             connection
                 .protocol
                 .turn_away(now, request.id(), request.intent(), excess);
+            return;
+        }
+        if self.refuse_excess_request(now, id, &request) {
             return;
         }
         let config = self.config.authorize;
@@ -218,7 +221,7 @@ impl Server {
         self.note_denied(now, id, request, &denial.reason, DENIED);
     }
 
-    fn reject(&mut self, now: Time, id: ConnectionId, request: &Request, refusal: Refusal) {
+    pub(super) fn reject(&mut self, now: Time, id: ConnectionId, request: &Request, refusal: Refusal) {
         if let Some(connection) = self.connections.get_mut(id) {
             connection.protocol.reject(now, request.id(), request.intent(), refusal);
         }

@@ -49,6 +49,11 @@ impl<K: Copy + Ord> Buckets<K> {
         }
     }
 
+    /// Goes on with another rate. What was taken takes as long to come back as it would have.
+    pub(super) fn set_rate(&mut self, rate: Rate) {
+        self.rate = rate;
+    }
+
     /// Whether `key` has a token.
     pub(super) fn has_token(&self, now: Time, key: &K) -> bool {
         let bucket = self.buckets.get(key).copied().unwrap_or_default();

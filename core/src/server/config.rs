@@ -56,6 +56,11 @@ pub struct Config {
     /// Those among them from one IPv4 address or IPv6 /64. 250: the viewers of a school behind one address who came early; it
     /// takes four such addresses to leave others no place. A connection has one place.
     pub max_waiting_players_per_address: usize,
+    /// Requests to publish or play, refused ones included, that the peers of one IPv4 address or IPv6 /64 may make of a worker in
+    /// a second, at least 1; ten seconds' worth may come at once. 1,000: ten thousand players behind one proxy that all come
+    /// back together are let in, and a single peer takes no more than a few hundredths of a worker, whatever the number of its
+    /// connections. A change applies at once.
+    pub max_requests_per_second_per_address: u32,
     /// Connections of the whole process, on all workers together. 65,536: more than a machine serves by its network; a driver
     /// lowers it to what the process has file descriptors for. A change applies at once, as for the next six; those that are
     /// there stay. The program's own publishes and plays count, and none of them is refused.
@@ -99,7 +104,7 @@ const PENDING_INPUT: u64 = 64 << 10;
 /// Bytes that a frame takes beside its payload: its slot in a ring that has grown by doubling, and its reference count.
 const PER_FRAME: u64 = 256;
 /// Bytes that a worker holds whoever is there: the buffer pool of outputs, what its driver reads into (2 MiB), and what it
-/// remembers of peers that have left: 4,096 grace times and 1,024 bans with their names, and three tables of 4,096 shares of
+/// remembers of peers that have left: 4,096 grace times and 1,024 bans with their names, and four tables of 4,096 shares of
 /// addresses.
 const PER_WORKER: u64 = 8 << 20;
 
@@ -187,6 +192,7 @@ impl Default for Config {
             rtmp_wait: Duration::from_secs(30),
             max_waiting_players: 1_000,
             max_waiting_players_per_address: 250,
+            max_requests_per_second_per_address: 1_000,
             max_connections: 65_536,
             max_connections_per_address: usize::MAX,
             max_publishers: 16_384,

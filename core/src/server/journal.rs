@@ -165,6 +165,11 @@ impl Server {
         if is_logged {
             event.log();
         }
+        self.keep_event(event);
+    }
+
+    /// Keeps an event for observers, if there are any.
+    pub(super) fn keep_event(&mut self, event: Event) {
         if self.config.keeps_events {
             self.events.push_back(event);
         }

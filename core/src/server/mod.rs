@@ -76,6 +76,7 @@ mod registrar;
 mod relief;
 mod replica;
 mod replication;
+mod request_rate;
 mod routes;
 mod session;
 mod shard;
@@ -124,6 +125,7 @@ use record::Recording;
 use refusal::{BAD_REQUEST, Refusal};
 use registrar::{REGISTRAR, Registrar};
 use relief::Relief;
+use request_rate::RequestRate;
 use session::{Failure, ProtocolEvent, Session, Shared};
 use stream::Stream;
 use tracing::debug;
@@ -155,6 +157,7 @@ pub struct Server {
     contests: Contests,
     bans: Bans,
     journal: Journal,
+    request_rate: RequestRate,
     streams: Hub<Stream>,
     /// The streams whose home we are.
     directory: Directory,
@@ -198,6 +201,7 @@ impl Server {
             contests: Contests::default(),
             bans: Bans::default(),
             journal: Journal::new(),
+            request_rate: RequestRate::new(&config),
             streams: Hub::new(),
             directory: Directory::new(config.grace),
             inbox: VecDeque::new(),

@@ -21,6 +21,8 @@ pub(super) enum Refusal {
     Contested,
     /// The name has had too many publishers of late, or the address too many names.
     TooOften,
+    /// The address has asked for too much of late.
+    TooManyRequests,
     /// The name has another publisher now.
     Replaced,
     /// There is no such stream.
@@ -88,6 +90,7 @@ impl Refusal {
             Refusal::Taken => "taken",
             Refusal::Contested => "contested",
             Refusal::TooOften => "too_often",
+            Refusal::TooManyRequests => "too_many_requests",
             Refusal::Replaced => "replaced",
             Refusal::Absent => "absent",
             Refusal::Crowded => "crowded",
@@ -106,6 +109,7 @@ impl Refusal {
             Refusal::Taken => "the stream has a publisher",
             Refusal::Contested => "too many publishers wait for the stream",
             Refusal::TooOften => "too many publishes began there of late",
+            Refusal::TooManyRequests => "too many requests from one address",
             Refusal::Replaced => "another publisher has taken over",
             Refusal::Absent => "no such stream",
             Refusal::Crowded => "too many players wait for the stream",
@@ -127,7 +131,7 @@ pub(super) fn rtmp_status(refusal: Refusal, intent: Intent) -> Status {
         Refusal::Crowded => StatusCode::PlayFailed,
         Refusal::TooOften | Refusal::Flapping => StatusCode::PublishFailed,
         Refusal::Expired | Refusal::Kicked | Refusal::Banned { .. } => denied(intent),
-        Refusal::Excess(_) | Refusal::OutOfMemory => match intent {
+        Refusal::TooManyRequests | Refusal::Excess(_) | Refusal::OutOfMemory => match intent {
             Intent::Publish => StatusCode::PublishFailed,
             Intent::Play => StatusCode::PlayFailed,
         },
@@ -148,7 +152,7 @@ pub(super) fn http_status(refusal: Refusal) -> HttpStatus {
     match refusal {
         Refusal::Taken | Refusal::Contested | Refusal::Replaced => HttpStatus::Conflict,
         Refusal::Absent => HttpStatus::NotFound,
-        Refusal::TooOften => HttpStatus::TooManyRequests,
+        Refusal::TooOften | Refusal::TooManyRequests => HttpStatus::TooManyRequests,
         Refusal::Flapping => HttpStatus::BadRequest,
         Refusal::Expired | Refusal::Kicked | Refusal::Banned { .. } => HttpStatus::Forbidden,
         Refusal::Crowded | Refusal::Excess(_) | Refusal::OutOfMemory | Refusal::ShuttingDown => {

@@ -425,6 +425,7 @@ impl Session {
                     Refusal::Absent
                     | Refusal::Crowded
                     | Refusal::TooOften
+                    | Refusal::TooManyRequests
                     | Refusal::Excess(_)
                     | Refusal::OutOfMemory
                     | Refusal::ShuttingDown => Some(RETRY_AFTER),

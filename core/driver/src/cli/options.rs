@@ -4,7 +4,7 @@ use super::value;
 use crate::{Config, Listen, RecordTo};
 use clap::{ArgAction, Parser, ValueEnum};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
-use core::num::{NonZeroU16, NonZeroUsize};
+use core::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
 use core::time::Duration;
 use headwater_core::http::AllowedOrigin;
 use headwater_core::server::{HttpAbsent, Takeover, Token};
@@ -51,6 +51,11 @@ pub struct Options {
     /// Most connections from one IPv4 address or IPv6 /64 [default: no limit]
     #[arg(long, value_name = "N")]
     pub max_connections_per_address: Option<NonZeroUsize>,
+
+    /// Most requests to publish or play in a second from one IPv4 address or IPv6 /64, on each worker; ten seconds' worth may
+    /// come at once [default: 1000]
+    #[arg(long, value_name = "N")]
+    pub max_requests_per_address: Option<NonZeroU32>,
 
     /// Most streams that are published, on all workers together [default: 16384]
     #[arg(long, value_name = "N")]
@@ -196,6 +201,9 @@ impl Options {
             &mut config.server.max_connections_per_address,
             self.max_connections_per_address,
         );
+        if let Some(per_second) = self.max_requests_per_address {
+            config.server.max_requests_per_second_per_address = per_second.get();
+        }
         set(&mut config.server.max_publishers, self.max_publishers);
         set(&mut config.server.max_streams, self.max_streams);
         config.record = self.record_on_error.as_ref().map(|dir| RecordTo {
@@ -257,6 +265,10 @@ mod tests {
         assert_eq!(server.channel, ChannelConfig::default());
         assert_eq!(server.max_connections, default.max_connections);
         assert_eq!(server.max_connections_per_address, default.max_connections_per_address);
+        assert_eq!(
+            server.max_requests_per_second_per_address,
+            default.max_requests_per_second_per_address
+        );
     }
 
     #[test]
@@ -265,7 +277,7 @@ mod tests {
             "--address [::1]:1 --address [::1]:3 --http-address 127.0.0.1:2 --admin-address [::1]:4 --admin-token s3cret --workers 3 --gop-cache off --gop-max-bytes 4K \
              --gop-max-duration 1.5 --gop-max-frames 7 --grace 500ms --takeover never --http-absent wait:3 --merge 20 \
              --allow-origin https://a.example,http://b.example:1 --allow-origin * --max-connections 90 \
-             --max-connections-per-address 8 --max-publishers 7 --max-streams 6 --max-memory 1G \
+             --max-connections-per-address 8 --max-requests-per-address 5 --max-publishers 7 --max-streams 6 --max-memory 1G \
              --record-on-error /var/x --record-without-payload",
         )
         .unwrap()
@@ -286,6 +298,7 @@ mod tests {
         let origins = ["https://a.example", "http://b.example:1", "*"].map(|origin| origin.parse().unwrap());
         assert_eq!(server.allowed_origins, origins);
         assert_eq!((server.max_connections, server.max_connections_per_address), (90, 8));
+        assert_eq!(server.max_requests_per_second_per_address, 5);
         assert_eq!((server.max_publishers, server.max_streams), (7, 6));
         assert!(!server.channel.gop_cache);
         assert_eq!(server.channel.gop_max_bytes, 4_096);
@@ -307,6 +320,7 @@ mod tests {
             ("--workers many", "--workers"),
             ("--max-memory 1M", "at least 16M"),
             ("--max-connections 0", "--max-connections"),
+            ("--max-requests-per-address 0", "--max-requests-per-address"),
             ("--address nowhere", "--address"),
             ("--http-address localhost:80", "IP:PORT, [IP]:PORT or none"),
             ("--admin-address localhost:80", "IP:PORT, [IP]:PORT or none"),

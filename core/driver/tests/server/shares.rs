@@ -1,7 +1,9 @@
 //! What one address may take up, and what that leaves to others.
 
+use crate::rtmp::Caller;
 use crate::world::World;
 use headwater_core::rtmp::Purpose::{Play, Publish};
+use headwater_core::server::Protocol;
 use std::time::Duration;
 
 /// An encoder at `host` publishes `path` and is gone. Returns whether it was let.
@@ -63,4 +65,46 @@ fn a_crowd_that_comes_and_goes_takes_nothing_from_others() {
         world.push(publisher, "V A K40 a45");
         assert!(world.frames_of(player).len() > before, "{name}");
     }
+}
+
+#[test]
+fn an_address_that_asks_and_asks_is_told_to_wait() {
+    let mut world = World::new(1, |config| config.max_requests_per_second_per_address = 5);
+    // Each has a connection of its own.
+    let ask = |world: &mut World, host: u8| {
+        let client = world.connect(0, Protocol::Http, host);
+        world.send(client, b"GET /live/x HTTP/1.1\r\nHost: x\r\n\r\n");
+        String::from_utf8_lossy(&world.clients[client].received).to_lowercase()
+    };
+    let has_place = |world: &mut World, host| ask(world, host).starts_with("http/1.1 404 ");
+    assert!((0..50).all(|_| has_place(&mut world, 1)));
+    let refusal = ask(&mut world, 1);
+    assert!(refusal.starts_with("http/1.1 429 "), "{refusal}");
+    assert!(refusal.contains("\r\nretry-after: 2\r\n"), "{refusal}");
+    let refused = [
+        (Play, "[NetStream.Play.Failed]"),
+        (Publish, "[NetStream.Publish.Failed]"),
+    ];
+    for (purpose, expected) in refused {
+        let client = world.rtmp(0, purpose, "live", "x", 1);
+        assert_eq!(world.heard(client), expected);
+    }
+    let stats = world.shards[0].server().stats();
+    assert_eq!((stats.plays_refused, stats.publishes_refused), (52, 1));
+    assert!(has_place(&mut world, 2), "others may");
+    world.pass(Duration::from_secs(1));
+    let served = (0..10).filter(|_| has_place(&mut world, 1)).count();
+    assert_eq!(served, 5, "what a second allows");
+}
+
+#[test]
+fn a_request_that_is_refused_ends_what_its_stream_did() {
+    let mut world = World::new(1, |config| config.max_requests_per_second_per_address = 1);
+    let mut caller = Caller::new(&mut world, 1, 1);
+    for _ in 0..10 {
+        caller.call(&mut world, 1, "publish", "x");
+    }
+    assert!(world.is_publishing(caller.client));
+    caller.call(&mut world, 1, "play", "x");
+    assert!(!world.is_publishing(caller.client));
 }
