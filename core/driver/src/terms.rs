@@ -67,6 +67,7 @@ impl Terms {
         let Capacity { connections, refused } = self.capacity;
         config.max_connections = config.max_connections.min(connections);
         config.max_refused_connections = config.max_refused_connections.min(refused);
+        config.admin.max_connections = config.admin.max_connections.min(refused);
         config.memory_budget = self.memory_budget.unwrap_or(config.memory_budget);
         config.keeps_events |= self.is_observed;
         config.admin.pid = std::process::id();
@@ -104,6 +105,7 @@ mod tests {
         assert_eq!(config.record, Some(RecordConfig::default()));
         assert!(config.keeps_events && config.authorize.publish && config.authorize.play);
         assert_eq!((config.max_connections, config.max_refused_connections), (100, 3));
+        assert_eq!(config.admin.max_connections, 3);
         let mut only_publishers = Config::default();
         only_publishers.authorize.publish = true;
         assert!(!Terms::new(&hooks, FEW).applied_to(only_publishers).authorize.play);

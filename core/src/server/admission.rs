@@ -84,12 +84,13 @@ impl Server {
             || self.config.max_connections_per_address != usize::MAX
     }
 
-    /// The registrar is to know that a connection has come.
+    /// The registrar is to know that a connection has come, unless that is an operator's.
     pub(super) fn note_arrival(&mut self, now: Time, id: ConnectionId) {
         if let Some(connection) = self.connections.get(id) {
             let what = match *connection.protocol {
-                // Neither the program nor an operator is one too many.
-                Session::Local(_) | Session::Admin(_) => What::CameLocally,
+                Session::Admin(_) => return self.note_operator(now, id),
+                // The program is never one too many.
+                Session::Local(_) => What::CameLocally,
                 _ => What::Came {
                     asks: connection.admission == Admission::Awaited,
                 },
@@ -113,9 +114,10 @@ impl Server {
 
     /// The registrar is to know that a connection is gone.
     pub(super) fn note_departure(&mut self, id: ConnectionId) {
-        let connection = self.connections.get(id);
-        if connection.is_some_and(|it| !matches!(it.admission, Admission::Refused(_))) {
-            self.tell_registrar(id, What::Left);
+        match self.connections.get(id) {
+            Some(it) if matches!(*it.protocol, Session::Admin(_)) => self.forget_operator(id),
+            Some(it) if !matches!(it.admission, Admission::Refused(_)) => self.tell_registrar(id, What::Left),
+            _ => {}
         }
     }
 

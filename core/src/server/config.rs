@@ -63,7 +63,8 @@ pub struct Config {
     pub max_requests_per_second_per_address: u32,
     /// Connections of the whole process, on all workers together. 65,536: more than a machine serves by its network; a driver
     /// lowers it to what the process has file descriptors for. A change applies at once, as for the next six; those that are
-    /// there stay. The program's own publishes and plays count, and none of them is refused.
+    /// there stay. The program's own publishes and plays count, and none of them is
+    /// refused; connections of operators [do not](AdminConfig::max_connections).
     pub max_connections: usize,
     /// Those among them from one IPv4 address or IPv6 /64. No limit: a proxy has them all, and a school a thousand.
     pub max_connections_per_address: usize,

@@ -102,7 +102,7 @@ use crate::hub::Hub;
 use crate::output::BufferPool;
 use crate::time::PerSecond;
 use crate::{EndCause, Output, Time};
-use admin::Gatherings;
+use admin::{Gatherings, Operators};
 use admission::{Admission, Admissions};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -148,7 +148,8 @@ pub struct Server {
     connections: Connections,
     work: WorkOfAll,
     admissions: Admissions,
-    /// What operators have asked all workers.
+    /// The connections of operators, and what they have asked all workers.
+    operators: Operators,
     gatherings: Gatherings,
     /// What peers did wrong and was read over, by name.
     anomalies: BTreeMap<&'static str, u64>,
@@ -195,6 +196,7 @@ impl Server {
             connections: Connections::new(shard, shards),
             work: WorkOfAll::default(),
             admissions: Admissions::default(),
+            operators: Operators::default(),
             gatherings: Gatherings::default(),
             anomalies: BTreeMap::new(),
             registrar: (shard == REGISTRAR).then(|| Box::new(Registrar::new(&config, shards))),

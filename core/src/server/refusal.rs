@@ -57,6 +57,8 @@ pub(super) enum Excess {
     Roleless,
     Publishers,
     Streams,
+    /// Connections of operators.
+    Operators,
 }
 
 impl Excess {
@@ -68,6 +70,7 @@ impl Excess {
             Excess::Roleless => "too_many_idle",
             Excess::Publishers => "too_many_publishers",
             Excess::Streams => "too_many_streams",
+            Excess::Operators => "too_many_operators",
         }
     }
 
@@ -79,6 +82,7 @@ impl Excess {
             Excess::Roleless => "too many connections that neither publish nor play",
             Excess::Publishers => "too many publishers",
             Excess::Streams => "too many streams",
+            Excess::Operators => "too many connections of operators",
         }
     }
 }

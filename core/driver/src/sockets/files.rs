@@ -35,7 +35,7 @@ pub fn file_limit() -> Option<u64> {
 pub(crate) struct Capacity {
     /// Connections on all workers together.
     pub(crate) connections: usize,
-    /// Connections of each worker that are one too many, and are being told so.
+    /// Connections of each worker that are one too many, and are being told so. Operators may have as many.
     pub(crate) refused: usize,
 }
 
@@ -50,11 +50,13 @@ impl Capacity {
     };
 
     /// Of a process that may have `files` files open and has `workers` with `listeners` each. Some are kept back, at most three
-    /// quarters, so that a connection too many is accepted and refused: without a descriptor it would wait unheard.
-    pub(super) fn of(files: u64, workers: u16, listeners: usize) -> Self {
+    /// quarters, so that a connection too many is accepted and refused: without a descriptor it would wait unheard. As many
+    /// are kept back for operators, if they are listened for.
+    pub(super) fn of(files: u64, workers: u16, listeners: usize, has_operators: bool) -> Self {
         let workers = u64::from(workers.max(1));
         let refused = (files / PER_REFUSED / workers).clamp(1, MAX_REFUSED);
-        let per_worker = RESERVED_PER_WORKER + PER_LISTENER * listeners as u64 + refused;
+        let operators = if has_operators { refused } else { 0 };
+        let per_worker = RESERVED_PER_WORKER + PER_LISTENER * listeners as u64 + refused + operators;
         let reserved = RESERVED
             .saturating_add(per_worker.saturating_mul(workers))
             .min(files / 4 * 3);
@@ -81,14 +83,15 @@ mod tests {
             (4_096, 2, 3_932, 64),
             (1 << 20, 4, 1_048_264, 64),
         ] {
-            let capacity = Capacity::of(files, workers, 2);
+            let capacity = Capacity::of(files, workers, 2, false);
             assert_eq!(
                 (capacity.connections, capacity.refused),
                 (connections, refused),
                 "{files} files, {workers} workers"
             );
         }
-        assert!(Capacity::of(u64::MAX, 1, 2).connections > 1 << 31);
+        assert_eq!(Capacity::of(256, 2, 2, true).connections, 204 - 2 * 8);
+        assert!(Capacity::of(u64::MAX, 1, 2, true).connections > 1 << 31);
     }
 
     #[test]

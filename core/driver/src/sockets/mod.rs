@@ -69,7 +69,9 @@ pub(crate) fn listen(config: &Config) -> io::Result<Bound> {
             worker.push((*protocol, socket));
         }
     }
-    let capacity = file_limit().map_or(Capacity::UNKNOWN, |files| Capacity::of(files, workers, listen.len()));
+    let has_operators = listen.iter().any(|it| it.protocol == Protocol::Admin);
+    let capacity = |files| Capacity::of(files, workers, listen.len(), has_operators);
+    let capacity = file_limit().map_or(Capacity::UNKNOWN, capacity);
     Ok(Bound {
         addresses: Addresses { listen, workers },
         listeners,

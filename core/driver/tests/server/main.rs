@@ -25,6 +25,7 @@ mod memory;
 mod metrics;
 mod names;
 mod openapi;
+mod operators;
 mod pages;
 mod reconfigure;
 mod resets;

@@ -20,6 +20,10 @@ pub struct AdminConfig {
     /// What an operator has to send in `Authorization: Bearer TOKEN`. None: whoever reaches the listener may do anything, so it
     /// is for loopback only.
     pub token: Option<Token>,
+    /// Connections that operators may have to each worker. 64: some dashboards and scripts, and a browser has six. When there is
+    /// one more, the oldest that has nothing under way ends. They count for nothing else, so that whoever reaches the listener
+    /// takes no place from publishers and players. A driver lowers it to what the process has file descriptors for.
+    pub max_connections: usize,
     /// The number of the process, for answers. 0. The drivers set it, and what follows.
     pub pid: u32,
     /// A name for the server that it keeps as long as it runs.
@@ -39,6 +43,7 @@ impl Default for AdminConfig {
     fn default() -> Self {
         AdminConfig {
             token: None,
+            max_connections: 64,
             pid: 0,
             server: Box::default(),
             service: Box::default(),

@@ -100,6 +100,11 @@ impl Gatherings {
     pub(in crate::server) fn poll_timeout(&self) -> Option<Time> {
         self.open.front().map(|gathering| gathering.until)
     }
+
+    /// Forgets what a connection has asked, which is gone.
+    pub(super) fn forget(&mut self, connection: ConnectionId) {
+        self.open.retain(|gathering| gathering.connection != connection);
+    }
 }
 
 impl Server {

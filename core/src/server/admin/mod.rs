@@ -33,6 +33,7 @@ mod client;
 mod envelope;
 mod gather;
 mod metrics;
+mod operators;
 mod page;
 mod problem;
 mod route;
@@ -42,6 +43,7 @@ mod summary;
 pub use access::{AdminConfig, Token};
 pub(super) use gather::{AdminMessage, Gatherings};
 pub use metrics::ProcessFigures;
+pub(super) use operators::Operators;
 
 use super::{ConnectionId, Event, Server};
 use crate::http::{RequestHead, Response};
