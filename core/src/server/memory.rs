@@ -3,6 +3,7 @@
 //! | what | counted when |
 //! |---|---|
 //! | payloads of frames, wherever they are: a ring, outputs, another worker, the program | made and dropped |
+//! | what operators are answered | the same |
 //! | frames on their way to other workers, their payloads once more | sent, and taken in or lost |
 //! | what a connection owns: unfinished messages, pending input, its session | it is visited |
 //! | outputs, without the payloads that they refer to | filled and drained |
@@ -79,17 +80,21 @@ impl Memory {
     ///
     /// Cost: one allocation, which takes the place of the payload's own reference count.
     pub(super) fn count(&self, frame: Frame) -> Frame {
-        if frame.payload.is_empty() {
-            return frame;
+        Frame {
+            payload: self.count_bytes(frame.payload),
+            ..frame
         }
-        let payload = frame.payload;
+    }
+
+    /// The same for what is no frame, such as the content of an answer.
+    pub(super) fn count_bytes(&self, payload: Bytes) -> Bytes {
+        if payload.is_empty() {
+            return payload;
+        }
         let cost = payload.len() + PER_PAYLOAD;
         self.tally.payloads.fetch_add(cost, Ordering::Relaxed);
         let tally = self.tally.clone();
-        Frame {
-            payload: Bytes::from_owner(Counted { payload, tally }),
-            ..frame
-        }
+        Bytes::from_owner(Counted { payload, tally })
     }
 
     /// Counts `frames`, which are about to leave for another worker.

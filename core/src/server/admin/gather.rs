@@ -222,7 +222,9 @@ impl Server {
             now,
             workers: self.shards,
         };
-        let response = gathering.answer(&world).unwrap_or_else(|problem| problem.response());
+        let mut response = gathering.answer(&world).unwrap_or_else(|problem| problem.response());
+        // It may be a megabyte, and its peer may take its time.
+        response.body = self.memory.count_bytes(response.body);
         self.respond(now, id, request, &response);
     }
 }
