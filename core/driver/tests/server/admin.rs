@@ -260,6 +260,46 @@ fn a_stream_is_kicked_and_kept_away() {
 }
 
 #[test]
+fn a_stream_is_kept_away_while_its_encoder_is() {
+    let mut world = World::new(2, |_| {});
+    let kick = "DELETE /api/v1/streams/live/x";
+    assert_eq!(world.api_with(1, kick, JSON).status, 404);
+    let Answered { status, json, .. } = world.api_with(1, &format!("{kick}?ban=60"), JSON);
+    assert_eq!((status, &json["kicked"]), (200, &0.into()));
+    let back = world.http_push(0, "/live/x", 7);
+    world.push(back, "V A K0");
+    assert_eq!(world.status(back), "HTTP/1.1 403 Forbidden");
+    // A client is kept from what it has, and one that is not there has nothing.
+    assert_eq!(world.api_with(1, "DELETE /api/v1/clients/999?ban=60", JSON).status, 404);
+}
+
+#[test]
+fn a_stream_is_found_by_the_name_that_is_listed() {
+    for (path, listed, asked) in [
+        ("/live/x.flv", "live/x", "live/x"),
+        ("/live/x.flv.flv", "live/x.flv", "live/x.flv"),
+        ("/live/x.flv/y", "live/x.flv/y", "live/x.flv/y"),
+        ("/live/%3Fa=%23%25", "live/?a=#%", "live/%3Fa=%23%25"),
+        (
+            "/live/%22%3Cb%3E+%20%E2%80%AE",
+            "live/\"<b>+ \u{202e}",
+            "live/%22%3Cb%3E+%20%E2%80%AE",
+        ),
+    ] {
+        let mut world = World::new(2, |_| {});
+        let publisher = world.http_push(1, path, 1);
+        world.push(publisher, "V A K0 a5");
+        let id = world.api("GET /api/v1/streams").json["streams"][0]["id"].clone();
+        assert_eq!(id, listed);
+        let one = format!("/api/v1/streams/{asked}");
+        assert_eq!(world.api(&format!("GET {one}")).json["stream"]["id"], listed);
+        assert_eq!(world.api_with(0, &format!("DELETE {one}"), JSON).status, 200);
+        world.pass(Duration::from_secs(2));
+        assert!(world.clients[publisher].is_closed(), "{listed}");
+    }
+}
+
+#[test]
 fn takeovers_and_reconnects_are_told_apart() {
     let mut world = World::new(2, |config| config.takeover = headwater_core::server::Takeover::Always);
     for shard in [0, 1, 0] {
@@ -330,6 +370,19 @@ fn a_page_of_another_site_gets_nothing_and_changes_nothing() {
             kick,
             "Host: localhost\r\nContent-Type: application/json\r\nOrigin: https://evil.example\r\n",
             403,
+        ),
+        // It cannot read an answer, and is to make no work.
+        (
+            "GET /api/v1/clients",
+            "Host: localhost\r\nSec-Fetch-Site: cross-site\r\n",
+            403,
+        ),
+        ("GET /metrics", "Host: localhost\r\nSec-Fetch-Site: cross-site\r\n", 403),
+        ("GET /metrics", "Host: localhost\r\nOrigin: null\r\n", 403),
+        (
+            "GET /metrics",
+            "Host: localhost\r\nSec-Fetch-Site: same-origin\r\n",
+            200,
         ),
         ("GET /api/v1/streams", "Host: 127.0.0.1:8081\r\n", 200),
         ("GET /api/v1/streams", "Host: [::1]:8081\r\n", 200),

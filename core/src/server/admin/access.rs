@@ -3,7 +3,8 @@
 //! A web page that somebody opens can make that browser send requests to any server that the browser reaches, on loopback too.
 //! So without a token nothing but loopback is listened on, the `Host` has to name loopback (a page may give its own name another
 //! address: DNS rebinding), and what changes something has to say that it is JSON, which a page of another site may not send
-//! without asking first. No page of another site can read an answer.
+//! without asking first. No page of another site can read an answer, nor have the server make one: it is told from our own by what
+//! the browser says of it.
 
 use super::problem::Problem;
 use crate::http::{Method, RequestHead};
@@ -107,6 +108,10 @@ pub(super) fn check(head: &RequestHead, config: &AdminConfig) -> Result<(), Prob
         },
         None => check_host(head, config)?,
     }
+    // It could not read the answer, but have it made again and again.
+    if !head.access.may_write() {
+        return Err(Problem::foreign_page());
+    }
     Ok(())
 }
 
@@ -114,9 +119,6 @@ pub(super) fn check(head: &RequestHead, config: &AdminConfig) -> Result<(), Prob
 pub(super) fn check_change(head: &RequestHead, config: &AdminConfig) -> Result<(), Problem> {
     if matches!(head.method, Method::Get | Method::Head) {
         return Ok(());
-    }
-    if !head.access.may_write() {
-        return Err(Problem::foreign_page());
     }
     if config.token.is_none() && !is_json(head) {
         return Err(Problem::needs_json());

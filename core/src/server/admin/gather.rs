@@ -246,6 +246,13 @@ impl World<'_> {
     }
 }
 
+impl Query {
+    /// Whether it keeps everybody from a stream, whoever is there.
+    fn is_for_a_while(&self) -> bool {
+        matches!(self, Query::Kick(kick) if !kick.ban.is_zero())
+    }
+}
+
 impl Asked {
     fn query(&self) -> Query {
         match self {
@@ -320,7 +327,10 @@ impl Gathering {
                 };
                 Metrics::new(world, stats, anomalies, streams, sights, process).response(format)
             }
-            Asked::Kick(_) if kicked == 0 => return Err(absent("there is nobody to end")),
+            // A stream that is kept away may have nobody at the moment: an encoder tries again every few seconds.
+            Asked::Kick(query) if kicked == 0 && !query.is_for_a_while() => {
+                return Err(absent("there is nobody to end"));
+            }
             Asked::Kick(_) => Envelope::new(world.config, summary::Kicked::new(world, kicked, &missing)).response(),
         })
     }

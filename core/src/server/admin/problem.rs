@@ -55,7 +55,7 @@ impl Problem {
     }
 
     pub(super) fn foreign_page() -> Self {
-        let reason = "web pages of other sites may change nothing here";
+        let reason = "web pages of other sites may ask and change nothing here";
         Problem::new(StatusCode::Forbidden, "foreign_page", reason)
     }
 

@@ -88,8 +88,10 @@ fn list(head: &RequestHead, asked: fn(Page) -> Asked) -> Result<Route, Problem> 
 }
 
 fn stream(head: &RequestHead, id: &str) -> Result<Route, Problem> {
-    // The name of a stream may end with `.flv` where it is played, not here.
-    let key = StreamKey::new(id).ok().filter(|key| key.as_str() == id);
+    // A name ends as it is listed: `.flv` is a part of it, and of two, one is cut off.
+    let key = StreamKey::new(&format!("{id}.flv"))
+        .ok()
+        .filter(|key| key.as_str() == id);
     let key = key.ok_or_else(|| Problem::not_found("no stream can have this name: app/name is needed"));
     Ok(Route::Ask(match head.method {
         Method::Get | Method::Head => Asked::Stream(key?),
