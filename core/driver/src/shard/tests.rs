@@ -28,6 +28,13 @@ fn finish_turn(shard: &mut MemoryWorker) {
     while shard.turn(Time::ZERO, |_, _| ()) {}
 }
 
+/// The next deadline comes.
+fn pass_deadline(shard: &mut MemoryWorker) {
+    let due = shard.poll_timeout().unwrap();
+    shard.handle_timeout(due);
+    finish_turn(shard);
+}
+
 /// The shard is told that the socket has something.
 fn read(shard: &mut MemoryWorker, peer: &Peer) {
     shard.readable(Time::ZERO, peer.id());
@@ -128,9 +135,7 @@ fn an_unwatched_publisher_is_read_at_once_when_a_player_joins() {
     assert!(peer.low_water() > 1);
 
     peer.send(&frames.clone());
-    let due = shard.poll_timeout().unwrap();
-    shard.handle_timeout(due);
-    finish_turn(&mut shard);
+    pass_deadline(&mut shard);
     assert_eq!(peer.unread(), 0, "its turn had come");
 
     peer.send(&frames);
@@ -214,9 +219,7 @@ fn a_write_without_memory_is_tried_again() {
     finish_turn(&mut shard);
     wait_in_vain(&mut shard, &peer);
     peer.set_fault(None);
-    let due = shard.poll_timeout().unwrap();
-    shard.handle_timeout(due);
-    finish_turn(&mut shard);
+    pass_deadline(&mut shard);
     assert_eq!(peer.take(), answer(&[]));
 }
 
@@ -228,9 +231,7 @@ fn a_read_without_memory_is_tried_again() {
     receive(&mut shard, &peer, &request());
     wait_in_vain(&mut shard, &peer);
     peer.set_fault(None);
-    let due = shard.poll_timeout().unwrap();
-    shard.handle_timeout(due);
-    finish_turn(&mut shard);
+    pass_deadline(&mut shard);
     assert_eq!(peer.take(), answer(&[]));
 }
 
@@ -243,9 +244,7 @@ fn a_peer_that_leaves_while_memory_is_short_is_closed() {
     peer.set_fault(None);
     peer.reset();
     shard.hung_up(Time::ZERO, peer.id());
-    let due = shard.poll_timeout().unwrap();
-    shard.handle_timeout(due);
-    finish_turn(&mut shard);
+    pass_deadline(&mut shard);
     assert!(peer.is_closed());
 }
 
