@@ -1,6 +1,6 @@
 //! RTMP on blocking sockets, a thread per connection: [`ServerSession`] alone, without the hub and without a runtime.
 //!
-//! It lets anybody publish, prints what happens and counts the frames. Players are turned away.
+//! It lets anybody publish, prints the events of its sessions and counts the frames. Players are turned away.
 //!
 //! ```text
 //! cargo run -p headwater-core --example blocking_server -- 127.0.0.1:1935

@@ -67,7 +67,7 @@ impl Conversation {
         }
     }
 
-    /// Goes from one moment at which something happens to the next, until both sides are done.
+    /// Goes from one deadline or delivery to the next, until both sides are done.
     fn run(mut self) -> Result<(), Box<dyn Error>> {
         loop {
             if self.next_frame.is_some_and(|due| due <= self.now) {

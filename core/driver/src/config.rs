@@ -27,7 +27,7 @@ pub struct Config {
     /// The function that says whether peers may publish and play. `None`: all may. If
     /// [`server.authorize`](server::Config::authorize) does not say about which of them, it is asked about all.
     pub authorize: Option<Authorizer>,
-    /// The function that hears what happens. `None`: only the log does.
+    /// The function that takes the events. `None`: they are only logged.
     pub observe: Option<Observer>,
 }
 

@@ -1,4 +1,4 @@
-//! What a program hangs into its server: who may publish and play, and what happens.
+//! What a program hangs into its server: who may publish and play, and where its events go.
 
 use crate::Handle;
 use crate::mail::Mail;
@@ -28,7 +28,7 @@ impl fmt::Debug for Authorizer {
     }
 }
 
-/// Hears what happens, event by event, in the order of each worker.
+/// Takes the events, one by one, in the order of each worker.
 ///
 /// It is called in a worker's thread, which serves nobody meanwhile: send the event to a channel for anything that takes time.
 #[derive(Clone)]

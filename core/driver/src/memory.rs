@@ -9,8 +9,8 @@
 //! ```
 //!
 //! A [`MemoryWorker`] does for its shard what a runtime does: it says which socket is ready, and lets the shard take its turn.
-//! Nothing happens by itself, nothing waits, and the time is what the caller says: the same calls give the same bytes. How
-//! much a socket takes and gives at a time, and when it stalls, is up to the test.
+//! The worker does nothing until it is called, nothing waits, and the time is what the caller says: the same calls give the same
+//! bytes. How much a socket takes and gives at a time, and when it stalls, is up to the test.
 //!
 //! ```
 //! use headwater_core::Time;

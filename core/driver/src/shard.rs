@@ -303,7 +303,7 @@ impl<S: Socket> Shard<S> {
         self.server.answer(now, ticket, answer);
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
+    /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else is to be done before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         let drain = self.drain_until.filter(|_| !self.is_drained());

@@ -34,7 +34,7 @@ pub struct Worker<S> {
     locals: Locals,
     /// Whether the shard has work left from its last turn.
     has_more: bool,
-    /// Until when the thread waits, if nothing happens before.
+    /// Until when the worker waits, if no socket is ready and no mail comes before.
     waits_until: Time,
     /// Whether a step is under way, or a panic has ended it.
     is_stepping: bool,
@@ -110,8 +110,8 @@ impl<S: Socket> Worker<S> {
             .ok()
     }
 
-    /// Until when to wait if nothing happens before: [`Time::ZERO`] if there is work left that only lets ready sockets go
-    /// first, `None` once the worker was stopped and is done. Then [`proceed`](Self::proceed).
+    /// Until when to wait if no socket is ready and no mail comes before: [`Time::ZERO`] if there is work left that only lets ready
+    /// sockets go first, `None` once the worker was stopped and is done. Then [`proceed`](Self::proceed).
     ///
     /// # Errors
     /// If a step has panicked in a task whose panics the runtime has caught.

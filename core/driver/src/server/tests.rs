@@ -91,7 +91,7 @@ fn stopped_before_it_starts_it_ends_at_once() {
 }
 
 #[test]
-fn stopped_after_its_end_nothing_happens() {
+fn stopping_after_the_end_does_nothing() {
     let server = bind();
     let handle = server.handle();
     handle.stop();
