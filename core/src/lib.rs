@@ -234,6 +234,9 @@ extern crate self as headwater_core;
 #[cfg(test)]
 #[path = "../tests/script/frames.rs"]
 mod frames;
+#[cfg(test)]
+#[path = "../tests/script/http_owner.rs"]
+mod http_owner;
 
 pub mod amf;
 pub mod end_cause;

@@ -1,11 +1,9 @@
 //! Players that leave a stream to which its publisher sends no frame: nothing that is sent to them says so.
 
-use crate::frames::frame;
+use crate::frames::flv;
 use crate::support::http;
 use crate::support::rtmp::Player;
 use crate::support::server::{Runtime, Server};
-use headwater_core::Output;
-use headwater_core::flv::{FlvWriter, TagFlags};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::thread;
@@ -68,12 +66,8 @@ fn players_leave(runtime: Runtime) {
 /// Begins to publish: an FLV header, a sequence header, and a tag that is never whole.
 fn publish_headers(server: &Server) -> TcpStream {
     let mut publisher = http::connect(server.http, Ipv4Addr::LOCALHOST);
-    let mut output = Output::new();
-    let (audio, video) = (true, true);
-    FlvWriter::header(TagFlags { audio, video }, &mut output);
-    FlvWriter::frame(&frame("A"), &mut output);
     publisher.write_all(b"POST /live/silent HTTP/1.0\r\n\r\n").unwrap();
-    publisher.write_all(bytes::Buf::chunk(&output)).unwrap();
+    publisher.write_all(&flv("A")).unwrap();
     publisher.write_all(b"\x08\0\xFF\xFF\0\0\0\0\0\0\0").unwrap();
     publisher
 }

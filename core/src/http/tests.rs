@@ -11,7 +11,7 @@ mod websocket;
 
 use super::*;
 use crate::flv::{FlvWriter, TagFlags};
-use crate::frames::{frame, frame_of};
+use crate::frames::{flv_of, frame, frame_of};
 use crate::{EndCause, Frame, Limits, Output, RequestId, StateError, Time, Timer, Timestamp};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -130,14 +130,6 @@ fn written(write: impl FnOnce(&mut Output)) -> Vec<u8> {
     let mut out = Output::new();
     write(&mut out);
     out.copy_to_bytes(out.len()).to_vec()
-}
-
-/// An FLV stream of `frames`.
-fn flv(frames: &[Frame]) -> Vec<u8> {
-    written(|out| {
-        FlvWriter::header(FLAGS, out);
-        frames.iter().for_each(|frame| FlvWriter::frame(frame, out));
-    })
 }
 
 fn tag(frame: &Frame) -> Vec<u8> {

@@ -86,14 +86,16 @@ pub(crate) fn tags(script: &str) -> Vec<u8> {
 
 /// The same behind the header of an FLV stream that has sound and pictures.
 pub(crate) fn flv(script: &str) -> Vec<u8> {
+    flv_of(&frames(script).collect::<Vec<_>>())
+}
+
+/// Such an FLV stream of any frames.
+pub(crate) fn flv_of(frames: &[Frame]) -> Vec<u8> {
     let mut output = Output::new();
-    let flags = TagFlags {
-        audio: true,
-        video: true,
-    };
-    FlvWriter::header(flags, &mut output);
-    let header: Vec<u8> = output.copy_to_bytes(output.len()).into();
-    [header, tags(script)].concat()
+    let (audio, video) = (true, true);
+    FlvWriter::header(TagFlags { audio, video }, &mut output);
+    frames.iter().for_each(|frame| FlvWriter::frame(frame, &mut output));
+    output.copy_to_bytes(output.len()).into()
 }
 
 /// Metadata that says which kinds of media there are.

@@ -1,9 +1,8 @@
 //! What the log says, and how much.
 
+use crate::frames::{flv, tags};
 use crate::lines::lines_of;
-use crate::world::{World, drain, frames};
-use headwater_core::Output;
-use headwater_core::flv::{FlvWriter, TagFlags};
+use crate::world::World;
 use headwater_core::rtmp::Purpose::{Play, Publish};
 use headwater_core::server::Protocol;
 use std::time::Duration;
@@ -127,11 +126,7 @@ fn a_full_server_says_so_once_in_ten_seconds() {
 
 #[test]
 fn a_push_in_many_requests_is_refused_once_in_the_log() {
-    let mut flv = Output::new();
-    FlvWriter::header(TagFlags::default(), &mut flv);
-    let start = drain(&mut flv);
-    frames("V A K0 a5").for_each(|frame| FlvWriter::frame(&frame, &mut flv));
-    let tags = drain(&mut flv);
+    let (start, tags) = (flv(""), tags("V A K0 a5"));
     // Some clients put a header before each piece, some cut anywhere.
     for piece in [[&start[..], &tags].concat(), tags[..40].to_vec()] {
         for same_connection in [false, true] {

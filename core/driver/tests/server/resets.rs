@@ -1,9 +1,8 @@
 //! Connections that are reset after each thing that a peer can say: nothing is left of them, whatever was under way.
 
+use crate::frames::flv;
 use crate::streams::on_any_shards;
-use crate::world::{World, drain, frames};
-use headwater_core::Output;
-use headwater_core::flv::{FlvWriter, TagFlags};
+use crate::world::World;
 use headwater_core::rtmp::Purpose::Publish;
 use headwater_core::rtmp::message::command;
 use headwater_core::server::Protocol;
@@ -46,15 +45,6 @@ fn media() -> [Vec<u8>; 3] {
     [message(8, 1, b"\xAF\0\x12\x10"), [&whole, front].concat(), back.into()]
 }
 
-/// The same as FLV.
-fn flv() -> Vec<u8> {
-    let mut output = Output::new();
-    let (audio, video) = (true, true);
-    FlvWriter::header(TagFlags { audio, video }, &mut output);
-    frames("A a0 a20").for_each(|frame| FlvWriter::frame(&frame, &mut output));
-    drain(&mut output)
-}
-
 /// All that a peer may say, a step at a time.
 fn conversations() -> Vec<(Protocol, Vec<Vec<u8>>)> {
     let upgrade = "HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
@@ -62,7 +52,7 @@ fn conversations() -> Vec<(Protocol, Vec<Vec<u8>>)> {
     let rtmp = |rest: &[Vec<u8>]| (Protocol::Rtmp, [begin(), rest.to_vec()].concat());
     let http = |steps: &[&[u8]]| (Protocol::Http, steps.iter().map(|step| step.to_vec()).collect());
     let [header, sound, rest] = media();
-    let flv = flv();
+    let flv = flv("A a0 a20");
     let (first, second) = flv.split_at(flv.len() - 20);
     vec![
         rtmp(&[

@@ -1,9 +1,8 @@
 //! Which publisher has a name when several want it: with one shard and with several, by RTMP and by HTTP.
 
+use crate::frames::flv;
 use crate::streams::on_any_shards;
-use crate::world::{World, drain, frames};
-use headwater_core::Output;
-use headwater_core::flv::{FlvWriter, TagFlags};
+use crate::world::World;
 use headwater_core::rtmp::Purpose::{Play, Publish};
 use headwater_core::server::{Config, Protocol, Takeover};
 use std::net::Ipv4Addr;
@@ -582,15 +581,9 @@ fn the_first_frame_waits_for_its_name_and_nothing_is_lost() {
 
 #[test]
 fn a_push_that_has_ended_before_it_has_its_name_is_heard() {
-    let body_of = |script| {
-        let mut output = Output::new();
-        FlvWriter::header(TagFlags::default(), &mut output);
-        frames(script).for_each(|frame| FlvWriter::frame(&frame, &mut output));
-        drain(&mut output)
-    };
     // With frames behind the first, with a few bytes, and with nothing.
     for (script, cut, seen) in [("V K0 P40", 0, "V0 K0 P40"), ("V", 0, ""), ("V", 4, "")] {
-        let mut body = body_of(script);
+        let mut body = flv(script);
         body.truncate(body.len() - cut);
         for length in [format!("Content-Length: {}\r\n", body.len()), String::new()] {
             let mut world = World::new(3, |_| {});
@@ -622,10 +615,7 @@ fn a_reply_that_is_not_taken_while_a_claim_waits_is_no_loop() {
             world.take(second, 0);
             world.send(second, b"POST /live/x HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n");
             world.send(second, b"Transfer-Encoding: chunked\r\n\r\n");
-            let mut output = Output::new();
-            FlvWriter::header(TagFlags::default(), &mut output);
-            frames("V K0").for_each(|frame| FlvWriter::frame(&frame, &mut output));
-            let body = drain(&mut output);
+            let body = flv("V K0");
             world.send(
                 second,
                 &[format!("{:x}\r\n", body.len()).as_bytes(), &body, b"\r\n"].concat(),
@@ -659,10 +649,7 @@ fn the_name_goes_to_the_newcomer_that_may_have_it() {
 
 #[test]
 fn frames_in_the_next_reads_wait_with_the_first() {
-    let mut body = Output::new();
-    FlvWriter::header(TagFlags::default(), &mut body);
-    frames("V A K0 a5 P40").for_each(|frame| FlvWriter::frame(&frame, &mut body));
-    let body = drain(&mut body);
+    let body = flv("V A K0 a5 P40");
     // Any number of bytes comes before the name is had, in two reads.
     for (name, early) in ["a", "b"]
         .iter()

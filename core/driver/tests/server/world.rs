@@ -2,10 +2,10 @@
 
 #![allow(dead_code, reason = "each test crate uses some of it")]
 
-use crate::frames::tags;
+use crate::frames::{flv, tags};
 pub(crate) use crate::frames::{frames, name};
 use bytes::Buf;
-use headwater_core::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
+use headwater_core::flv::{FlvItem, FlvReader};
 use headwater_core::rtmp::{ClientEvent, ClientRequest, ClientSession, Purpose};
 use headwater_core::server::{
     Answer, Config, ConnectionId, ConnectionView, LocalEvent, Protocol, Question, RoleKind, RoleView, Server, ShardId,
@@ -335,16 +335,8 @@ impl World {
     /// A publisher that has sent its request and the FLV header.
     pub(super) fn http_push(&mut self, shard: usize, path: &str, host: u8) -> usize {
         let client = self.connect(shard, Protocol::Http, host);
-        let mut output = Output::new();
-        FlvWriter::header(
-            TagFlags {
-                audio: true,
-                video: true,
-            },
-            &mut output,
-        );
         self.send(client, format!("POST {path} HTTP/1.0\r\n\r\n").as_bytes());
-        self.send(client, &drain(&mut output));
+        self.send(client, &flv(""));
         client
     }
 

@@ -34,7 +34,7 @@ fn a_play_is_a_chunk_per_tag_and_the_first_has_the_header() {
 
     let (first, second) = (frame("K0:300"), frame("a23"));
     server.session.send_frame(&first).unwrap();
-    assert_eq!(server.sent(), chunk(&flv(&[first])));
+    assert_eq!(server.sent(), chunk(&flv_of(&[first])));
     server.session.send_frame(&second).unwrap();
     assert_eq!(server.sent(), chunk(&tag(&second)));
 
@@ -68,7 +68,7 @@ fn what_flv_players_take_for_broken_is_left_out() {
     }
     let opus = Frame::audio(at(0), Bytes::from_static(b"\x91Opus\xFC"));
     server.session.send_frame(&opus).unwrap();
-    assert_eq!(server.sent(), flv(&[opus]));
+    assert_eq!(server.sent(), flv_of(&[opus]));
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn http_1_0_gets_bare_tags_until_the_connection_closes() {
     for frame in &frames {
         server.session.send_frame(frame).unwrap();
     }
-    assert_eq!(server.sent(), flv(&frames));
+    assert_eq!(server.sent(), flv_of(&frames));
     server.session.end_play(server.now, EndCause::Unpublished).unwrap();
     assert_eq!(server.sent(), b"");
     assert!(server.session.is_closed());

@@ -1,6 +1,7 @@
 //! What holds for every input, however it is cut, and for every order of calls.
 
 use super::*;
+use crate::http_owner::answer;
 use quickcheck::{Arbitrary, Gen, quickcheck};
 
 /// What a conversation led to: events, the error, and everything that was sent.
@@ -9,6 +10,7 @@ type Outcome = (Vec<HttpEvent>, Option<HttpError>, Vec<u8>);
 /// Delivers `pieces` and the end of input to a session whose owner accepts everything, plays two frames to each player,
 /// and rejects what is called `live/no`.
 fn converse<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
+    let frames = [frame("K0:300"), frame("a23")];
     let mut server = Server::new();
     let mut outcome = Outcome::default();
     for piece in pieces {
@@ -22,7 +24,7 @@ fn converse<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
                     break;
                 }
             };
-            answer(&mut server, &event);
+            answer(&mut server.session, server.now, &event, &frames);
             outcome.0.push(event);
         }
         outcome.2.extend(server.sent());
@@ -34,39 +36,8 @@ fn converse<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     outcome
 }
 
-fn answer(server: &mut Server, event: &HttpEvent) {
-    let (session, now) = (&mut server.session, server.now);
-    let (id, head) = match event {
-        HttpEvent::Requested { id, head } => (id, head),
-        HttpEvent::Body { id, body } => {
-            let response = Response::new(StatusCode::Ok).with_body(body.clone());
-            return session.respond(now, *id, &response).unwrap();
-        }
-        _ => return,
-    };
-    match head.method {
-        _ if head.path.ends_with("no") => session.reject(now, *id, StatusCode::NotFound, "no", None),
-        Method::Get | Method::Head => {
-            session.accept_play(now, *id).unwrap();
-            if head.method == Method::Get {
-                session.start_play(FLAGS).unwrap();
-                session.send_frame(&frame("K0:300")).unwrap();
-                session.send_frame(&frame("a23")).unwrap();
-                if head.transport == Transport::Http {
-                    session.end_play(now, EndCause::Unpublished).unwrap();
-                }
-            }
-            Ok(())
-        }
-        Method::Post | Method::Put => session.accept_publish(now, *id),
-        Method::Patch => session.read_body(now, *id, 10),
-        _ => session.respond(now, *id, &Response::json("{}")),
-    }
-    .unwrap();
-}
-
 fn conversations() -> Vec<Vec<u8>> {
-    let content = flv(&[frame("K0:300"), frame("a23")]);
+    let content = flv_of(&[frame("K0:300"), frame("a23")]);
     let chunks = [
         &b"POST /live/x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"[..],
         &chunk(&content[..100]),

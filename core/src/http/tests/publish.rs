@@ -13,7 +13,7 @@ pub(super) const ENDED: HttpEvent = HttpEvent::PublishEnded {
 /// Two frames, as events and as an FLV stream.
 pub(super) fn stream() -> ([HttpEvent; 2], Vec<u8>) {
     let frames = [frame("K0:300"), frame("a23")];
-    let content = flv(&frames);
+    let content = flv_of(&frames);
     (frames.map(HttpEvent::Frame), content)
 }
 
@@ -197,7 +197,7 @@ fn a_silent_publisher_is_timed_out() {
     let id = server.request(FFMPEG);
     server.session.accept_publish(server.now, id).unwrap();
     let ([first, second], content) = stream();
-    let tags = &content[flv(&[]).len()..];
+    let tags = &content[flv_of(&[]).len()..];
     server.expect(&chunk(&content), &[first.clone(), second.clone()]);
     assert_eq!(server.run_out(Timer::Idle), Ok(None));
     server.now = Time::from_millis(20_000);
@@ -227,7 +227,7 @@ fn a_push_that_begins_with_silence_is_timed_out_sooner() {
     let mut server = Server::new();
     let id = server.request(FFMPEG);
     server.session.accept_publish(server.now, id).unwrap();
-    server.expect(&chunk(&flv(&[])), &[]);
+    server.expect(&chunk(&flv_of(&[])), &[]);
     let refused = HttpEvent::Refused(HttpError::Timeout(Timer::Idle));
     assert_eq!(server.run_out(Timer::Idle), Ok(Some(refused)));
     assert_eq!(server.now, Time::from_millis(10_000));
@@ -236,8 +236,8 @@ fn a_push_that_begins_with_silence_is_timed_out_sooner() {
 
 #[test]
 fn a_push_that_ends_before_its_first_tag_is_a_bad_request() {
-    let unknown = [&flv(&[])[..], b"\x05\0\0\x01\0\0\0\0\0\0\0x\0\0\0\x0C"].concat();
-    for (content, skipped) in [(&b""[..], 0), (&flv(&[]), 0), (&unknown, 1)] {
+    let unknown = [&flv_of(&[])[..], b"\x05\0\0\x01\0\0\0\0\0\0\0x\0\0\0\x0C"].concat();
+    for (content, skipped) in [(&b""[..], 0), (&flv_of(&[]), 0), (&unknown, 1)] {
         let length = alloc::format!("Content-Length: {}\r\n", content.len());
         for framing in [&*length, ""] {
             let mut server = Server::new();
@@ -266,7 +266,7 @@ fn tags_of_unknown_types_are_passed_over() {
     let id = server.request("POST /live/x HTTP/1.0\r\n\r\n");
     server.session.accept_publish(server.now, id).unwrap();
     let content = [
-        &flv(&[])[..],
+        &flv_of(&[])[..],
         b"\x05\0\0\x01\0\0\0\0\0\0\0x\0\0\0\x0C",
         &tag(&frame("a5")),
     ]
@@ -279,7 +279,7 @@ fn tags_of_unknown_types_are_passed_over() {
 
 #[test]
 fn broken_pushes_are_told_what_is_wrong() {
-    let too_large = [&flv(&[])[..], b"\x09\xff\xff\xff\0\0\0\0\0\0\0"].concat();
+    let too_large = [&flv_of(&[])[..], b"\x09\xff\xff\xff\0\0\0\0\0\0\0"].concat();
     for (content, status, text) in [
         (
             chunk(b"GIF89a---"),
@@ -293,7 +293,7 @@ fn broken_pushes_are_told_what_is_wrong() {
         ),
         (b"-1\r\n".to_vec(), "400 Bad Request", "bad chunk size line"),
         (
-            [chunk(&flv(&[frame("K0:300")])[..100]), b"0\r\n\r\n".to_vec()].concat(),
+            [chunk(&flv_of(&[frame("K0:300")])[..100]), b"0\r\n\r\n".to_vec()].concat(),
             "400 Bad Request",
             "the content ends inside a tag",
         ),

@@ -23,7 +23,7 @@ fn each_tag_is_one_binary_message_and_the_first_has_the_header() {
     let mut server = playing();
     let (first, second) = (frame("K0:300"), frame("a23"));
     server.session.send_frame(&first).unwrap();
-    let content = flv(&[first]);
+    let content = flv_of(&[first]);
     let len = u16::try_from(content.len()).unwrap().to_be_bytes();
     assert_eq!(server.sent(), [&[0x82, 126][..], &len, &content].concat());
     server.session.send_frame(&second).unwrap();

@@ -2,6 +2,7 @@
 
 use super::choices::ways;
 use super::memory::Meter;
+use super::snippets::{flv_of, frames};
 use bytes::Buf;
 use headwater_core::flv::{FlvError, FlvItem, FlvReader, FlvWriter, TagFlags};
 use headwater_core::{Frame, FrameKind, Limits, Output, Timestamp};
@@ -78,25 +79,13 @@ fn read(pieces: Vec<&[u8]>) -> Outcome {
 }
 
 pub(super) fn seeds() -> Vec<Vec<u8>> {
-    let file = |frames: &[Frame]| {
-        let mut output = Output::new();
-        FlvWriter::header(
-            TagFlags {
-                audio: true,
-                video: true,
-            },
-            &mut output,
-        );
-        frames.iter().for_each(|frame| FlvWriter::frame(frame, &mut output));
-        output.copy_to_bytes(output.len())
-    };
-    let frames: Vec<_> = super::snippets::frames("M V A K0 a5 P40 D80:300 a90 K120").collect();
+    let frames: Vec<_> = frames("M V A K0 a5 P40 D80:300 a90 K120").collect();
     let late = |frame: &Frame| Frame {
         timestamp: Timestamp::from_millis(0xFFFF_FFF0),
         ..frame.clone()
     };
     let late: Vec<_> = frames.iter().map(late).collect();
-    let (whole, late) = (file(&frames), file(&late));
+    let (whole, late) = (flv_of(&frames), flv_of(&late));
     let mut unusual = whole.to_vec();
     // Another data offset, a tag of AMF3 script data, one of a type that nobody knows, and a second file header.
     unusual[8] = 12;

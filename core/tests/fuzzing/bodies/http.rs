@@ -1,11 +1,12 @@
 //! HTTP: any cut of a conversation leads to the same events and answers, each start has one end, and every session ends.
 
 use super::choices::{Choices, ways};
+use super::http_owner::answer;
 use super::memory::Meter;
 use super::snippets::{frame, tags};
 use bytes::Buf;
 use headwater_core::flv::TagFlags;
-use headwater_core::http::{HttpConfig, HttpError, HttpEvent, HttpSession, Method, Response, StatusCode, Transport};
+use headwater_core::http::{HttpConfig, HttpError, HttpEvent, HttpSession, Method, Response, StatusCode};
 use headwater_core::{EndCause, Limits, RequestId, Time};
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,6 +71,7 @@ pub(super) fn converse(pieces: Vec<&[u8]>) -> Outcome {
     // What is sent is read at the end of each piece, and the whole may be one.
     let mut limits = limits();
     limits.max_output = 10 << 20;
+    let frames = [frame("K0:300"), frame("a23")];
     let (mut session, mut outcome, mut pending) = (session(limits), Outcome::default(), Vec::new());
     for piece in pieces {
         pending.extend_from_slice(piece);
@@ -80,7 +82,8 @@ pub(super) fn converse(pieces: Vec<&[u8]>) -> Outcome {
             pending.drain(..taken);
             match result {
                 Ok(Some(event)) => {
-                    answer(&mut session, &event);
+                    look_at(&event);
+                    answer(&mut session, Time::ZERO, &event, &frames);
                     outcome.events.push(event);
                 }
                 Ok(None) => break,
@@ -106,36 +109,11 @@ pub(super) fn converse(pieces: Vec<&[u8]>) -> Outcome {
     outcome
 }
 
-fn answer(session: &mut HttpSession, event: &HttpEvent) {
-    let now = Time::ZERO;
-    let (id, head) = match event {
-        HttpEvent::Requested { id, head } => (*id, head),
-        HttpEvent::Body { id, body } => {
-            let response = Response::new(StatusCode::Ok).with_body(body.clone());
-            return session.respond(now, *id, &response).unwrap();
-        }
-        _ => return,
-    };
-    let _ = (head.query_value("merge"), head.host(), head.path_as_sent());
-    match head.method {
-        _ if head.path.ends_with("no") => session.reject(now, id, StatusCode::NotFound, "no", None),
-        Method::Get | Method::Head => {
-            session.accept_play(now, id).unwrap();
-            if head.method == Method::Get {
-                session.start_play(FLAGS).unwrap();
-                session.send_frame(&frame("K0:300")).unwrap();
-                session.send_frame(&frame("a23")).unwrap();
-                if head.transport == Transport::Http {
-                    session.end_play(now, EndCause::Unpublished).unwrap();
-                }
-            }
-            Ok(())
-        }
-        Method::Post | Method::Put => session.accept_publish(now, id),
-        Method::Patch => session.read_body(now, id, 10),
-        _ => session.respond(now, id, &Response::json("{}").readable_by(&head.access)),
+/// Asks a request for all that its owner may want to know.
+fn look_at(event: &HttpEvent) {
+    if let HttpEvent::Requested { head, .. } = event {
+        let _ = (head.query_value("merge"), head.host(), head.path_as_sent());
     }
-    .unwrap();
 }
 
 /// Counts starts and ends while operations are applied to a session.

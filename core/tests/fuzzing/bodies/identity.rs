@@ -1,13 +1,13 @@
 //! RTMP to FLV to RTMP: the frames that a publisher sends are those that a player gets, whatever carries them.
 
 use super::choices::{Choices, pieces};
-use super::snippets;
+use super::snippets::{self, flv_of};
 use bytes::{Buf, Bytes};
-use headwater_core::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
+use headwater_core::flv::{FlvItem, FlvReader};
 use headwater_core::rtmp::{
     ClientEvent, ClientRequest, ClientSession, Event, MessageStreamId, ServerSession, SessionConfig,
 };
-use headwater_core::{Frame, FrameKind, Limits, Output, Time, Timestamp};
+use headwater_core::{Frame, FrameKind, Limits, Time, Timestamp};
 use std::sync::Arc;
 
 pub(super) fn check(bytes: &[u8]) {
@@ -76,16 +76,7 @@ fn play(frames: &[Frame], seed: u8) -> Vec<Frame> {
 }
 
 fn through_flv(frames: &[Frame], seed: u8) -> Vec<Frame> {
-    let mut output = Output::new();
-    FlvWriter::header(
-        TagFlags {
-            audio: true,
-            video: true,
-        },
-        &mut output,
-    );
-    frames.iter().for_each(|frame| FlvWriter::frame(frame, &mut output));
-    let written = output.copy_to_bytes(output.len());
+    let written = flv_of(frames);
     let mut reader = FlvReader::new(&Limits::default());
     let mut read = Vec::new();
     for mut piece in pieces(&written, seed) {

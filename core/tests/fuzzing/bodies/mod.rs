@@ -14,9 +14,13 @@ mod chunk_reader;
 mod flv;
 mod handshake;
 mod http;
+#[path = "../../script/http_owner.rs"]
+mod http_owner;
 mod identity;
 mod media;
 pub mod memory;
+#[path = "../../script/observer.rs"]
+mod observer;
 mod rtmp_client;
 mod rtmp_server;
 #[path = "../../script/mod.rs"]

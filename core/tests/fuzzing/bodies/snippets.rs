@@ -3,7 +3,7 @@
 #[path = "../../script/frames.rs"]
 mod notation;
 
-pub(super) use notation::{frame, frames, tags};
+pub(super) use notation::{flv_of, frame, frames, tags};
 
 /// What RTMP clients say once they have connected, in the notation of `script`.
 pub(super) const MESSAGES: [&str; 44] = [
