@@ -43,7 +43,6 @@ pub enum How {
 pub struct Actor {
     pub name: String,
     pub part: Part,
-    host: u8,
     rng: Rng,
     pub link: Option<Link>,
     /// When it connects, if it has no connection.
@@ -75,12 +74,6 @@ impl Actor {
         Actor {
             name: name.to_lowercase(),
             part,
-            // Two share an address; but none shares one with those who use up its share of everything.
-            host: u8::try_from(match part.role {
-                Role::Hostile(_) => 200 + index,
-                _ => index / 2 + 1,
-            })
-            .unwrap(),
             link: None,
             returns: match part.is_absent {
                 true => Time::NEVER,
@@ -89,7 +82,7 @@ impl Actor {
             ticks: 0,
             rng,
             source: None,
-            screen: Screen::new(plan.max_ahead()),
+            screen: Screen::default(),
             silent_until: Time::ZERO,
             takes_from: Time::ZERO,
             is_healed: false,
@@ -143,9 +136,9 @@ impl Actor {
         }
         world.note(1, || format!("{} connects to worker {shard}", self.name));
         self.source = None;
-        self.screen = Screen::new(world.plan.max_ahead());
-        self.ticks = 0;
         let (stream, now) = (self.part.stream, world.now);
+        self.screen = Screen::new(world.plan.max_ahead(), world.oracle.replaced(shard, stream));
+        self.ticks = 0;
         let is_publisher = self.part.role == Role::Publisher;
         if self.part.how == How::Local {
             let key = StreamKey::new(&format!("live/s{stream}")).unwrap();
@@ -161,7 +154,7 @@ impl Actor {
             How::Rtmp | How::Quirky => Protocol::Rtmp,
             _ => Protocol::Http,
         };
-        let wire = Wire::new(world.accept(shard, protocol, self.host), shard);
+        let wire = Wire::new(world.accept(shard, protocol, self.part.host), shard);
         let mut link = match (self.part.how, self.part.role) {
             (_, Role::Hostile(_)) => Link::Raw(wire),
             (How::Quirky, _) => Link::Encoder(wire, Box::new(Encoder::new(self.part.quirks, format!("s{stream}")))),
@@ -252,6 +245,10 @@ impl Actor {
                     format!("{} sees {class} {} at {time}", self.name, stamp.unwrap_or_default())
                 });
                 self.screen.see(world.now, self.part.stream, &world.sources, &frame);
+                if let Some(link) = &self.link {
+                    let earlier = &self.screen.earlier_sources;
+                    world.oracle.note_replaced(link.shard(), self.part.stream, earlier);
+                }
             }
             Heard::Started if self.part.role == Role::Publisher && self.source().is_none() => {
                 self.start_source(world);
@@ -260,6 +257,7 @@ impl Actor {
             Heard::Over(why) => {
                 if self.link.is_some() {
                     world.note(3, || format!("{} is told that it is over: {why}", self.name));
+                    world.marks.note_told(&why);
                     self.hang_up(world);
                 }
             }
@@ -314,7 +312,7 @@ impl Actor {
         if let Some(mut link) = self.link.take() {
             if let Some(wire) = link.wire() {
                 // What breaks is told.
-                wire.peer.set_reported(true);
+                wire.set_reported(true);
                 wire.peer.reset();
                 world.note_break(wire.shard, wire.peer.clone());
             } else if let Link::Local(shard, id) = link {
@@ -344,8 +342,10 @@ impl Actor {
         }
     }
 
-    pub fn is_silent(&self, now: Time) -> bool {
-        self.source().is_some() && self.silent_until > now
+    /// Whether it has nothing to publish, or not all kinds of media yet.
+    pub fn is_silent(&self, world: &World) -> bool {
+        let source = self.source().map(|source| &world.sources[source]);
+        source.is_some_and(|source| self.silent_until > world.now || !source.is_complete(world.now))
     }
 
     /// All is well, and it stays or goes.
@@ -354,7 +354,6 @@ impl Actor {
         self.is_healed = true;
         if let Some(wire) = self.wire() {
             wire.heal();
-            wire.peer.set_reported(true);
         }
         if !self.part.stays {
             self.hang_up(world);

@@ -3,7 +3,7 @@
 use crate::rng::Rng;
 use headwater_core::Time;
 use headwater_core::server::{Answer, AuthorizeConfig, ConnectionId, Grant, Otherwise, Question, Ticket};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// How it answers a question.
@@ -67,6 +67,17 @@ pub struct Application {
     open: Vec<Asked>,
     /// Connections that were asked about.
     permits: HashMap<ConnectionId, Permits>,
+    /// Questions that were answered.
+    settled: HashSet<(usize, Ticket)>,
+}
+
+/// What it says to a worker.
+#[derive(Debug)]
+pub struct Reply {
+    pub ticket: Ticket,
+    pub answer: Answer,
+    /// Whether the question was answered before, or had its time: the answer has to do nothing.
+    pub is_stale: bool,
 }
 
 /// A question.
@@ -94,6 +105,7 @@ impl Application {
             due: Vec::new(),
             open: Vec::new(),
             permits: HashMap::new(),
+            settled: HashSet::new(),
         }
     }
 
@@ -125,15 +137,21 @@ impl Application {
     }
 
     /// What it says now to a worker, which has noticed how late it is.
-    pub fn poll(&mut self, now: Time, shard: usize) -> Option<(Ticket, Answer)> {
+    pub fn poll(&mut self, now: Time, shard: usize) -> Option<Reply> {
         let is_due = |(at, asked, _): &(Time, Asked, Answer)| *at <= now && asked.shard == shard;
         let index = self.due.iter().position(is_due)?;
         let (_, asked, answer) = self.due.remove(index);
-        let counts = now < asked.until + TIMER && self.config.otherwise == Otherwise::Deny;
+        let is_late = now >= asked.until + TIMER;
+        let is_stale = !self.settled.insert((shard, asked.ticket)) || is_late;
+        let counts = !is_late && self.config.otherwise == Otherwise::Deny;
         if counts && matches!(answer, Answer::Allow(_)) {
             self.permits.entry(asked.connection).or_default().given += 1;
         }
-        Some((asked.ticket, answer))
+        Some(Reply {
+            ticket: asked.ticket,
+            answer,
+            is_stale,
+        })
     }
 
     /// A connection publishes or plays. If it was asked about, it was let in.

@@ -19,6 +19,10 @@ pub enum Hostility {
     Asks,
     /// Publishes, with other sequence headers each time.
     Changes,
+    /// Begins one long message after the other, and ends none.
+    Unfinished,
+    /// Plays, and then breaks the protocol.
+    Breaks,
 }
 
 impl Hostility {
@@ -30,6 +34,8 @@ impl Hostility {
             Hostility::Crawls,
             Hostility::Asks,
             Hostility::Changes,
+            Hostility::Unfinished,
+            Hostility::Breaks,
         ])
     }
 
@@ -52,6 +58,11 @@ impl Hostility {
             Hostility::Crawls if tick == 0 => b"GET /live/s0?wait=2 HTTP/1.0\r\n\r\n".to_vec(),
             Hostility::Asks => b"GET /live/none HTTP/1.1\r\nHost: h\r\n\r\n".repeat(rng.size(1, 20)),
             Hostility::Changes => changes(tick),
+            Hostility::Unfinished if is_rtmp => unfinished_message(tick),
+            Hostility::Unfinished => unfinished_tag(tick),
+            Hostility::Breaks if tick == 0 => WEB_SOCKET.to_vec(),
+            // Clients have to mask what they say.
+            Hostility::Breaks if tick == 150 => b"\x82\x01x".to_vec(),
             _ => Vec::new(),
         }
     }
@@ -60,12 +71,25 @@ impl Hostility {
     pub fn has_enough(self, rng: &mut Rng) -> bool {
         match self {
             Hostility::Garbage | Hostility::Chunks => rng.once_in(100),
-            Hostility::Slow | Hostility::Crawls | Hostility::Asks | Hostility::Changes => false,
+            Hostility::Slow
+            | Hostility::Crawls
+            | Hostility::Asks
+            | Hostility::Changes
+            | Hostility::Unfinished
+            | Hostility::Breaks => false,
         }
     }
 }
 
 const REQUEST: &[u8] = b"GET /live/s0 HTTP/1.1\r\nHost: somewhere\r\nUser-Agent: one that takes its time\r\n";
+
+const WEB_SOCKET: &[u8] = b"GET /live/s0?wait=2 HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// Bytes that come in a tick of a message without an end.
+const PIECE: usize = 4_000;
+/// Ticks after which the next message begins.
+const PIECES: u64 = 25;
 
 fn handshake() -> Vec<u8> {
     [&[3][..], &[0; 1_536], &[7; 1_536]].concat()
@@ -84,6 +108,29 @@ fn garbage(rng: &mut Rng) -> Vec<u8> {
         _ => Vec::new(),
     };
     [beginning, noise(rng)].concat()
+}
+
+/// Pieces of messages of 150,000 bytes, each on a chunk stream of its own.
+fn unfinished_message(tick: u64) -> Vec<u8> {
+    let csid = 4 + (tick / PIECES) as u8 % 50;
+    let beginning = match tick {
+        // Chunks have up to 0xF0000 bytes from then on.
+        0 => [&handshake()[..], b"\x02\0\0\0\0\0\x04\x01\0\0\0\0\0\x0F\0\0"].concat(),
+        _ => Vec::new(),
+    };
+    let header = [csid, 0, 0, 0, 0x02, 0x49, 0xF0, 9, 1, 0, 0, 0];
+    let header = if tick.is_multiple_of(PIECES) { &header[..] } else { &[] };
+    [&beginning, header, &[0; PIECE]].concat()
+}
+
+/// Pieces of a tag of 150,000 bytes, of a push with a name of its own: 100,000 bytes in all.
+fn unfinished_tag(tick: u64) -> Vec<u8> {
+    let beginning: &[u8] = match tick {
+        0 => b"POST /live/hoard HTTP/1.0\r\n\r\nFLV\x01\x05\0\0\0\x09\0\0\0\0\x09\x02\x49\xF0\0\0\0\0\0\0\0",
+        _ => &[],
+    };
+    let len = if tick < PIECES { PIECE } else { 0 };
+    [beginning, &vec![0; len]].concat()
 }
 
 /// A push with a name of its own, whose every tag is another sequence header.

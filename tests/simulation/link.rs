@@ -75,6 +75,17 @@ impl Link {
         }
     }
 
+    /// Its worker.
+    pub fn shard(&self) -> usize {
+        match self {
+            Link::Local(shard, _) => *shard,
+            _ => self
+                .wire_ref()
+                .map(|wire| wire.shard)
+                .expect("all others are over the network"),
+        }
+    }
+
     pub fn id(&self) -> ConnectionId {
         match self {
             Link::Local(_, id) => *id,

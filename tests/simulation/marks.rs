@@ -21,6 +21,13 @@ const ALL: &[&str] = &[
     "lag ToKeyframe Age",
     "lag ToKeyframe Bytes",
     "lag ToKeyframe Frames",
+    "lag ToKeyframe Memory",
+    // Each rung of the ladder for memory.
+    "relief unfinished",
+    "relief players",
+    "relief rings",
+    "relief refused",
+    "relief publishers",
     // Each reason to refuse or to end.
     "refused: an operator has closed the stream for a while",
     "refused: authorization is not available",
@@ -29,6 +36,14 @@ const ALL: &[&str] = &[
     "refused: the stream has a publisher",
     "refused: too many publishes began there of late",
     "refused: too many publishers wait for the stream",
+    "refused: too many players wait for the stream",
+    "refused: too many publishers",
+    "refused: too many streams",
+    "refused: the server is short of memory",
+    "told: too many connections",
+    "told: too many connections from one address",
+    "told: too many connections that neither publish nor play",
+    "told: the server is shutting down",
     "failed: the sequence headers change all the time",
     "failed: more than 100 requests in a second",
     "closed: connection reset",
@@ -48,12 +63,17 @@ const ALL: &[&str] = &[
     "publish ended: end of input",
     "publish ended: kicked",
     "publish ended: permission ended",
+    "publish ended: protocol error",
     "publish ended: replaced",
     "publish ended: requested",
+    "publish ended: the server is short of memory",
     "play ended: closed",
     "play ended: end of input",
     "play ended: kicked",
+    "play ended: other kinds of media or another codec",
     "play ended: permission ended",
+    "play ended: protocol error",
+    "play ended: the server is short of memory",
     "play ended: unpublished",
     // What a takeover comes to.
     "replaced at once",
@@ -78,6 +98,7 @@ const ALL: &[&str] = &[
     // What is only counted.
     "anomalies",
     "unanswered",
+    "answered in vain",
     "timestamps raised",
     "timestamps jumped",
     "gop too large",
@@ -131,11 +152,31 @@ impl Marks {
         }
     }
 
+    /// What an RTMP client is refused with, as [`ClientEvent`](headwater_core::rtmp::ClientEvent) prints: not all refusals are events.
+    pub fn note_told(&mut self, text: &str) {
+        let quoted = text.split('"').skip(1).step_by(2);
+        if text.starts_with("Refused")
+            && let Some(reason) = quoted.last()
+        {
+            self.add(&format!("told: {reason}"));
+        }
+    }
+
+    /// An answer came when it meant nothing any more.
+    pub fn note_stale_answer(&mut self) {
+        self.add("answered in vain");
+    }
+
     pub fn note_stats(&mut self, stats: &ServerStats) {
         for (mark, count) in [
             ("anomalies", stats.anomalies),
             ("unanswered", stats.unanswered),
             ("worker behind", stats.shards_behind),
+            ("relief unfinished", stats.relief_unfinished),
+            ("relief players", stats.relief_players),
+            ("relief rings", stats.relief_rings),
+            ("relief refused", stats.relief_refused),
+            ("relief publishers", stats.relief_publishers),
         ] {
             if count > 0 {
                 self.add(mark);

@@ -112,6 +112,8 @@ pub struct Style {
     pub has_metadata: bool,
     pub video_every: Duration,
     pub audio_every: Duration,
+    /// How long after the first picture sound begins, if there are both.
+    pub sound_after: Duration,
     pub gop_len: u16,
     /// Whether every other picture may be left out.
     pub has_disposable: bool,
@@ -191,6 +193,7 @@ impl Style {
             has_metadata: rng.once_in(2),
             video_every: rng.millis(40, 100),
             audio_every: rng.millis(50, 110),
+            sound_after: Duration::ZERO,
             gop_len: u16::try_from(rng.between(min_gop_len, 15)).unwrap(),
             has_disposable: rng.once_in(2),
             max_len: rng.pick(&[40, 200, 600, 3_000]),
@@ -287,6 +290,8 @@ impl Source {
             self.elapsed = elapsed;
             if is_picture {
                 self.push_picture(now, rng);
+            } else if self.style.has_video && due < started + self.style.sound_after {
+                self.sounds += 1;
             } else {
                 self.jumps += u32::from(!self.style.has_video && self.sounds % 20 == 19);
                 let timestamp = self.timestamp(FrameKind::Audio);
@@ -298,6 +303,13 @@ impl Source {
             }
         }
         self.sent[from..].iter().map(|sent| sent.frame.clone()).collect()
+    }
+
+    /// Whether all kinds of media have begun.
+    pub fn is_complete(&self, now: Time) -> bool {
+        let is_late = self.style.has_audio && self.style.has_video;
+        let started = self.started.unwrap_or(now);
+        !is_late || started + self.style.sound_after + self.style.audio_every < now
     }
 
     /// It says nothing for a while, which its clock knows.

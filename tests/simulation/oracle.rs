@@ -2,11 +2,12 @@
 
 use crate::actor::{Actor, Role};
 use crate::media::{Source, Stamp, is_coded};
+use crate::scarcity::{ONE_STEP, Scarcity};
 use crate::world::{TICK, World};
-use headwater_core::server::{ConnectionId, Event, Takeover};
+use headwater_core::server::{ConnectionId, Event, RoleKind, Takeover};
 use headwater_core::{EndCause, StreamKey, Time, Timer};
 use headwater_driver::memory::Peer;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 /// How long a worker may keep a connection that broke. It reads what came before, if it has to know about it.
@@ -15,6 +16,11 @@ const MAX_BROKEN: Duration = Duration::from_secs(1);
 const HEARD: Duration = Takeover::SILENCE_SAME_ADDRESS;
 /// Deadlines that a worker may have in a second of virtual time.
 const MAX_WAKES: u64 = 1_000;
+
+/// How long what has arrived may wait to be read by a worker that wants it. Reads are deferred by 100 ms.
+const MAX_UNREAD: Duration = Duration::from_millis(250);
+/// How much longer than its time a connection may last that is half-closed and takes nothing: deadlines are rounded up.
+const HALF_CLOSED_SLACK: Duration = Duration::from_millis(300);
 
 /// What it has seen of the servers.
 #[derive(Debug, Default)]
@@ -27,6 +33,8 @@ pub struct Oracle {
     open: HashSet<(ConnectionId, Began)>,
     /// Deadlines of each worker in the present second.
     wakes: HashMap<usize, (u64, u64)>,
+    /// The sources of each stream that have given way to another, as players of each worker have seen.
+    replaced: HashMap<(usize, usize), BTreeSet<u32>>,
 }
 
 /// What has an end.
@@ -77,6 +85,17 @@ impl Oracle {
         }
     }
 
+    /// A player has seen another source after these.
+    pub fn note_replaced(&mut self, shard: usize, stream: usize, sources: &BTreeSet<u32>) {
+        self.replaced.entry((shard, stream)).or_default().extend(sources);
+    }
+
+    /// The sources that have given way to others on a worker. Whatever comes late of an old subscription, none of them is shown
+    /// to players that come from now on.
+    pub fn replaced(&self, shard: usize, stream: usize) -> BTreeSet<u32> {
+        self.replaced.get(&(shard, stream)).cloned().unwrap_or_default()
+    }
+
     /// A worker that is `awake` closes what broke, soon.
     pub fn check_broken(&mut self, is_awake: impl Fn(usize) -> bool) {
         self.broken.retain_mut(|(shard, peer, ticks)| {
@@ -95,6 +114,54 @@ impl Oracle {
 }
 
 impl World {
+    /// No worker holds more than its budget, but for what comes until it decides who goes, and what other workers have not
+    /// taken in.
+    pub fn check_memory(&self) {
+        if !matches!(self.plan.scarcity, Some(Scarcity::Memory(_))) {
+            return;
+        }
+        for (index, shard) in self.shards.iter().enumerate() {
+            let stats = shard.worker.server().stats();
+            let (held, budget) = (stats.memory_held, stats.memory_budget);
+            let most = budget + budget / 16 + ONE_STEP + stats.memory_under_way;
+            assert!(held <= most, "worker {index} holds {held} of {budget} bytes: {stats:?}");
+        }
+    }
+
+    /// What a worker wants to read it reads soon, whether it has deferred it or not.
+    pub fn check_reads(&mut self) {
+        self.for_actors(|actor, world| {
+            let Some(wire) = actor.wire() else { return };
+            let (server, id) = (world.shards[wire.shard].worker.server(), wire.peer.id());
+            let wants_input = !world.is_paused(wire.shard) && server.wants_input(id) && !server.yields(world.now, id);
+            let waited = wire.note_unread(wants_input, TICK);
+            let name = &actor.name;
+            assert!(waited <= MAX_UNREAD, "what {name} has sent is not read for {waited:?}");
+        });
+    }
+
+    /// A connection that is half-closed, and takes nothing for its time, plays no more.
+    pub fn check_half_closed(&mut self) {
+        let timeouts = [&self.plan.config, &self.plan.other_config].map(|it| it.limits.half_closed_timeout);
+        let max = timeouts[0].max(timeouts[1]) + HALF_CLOSED_SLACK;
+        self.for_actors(|actor, world| {
+            let Some(wire) = actor.wire().filter(|wire| !world.is_paused(wire.shard)) else {
+                return;
+            };
+            let silence = wire.note_silence(TICK);
+            if silence > max {
+                let connections = world.shards[wire.shard].worker.server().connections(world.now);
+                let view = connections.iter().find(|it| it.id == wire.peer.id());
+                let plays = view.is_some_and(|it| it.roles.iter().any(|role| role.kind == RoleKind::Plays));
+                let name = &actor.name;
+                assert!(
+                    !plays,
+                    "{name} is half-closed, has taken nothing for {silence:?}, and plays"
+                );
+            }
+        });
+    }
+
     /// A publisher whose frames come all the time is neither silent nor replaced, however late its worker is: what it has sent
     /// is read before.
     pub fn check_heard(&self, event: &Event) {

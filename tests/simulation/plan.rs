@@ -9,6 +9,7 @@ use crate::encoder::Quirks;
 use crate::hostile::Hostility;
 use crate::media::Style;
 use crate::rng::Rng;
+use crate::scarcity::Scarcity;
 use headwater_core::Time;
 use headwater_core::hub::ChannelConfig;
 use headwater_core::server::{Config, HttpAbsent, Otherwise, Takeover};
@@ -90,6 +91,8 @@ pub struct Trouble {
 pub struct Part {
     pub role: Role,
     pub how: How,
+    /// The last byte of its address.
+    pub host: u8,
     pub stream: usize,
     /// Whether it is there when all is well: one publisher of each stream, its players, and those who can hurt nobody.
     pub stays: bool,
@@ -121,6 +124,8 @@ pub struct Plan {
     pub config: Config,
     /// What the operator may decide instead.
     pub other_config: Config,
+    /// What there is too little of in both, until all is well.
+    pub scarcity: Option<Scarcity>,
     /// How the application answers questions.
     pub habits: Vec<Habit>,
     pub styles: Vec<Style>,
@@ -136,7 +141,7 @@ impl Plan {
     pub fn draw(seed: u64) -> Plan {
         let rng = &mut Rng::new(seed);
         let streams = rng.size(1, 2);
-        let styles: Vec<_> = (0..streams).map(|_| Style::draw(rng)).collect();
+        let mut styles: Vec<_> = (0..streams).map(|_| Style::draw(rng)).collect();
         let parts = parts(rng, streams);
         let ticks = rng.between(50, 350);
         let troubles = troubles(rng, ticks, parts.len());
@@ -147,8 +152,21 @@ impl Plan {
         narrow_windows(narrow, &mut config);
         narrow_windows(narrow, &mut other_config);
         other_config.authorize = config.authorize;
+        let scarcity = Scarcity::draw(narrow);
+        for config in [&mut config, &mut other_config] {
+            scarcity.iter().for_each(|scarcity| scarcity.apply(config));
+        }
+        for style in &mut styles {
+            style.sound_after = match narrow.once_in(8) {
+                true => narrow.millis(200, 1_500),
+                false => Duration::ZERO,
+            };
+            if matches!(scarcity, Some(Scarcity::Memory(_))) {
+                style.max_len = narrow.size(40_000, 120_000);
+            }
+        }
         let habits = (0..rng.size(1, 3)).map(|_| Habit::draw(rng)).collect();
-        Plan {
+        let mut plan = Plan {
             seed,
             shards: u16::try_from(rng.between(1, 3)).unwrap(),
             start: Time::from_millis(match rng.below(3) {
@@ -158,6 +176,7 @@ impl Plan {
             }),
             config,
             other_config,
+            scarcity,
             habits,
             styles,
             parts,
@@ -171,8 +190,76 @@ impl Plan {
                 End::Shutdown,
                 End::ShutdownInTrouble,
             ]),
+        };
+        if matches!(scarcity, Some(Scarcity::Memory(_))) {
+            plan.add_hoarders();
+        } else if narrow.once_in(8) {
+            plan.contest(narrow);
+        }
+        plan
+    }
+
+    /// There is enough of everything, all the time.
+    pub fn lift_scarcity(&mut self) {
+        self.scarcity = None;
+        Scarcity::lift(&mut self.config);
+        Scarcity::lift(&mut self.other_config);
+    }
+
+    /// Has peers take part that hold much memory and are of no use to others.
+    fn add_hoarders(&mut self) {
+        for (hostility, how) in [
+            (Hostility::Unfinished, How::Rtmp),
+            (Hostility::Unfinished, How::Http),
+            (Hostility::Crawls, How::Http),
+        ] {
+            let host = host(Role::Hostile(hostility), self.parts.len());
+            self.parts.push(Part {
+                role: Role::Hostile(hostility),
+                how,
+                host,
+                stays: false,
+                ..self.parts[0]
+            });
         }
     }
+
+    /// Has publishers of one address come for the first stream again and again, while workers pause for longer than a publisher may
+    /// be silent: the present one has to be heard each time.
+    fn contest(&mut self, rng: &mut Rng) {
+        for config in [&mut self.config, &mut self.other_config] {
+            config.takeover = Takeover::Auto;
+            config.limits.idle_timeout = rng.millis(2_000, 2_500);
+        }
+        self.shards = u16::try_from(rng.between(2, 3)).unwrap();
+        self.ticks = 600;
+        for how in [How::Rtmp, How::Quirky] {
+            self.parts.push(Part {
+                how,
+                stays: false,
+                flaps: true,
+                ..self.parts[0]
+            });
+        }
+        let pauses = (80..self.ticks).step_by(160).map(|tick| Trouble {
+            tick,
+            fault: Fault::Pause,
+            victim: rng.index(8),
+            span: rng.millis(1_200, 3_000),
+            size: 1,
+        });
+        self.troubles.extend(pauses);
+        self.troubles.sort_by_key(|trouble| trouble.tick);
+    }
+}
+
+/// The last byte of an address: two share one, but none shares one with those that use up its share of everything.
+fn host(role: Role, index: usize) -> u8 {
+    let host = match role {
+        Role::Hostile(_) => 200 + index,
+        _ => index / 2 + 1,
+    };
+    u8::try_from(host).unwrap()
 }
 
 impl Plan {
@@ -213,6 +300,7 @@ fn parts(rng: &mut Rng, streams: usize) -> Vec<Part> {
         parts.push(Part {
             role,
             how: rng.pick(hows),
+            host: host(role, parts.len()),
             stream,
             stays,
             half_closes: rng.once_in(5),

@@ -26,14 +26,18 @@ pub struct Screen {
     raised: [bool; 2],
     /// The player's time, the source's own, and when it was sent, of the first frame of the present source.
     began: Option<(u32, u32, Time)>,
-    earlier_sources: BTreeSet<u32>,
+    pub earlier_sources: BTreeSet<u32>,
+    /// Those that its worker had shown others before it came.
+    replaced: BTreeSet<u32>,
     /// Every frame, as source and number.
     pub seen: Vec<(u32, u32)>,
 }
 
 impl Screen {
-    pub fn new(max_ahead: Duration) -> Screen {
+    /// `replaced`: sources that have given way to others on its worker before it came.
+    pub fn new(max_ahead: Duration, replaced: BTreeSet<u32>) -> Screen {
         Screen {
+            replaced,
             max_ahead: i64::try_from(max_ahead.as_millis()).unwrap(),
             ..Screen::default()
         }
@@ -94,6 +98,10 @@ impl Screen {
         assert!(
             !self.earlier_sources.contains(&stamp.source),
             "{stamp} comes after those of another publisher"
+        );
+        assert!(
+            !self.replaced.contains(&stamp.source),
+            "{stamp} comes to a player that came after another publisher took over"
         );
         self.newest = Some(stamp);
     }

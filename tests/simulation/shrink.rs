@@ -47,6 +47,7 @@ impl Shrinker {
         for ticks in [last, self.plan.ticks / 2, self.plan.ticks.saturating_sub(10)] {
             is_smaller |= ticks < self.plan.ticks && self.accept(|plan| plan.ticks = ticks);
         }
+        is_smaller |= self.plan.scarcity.is_some() && self.accept(Plan::lift_scarcity);
         is_smaller |= self.plan.shards > 1 && self.accept(|plan| plan.shards -= 1);
         is_smaller | self.plain_config()
     }

@@ -26,6 +26,14 @@ pub struct Wire {
     arrived: Time,
     /// Since when something has arrived there all the time.
     steady_since: Time,
+    /// Whether the worker is told that there is something to read.
+    is_reported: bool,
+    /// Whether the actor has closed its side.
+    has_finished: bool,
+    /// Reads of the server so far, and for how long it has not read on though it wants to.
+    reads: (usize, Duration),
+    /// For how long the server has written nothing since the actor closed its side.
+    silence: Duration,
 }
 
 /// What arrives all the time does so after that at the latest.
@@ -45,7 +53,33 @@ impl Wire {
             is_finishing: false,
             arrived: Time::ZERO,
             steady_since: Time::ZERO,
+            is_reported: true,
+            has_finished: false,
+            reads: (0, Duration::ZERO),
+            silence: Duration::ZERO,
         }
+    }
+
+    /// From now on the worker is told that there is something to read, or is not.
+    pub fn set_reported(&mut self, is_reported: bool) {
+        self.is_reported = is_reported;
+        self.peer.set_reported(is_reported);
+    }
+
+    /// For how long the server has not read on in what is there, though it could. `wants_input`: whether it would.
+    pub fn note_unread(&mut self, wants_input: bool, span: Duration) -> Duration {
+        let (reads, waited) = self.reads;
+        let waits = wants_input && self.is_reported && self.peer.unread() > 0 && self.peer.reads() == reads;
+        self.reads = (self.peer.reads(), if waits { waited + span } else { Duration::ZERO });
+        self.reads.1
+    }
+
+    /// For how long the server has written nothing though it has read all that the actor had to say.
+    pub fn note_silence(&mut self, span: Duration) -> Duration {
+        if self.has_finished && self.is_reported && self.peer.unread() == 0 {
+            self.silence += span;
+        }
+        self.silence
     }
 
     /// For how long something has arrived at the server's socket all the time, up to now.
@@ -74,6 +108,7 @@ impl Wire {
             }
             if self.is_finishing && self.up.is_empty() {
                 self.peer.finish();
+                self.has_finished = true;
             }
         }
         self.peer.set_window(match self.rate {
@@ -83,6 +118,7 @@ impl Wire {
         });
         let bytes = self.peer.take();
         if !bytes.is_empty() {
+            self.silence = Duration::ZERO;
             self.down.push_back((now + self.delay, bytes));
         }
         let mut received = Vec::new();
@@ -105,5 +141,6 @@ impl Wire {
         self.rate = None;
         self.peer.set_max_read(usize::MAX);
         self.peer.set_max_write(usize::MAX);
+        self.set_reported(true);
     }
 }

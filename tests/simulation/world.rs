@@ -1,16 +1,17 @@
 //! Whole servers, those who are connected to them, and the time.
 
 use crate::actor::{Actor, How, Role};
-use crate::application::Application;
+use crate::application::{Application, Reply};
 use crate::journal::Journal;
 use crate::marks::Marks;
 use crate::media::Source;
 use crate::oracle::Oracle;
 use crate::plan::{End, Fault, Plan, Trouble};
 use crate::rng::Rng;
+use crate::scarcity::Scarcity;
 use crate::swarm::Outcome;
 use headwater_core::server::record::{RecordConfig, Recording};
-use headwater_core::server::{ConnectionId, Event, Kick, Protocol, Server, ShardId, ShardMessage};
+use headwater_core::server::{Config, ConnectionId, Event, Kick, Protocol, Server, ShardId, ShardMessage};
 use headwater_core::{StreamKey, Time};
 use headwater_driver::memory::{MemoryWorker, Peer};
 use std::cell::RefCell;
@@ -55,7 +56,9 @@ pub struct World {
     pub actors: Vec<Actor>,
     pub oracle: Oracle,
     application: Application,
-    marks: Marks,
+    pub marks: Marks,
+    /// The configuration in force.
+    config: Arc<Config>,
     /// Troubles that have not come yet.
     troubles: VecDeque<Trouble>,
     ticks: u64,
@@ -99,6 +102,7 @@ impl World {
             oracle: Oracle::default(),
             application: Application::new(&plan.habits, plan.config.authorize),
             marks: Marks::default(),
+            config,
             troubles: plan.troubles.iter().copied().collect(),
             ticks: 0,
             steps: 0,
@@ -189,6 +193,8 @@ impl World {
         self.ticks += 1;
         let (shards, now) = (&self.shards, self.now);
         self.oracle.check_broken(|shard| shards[shard].paused_until <= now);
+        self.check_reads();
+        self.check_half_closed();
     }
 
     /// The same, and before it what goes wrong in this tick.
@@ -201,10 +207,10 @@ impl World {
     }
 
     fn is_any_silent(&self) -> bool {
-        self.actors.iter().any(|actor| actor.is_silent(self.now))
+        self.actors.iter().any(|actor| actor.is_silent(self))
     }
 
-    fn for_actors(&mut self, mut what: impl FnMut(&mut Actor, &mut World)) {
+    pub fn for_actors(&mut self, mut what: impl FnMut(&mut Actor, &mut World)) {
         let mut actors = mem::take(&mut self.actors);
         for actor in &mut actors {
             what(actor, self);
@@ -249,6 +255,7 @@ impl World {
                 }
             }
             if !is_busy {
+                self.check_memory();
                 for (index, shard) in self.shards.iter().enumerate() {
                     let due = shard.worker.poll_timeout();
                     assert!(
@@ -290,12 +297,31 @@ impl World {
     /// The application answers a worker.
     fn answer(&mut self, index: usize) -> bool {
         let mut has_answered = false;
-        while let Some((ticket, answer)) = self.application.poll(self.now, index) {
-            self.note(8, || format!("the application answers worker {index}: {answer:?}"));
-            self.shards[index].worker.answer(self.now, ticket, answer);
+        while let Some(reply) = self.application.poll(self.now, index) {
+            self.note(8, || {
+                format!("the application answers worker {index}: {:?}", reply.answer)
+            });
+            if reply.is_stale {
+                self.answer_in_vain(index, reply);
+            } else {
+                self.shards[index].worker.answer(self.now, reply.ticket, reply.answer);
+            }
             has_answered = true;
         }
         has_answered
+    }
+
+    /// An answer that was overtaken, by another one or by the end of its time, does nothing.
+    fn answer_in_vain(&mut self, index: usize, reply: Reply) {
+        self.take_events(index);
+        let there = |server: &Server, now| (server.stats(), format!("{:?}", server.connections(now)));
+        let worker = &mut self.shards[index].worker;
+        let before = there(worker.server(), self.now);
+        worker.answer(self.now, reply.ticket, reply.answer);
+        assert_eq!(there(worker.server(), self.now), before, "a stale answer has an effect");
+        let event = worker.poll_event();
+        assert!(event.is_none(), "a stale answer has an effect: {event:?}");
+        self.marks.note_stale_answer();
     }
 
     fn serve(&mut self, index: usize) -> bool {
@@ -316,10 +342,8 @@ impl World {
         while let Some((ticket, question)) = shard.worker.poll_question() {
             self.application.ask(now, index, ticket, &question, rng);
         }
-        while let Some(event) = self.shards[index].worker.poll_event() {
-            self.observe(index, event);
-        }
-        while let Some(recording) = self.shards[index].worker.server_mut().poll_recording() {
+        self.take_events(index);
+        while let Some(recording) = self.shards[index].worker.poll_recording() {
             self.write(&recording);
         }
         has_more
@@ -335,6 +359,12 @@ impl World {
                 recording.conn()
             );
             fs::write(dir.join(name), recording.to_bytes()).expect("HEADWATER_RECORD is a folder");
+        }
+    }
+
+    fn take_events(&mut self, index: usize) {
+        while let Some(event) = self.shards[index].worker.poll_event() {
+            self.observe(index, event);
         }
     }
 
@@ -393,10 +423,7 @@ impl World {
                 } else {
                     &self.plan.config
                 };
-                let config = Arc::new(config.clone());
-                for shard in &mut self.shards {
-                    shard.worker.server_mut().reconfigure(now, config.clone());
-                }
+                self.reconfigure(config.clone());
             }
             Fault::Leap => self.now = now + span * if size > 50 { 5 } else { 1 },
             Fault::SlowLinks => self.max_link_delay = span.as_millis() as u64 / 10,
@@ -415,7 +442,7 @@ impl World {
                     Fault::SendingStalls => wire.up_stalled = now + span,
                     Fault::ReceivingIsSlow => wire.rate = Some(size),
                     Fault::HalfClose => wire.is_finishing = true,
-                    Fault::Unreported => wire.peer.set_reported(false),
+                    Fault::Unreported => wire.set_reported(false),
                     _ => unreachable!("{fault:?} is for more than a connection"),
                 }
             }
@@ -426,6 +453,13 @@ impl World {
     fn drop_local(&mut self, actor: &mut Actor, size: usize) {
         if actor.part.how == How::Local && size < 100 {
             actor.hang_up(self);
+        }
+    }
+
+    fn reconfigure(&mut self, config: Config) {
+        self.config = Arc::new(config);
+        for shard in &mut self.shards {
+            shard.worker.server_mut().reconfigure(self.now, self.config.clone());
         }
     }
 
@@ -443,6 +477,11 @@ impl World {
         self.max_link_delay = 0;
         for shard in &mut self.shards {
             shard.paused_until = Time::ZERO;
+        }
+        if self.plan.scarcity.is_some() {
+            let mut config = Config::clone(&self.config);
+            Scarcity::lift(&mut config);
+            self.reconfigure(config);
         }
         self.application.heal(self.now);
         self.for_actors(|actor, world| actor.heal(world));
