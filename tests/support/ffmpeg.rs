@@ -3,27 +3,14 @@
 use super::DEADLINE;
 use super::clips::{Clip, tempfile};
 use super::packets::Packets;
-use super::process::Process;
+use super::process::{Process, is_installed};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Whether ffmpeg is there. If not, says so, or fails if `HEADWATER_REQUIRE_FFMPEG` is set.
 pub fn is_available() -> bool {
-    let found = Command::new("ffmpeg")
-        .arg("-version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    if !found {
-        assert!(
-            std::env::var_os("HEADWATER_REQUIRE_FFMPEG").is_none(),
-            "ffmpeg not found"
-        );
-        eprintln!("SKIPPED: ffmpeg not found");
-    }
-    found
+    is_installed("ffmpeg", "-version", "HEADWATER_REQUIRE_FFMPEG")
 }
 
 pub fn command() -> Command {

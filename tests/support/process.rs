@@ -35,6 +35,19 @@ pub const POLL: Duration = Duration::from_millis(10);
 /// Lines of a log printed for a failed test.
 const SHOWN_LINES: usize = 60;
 
+/// Whether a program is there, which says so when it is asked for its version. If not, says so, or fails if the variable
+/// `required` is set.
+pub fn is_installed(program: &str, version: &str, required: &str) -> bool {
+    let mut command = Command::new(program);
+    command.arg(version).stdout(Stdio::null()).stderr(Stdio::null());
+    let found = command.status().is_ok_and(|status| status.success());
+    if !found {
+        assert!(std::env::var_os(required).is_none(), "{program} not found");
+        eprintln!("SKIPPED: {program} not found");
+    }
+    found
+}
+
 impl Process {
     pub fn spawn(name: &str, command: &mut Command) -> Self {
         let mut child = command

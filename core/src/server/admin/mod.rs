@@ -27,6 +27,8 @@
 //!     ── GET ─────────▶  ── Ask ────────────▶
 //!     ◀──── 200 ──────   ◀────────── Part ──
 //! ```
+//!
+#![doc = include_str!("transcripts.md")]
 
 mod access;
 mod client;

@@ -145,3 +145,38 @@ impl File {
             .with_body(self.bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+    use alloc::vec::Vec;
+
+    /// The paths that the code above compares with.
+    fn routes() -> Vec<String> {
+        let code = include_str!("route.rs").split("#[cfg(test)]").next().unwrap();
+        let quoted = |text: &str| Some(text.split_once('"')?.0.to_string());
+        let fixed = code.lines().filter_map(|line| line.trim().strip_prefix('"'));
+        let fixed = fixed.filter(|line| line.contains("\" => ")).filter_map(quoted);
+        let below = code.lines().filter_map(|line| quoted(line.trim().strip_prefix("(\"")?));
+        let files = FILES.iter().map(|file| file.path.to_string());
+        fixed
+            .chain(below.map(|name| format!("/api/v1/{name}")))
+            .chain(files)
+            .collect()
+    }
+
+    #[test]
+    fn every_route_is_described() {
+        let description: serde_json::Value = serde_json::from_slice(DESCRIPTION).unwrap();
+        let described = description["paths"].as_object().unwrap();
+        let routes = routes();
+        for path in &routes {
+            assert!(described.contains_key(path), "{path}");
+        }
+        for path in described.keys() {
+            let fixed = path.split("/{").next().unwrap();
+            assert!(routes.iter().any(|route| route == fixed), "{path}");
+        }
+    }
+}
