@@ -27,7 +27,7 @@ pub enum ScriptData {
 /// [selector](crate::amf::skip_selector). A command called `@setDataFrame`, as old versions of HaishinKit send it, works as
 /// well.
 ///
-/// - `@setDataFrame`, which is an order to the server, is stripped.
+/// - `@setDataFrame`, which is an order to the server, is stripped, however often it stands there.
 /// - Values before the name, which cameras of Uniview send, are skipped.
 /// - Metadata becomes an ECMA array with a true count, since HaishinKit reads nothing else. Its pairs keep their order
 ///   and bytes. Those of a Flash client in AMF3, which no other player reads, and those of an object that the end of the
@@ -48,7 +48,7 @@ fn read(body: &Bytes, limits: &Limits) -> Result<ScriptData, AmfError> {
     let mut reader = Reader::new(body, limits.into());
     let mut start = 0;
     let (_, mut name) = next_string(&mut reader)?;
-    if name == SET_DATA_FRAME {
+    while name == SET_DATA_FRAME {
         (start, name) = next_string(&mut reader)?;
     }
     match name {
@@ -275,6 +275,25 @@ mod tests {
             w.key("filesize").number(0.0).key("height").number(720.0).object_end();
         });
         assert_eq!(normalized(&obs), metadata_of(&[("width", 1280.0), ("height", 720.0)]));
+    }
+
+    #[test]
+    fn an_order_that_is_given_twice_is_stripped_twice() {
+        let twice = body(|w| {
+            w.string("@setDataFrame").number(0.0).string("@setDataFrame");
+            w.string("onMetaData").object_start().key("width").number(1280.0);
+            w.object_end();
+        });
+        assert_eq!(normalized(&twice), metadata_of(&[("width", 1280.0)]));
+        let other = body(|w| {
+            w.string("@setDataFrame").string("@setDataFrame").string("onCuePoint");
+        });
+        assert_eq!(
+            normalized(&other),
+            ScriptData::Other(body(|w| {
+                w.string("onCuePoint");
+            }))
+        );
     }
 
     #[test]
