@@ -37,7 +37,9 @@ impl Server {
         let bound = sockets::listen(&config)?;
         let max_memory = config.max_memory.or_else(default_max_memory);
         let memory_budget = max_memory.map(|max| memory_budget(max, sockets::workers(&config)));
-        let terms = Terms::new(&hooks, bound.capacity).with_memory(memory_budget);
+        let terms = Terms::new(&hooks, bound.capacity)
+            .with_memory(memory_budget)
+            .with_listeners(&bound.addresses.listen);
         let config = Arc::new(terms.applied_to(config.server));
         let (mailboxes, inboxes): (Vec<_>, Vec<_>) = bound.listeners.iter().map(|_| mail::new()).unzip();
         Ok(Server {

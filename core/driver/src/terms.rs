@@ -1,10 +1,12 @@
 //! What holds for every configuration of a server, whoever gives it.
 
+use crate::config::Listen;
 use crate::hooks::Hooks;
 use crate::random_seed;
 use crate::sockets::Capacity;
-use headwater_core::server::Config;
 use headwater_core::server::record::RecordConfig;
+use headwater_core::server::{Config, Protocol};
+use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What the hooks and the machine of a server make of a configuration.
@@ -22,6 +24,8 @@ pub(crate) struct Terms {
     memory_budget: Option<usize>,
     /// What operators are told of the process.
     process: Process,
+    /// Where what is listened for.
+    listeners: Vec<(Protocol, SocketAddr)>,
 }
 
 /// Which process this is, and since when.
@@ -54,7 +58,14 @@ impl Terms {
                 service: format!("{:08x}", random_seed() >> 32).into(),
                 epoch: since_1970(),
             },
+            listeners: Vec::new(),
         }
+    }
+
+    /// Listening there.
+    pub(crate) fn with_listeners(self, listen: &[Listen]) -> Self {
+        let listeners = listen.iter().map(|it| (it.protocol, it.address)).collect();
+        Terms { listeners, ..self }
     }
 
     /// With so many bytes for each worker, if it is known how many.
@@ -74,6 +85,7 @@ impl Terms {
         config.admin.server = self.process.server.clone();
         config.admin.service = self.process.service.clone();
         config.admin.epoch = self.process.epoch;
+        config.admin.listeners.clone_from(&self.listeners);
         config.record = config.record.or_else(|| self.record.clone());
         if self.is_asked && !config.authorize.publish && !config.authorize.play {
             (config.authorize.publish, config.authorize.play) = (true, true);

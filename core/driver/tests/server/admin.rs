@@ -133,6 +133,10 @@ fn clients_of_all_workers_are_listed_in_pages() {
             "{query}"
         );
     }
+    let of_stream = |stream: &str| format!("GET /api/v1/clients?stream={stream}");
+    assert_eq!(ids(&world.api(&of_stream("live/x")).json), ids(&all));
+    assert_eq!(ids(&world.api(&of_stream("live%2Fx")).json), ids(&all));
+    assert!(ids(&world.api(&of_stream("live/y")).json).is_empty());
     let player = world.id(players[0]);
     let one = world.api(&format!("GET /api/v1/clients/{player}")).json;
     let client = &one["client"];
@@ -317,7 +321,9 @@ fn takeovers_and_reconnects_are_told_apart() {
 fn a_request_that_makes_no_sense_is_told_why() {
     let mut world = World::new(1, |_| {});
     for (request, status, error) in [
-        ("GET /", 404, "not_found"),
+        ("GET /ui", 404, "not_found"),
+        ("GET /ui/../api.js", 404, "not_found"),
+        ("GET /api/v1/clients?stream=x", 400, "bad_request"),
         ("GET /api/v1", 404, "not_found"),
         ("GET /api/v1/nothing", 404, "not_found"),
         ("GET /api/v2/streams", 404, "not_found"),
@@ -636,4 +642,32 @@ fn an_operator_that_asks_and_asks_is_told_to_wait() {
     world.clients[client].received.clear();
     world.request(client, "GET /api/v1/streams", "Host: localhost\r\n");
     assert_eq!(world.answered(client).unwrap().status, 200);
+}
+
+#[test]
+fn the_page_may_reach_only_what_it_needs() {
+    let mut world = World::new(1, |config| {
+        let listeners = [(Protocol::Rtmp, 1935), (Protocol::Http, 8080), (Protocol::Admin, 8081)];
+        let everywhere = core::net::Ipv4Addr::UNSPECIFIED;
+        config.admin.listeners = listeners
+            .map(|(protocol, port)| (protocol, (everywhere, port).into()))
+            .into();
+    });
+    for (host, sources) in [
+        ("localhost:8081", "'self' http://localhost:8080 ws://localhost:8080;"),
+        ("[::1]:8081", "'self' http://[::1]:8080 ws://[::1]:8080;"),
+        ("127.0.0.1", "'self' http://127.0.0.1:8080 ws://127.0.0.1:8080;"),
+    ] {
+        let Answered { status, head, .. } = world.api_with(0, "GET /", &format!("Host: {host}\r\n"));
+        assert_eq!(status, 200);
+        assert!(head.contains(&format!("connect-src {sources}")), "{head}");
+        assert!(
+            head.contains("nosniff") && !head.contains("unsafe") && !head.contains('*'),
+            "{head}"
+        );
+    }
+    // With a token any name is right, and what is no name is not repeated.
+    let mut world = World::new(1, |config| config.admin.token = Token::new("s3cret"));
+    let Answered { status, head, .. } = world.api_with(0, "GET /", "Host: a;script-src\r\n");
+    assert!(!head.contains("script-src"), "{status} {head}");
 }

@@ -8,9 +8,11 @@
 
 use super::problem::Problem;
 use crate::http::{Method, RequestHead};
+use crate::server::Protocol;
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::fmt;
-use core::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use subtle::ConstantTimeEq;
 
@@ -36,6 +38,8 @@ pub struct AdminConfig {
     pub metrics_streams: usize,
     /// The runtime that the server stands on, for metrics.
     pub runtime: Box<str>,
+    /// Where what is listened for: what the page says of how to publish and play.
+    pub listeners: Vec<(Protocol, SocketAddr)>,
     /// The time since 1970 when [`Time::ZERO`](crate::Time::ZERO) was.
     pub epoch: Duration,
 }
@@ -50,6 +54,7 @@ impl Default for AdminConfig {
             service: Box::default(),
             metrics_streams: 100,
             runtime: Box::default(),
+            listeners: Vec::new(),
             epoch: Duration::ZERO,
         }
     }

@@ -28,7 +28,8 @@ pub(super) enum Asked {
     Summary,
     Streams(Page),
     Stream(StreamKey),
-    Clients(Page),
+    /// Of one stream, or of all.
+    Clients(Page, Option<StreamKey>),
     Client(u32),
     Kick(Query),
     Metrics(Format),
@@ -258,7 +259,7 @@ impl Asked {
         match self {
             Asked::Summary => Query::Summary,
             Asked::Streams(_) | Asked::Stream(_) => Query::Streams,
-            Asked::Clients(_) | Asked::Client(_) => Query::Clients,
+            Asked::Clients(..) | Asked::Client(_) => Query::Clients,
             Asked::Kick(query) => query.clone(),
             Asked::Metrics(_) => Query::Metrics,
         }
@@ -307,7 +308,10 @@ impl Gathering {
                 let stream = stream.ok_or_else(|| absent("nobody publishes or plays a stream of this name"))?;
                 Envelope::new(world.config, stream::One::new(world, stream, &missing)).response()
             }
-            Asked::Clients(page) => {
+            Asked::Clients(page, of) => {
+                if let Some(key) = of {
+                    clients.retain(|client| client.roles.iter().any(|role| role.stream == key));
+                }
                 let total = clients.len();
                 let clients = page.of_list(clients);
                 let list = client::List::new(world, &clients, total, &missing);

@@ -2,6 +2,7 @@
 //!
 //! | request | what it is |
 //! |---|---|
+//! | `GET /` | a page for a browser, which asks the API and plays streams; asks for no token itself |
 //! | `GET /healthz` | 200 while the process works; asks for no token |
 //! | `GET /readyz` | 200, or 503 while the server shuts down; asks for no token |
 //! | `GET /metrics` | what monitoring systems take: Prometheus' text, or OpenMetrics for those that ask for it |
@@ -11,7 +12,7 @@
 //! | `GET /api/v1/streams` | the streams, by name: `?start=` and `?count=` say which of them |
 //! | `GET /api/v1/streams/{app/name}` | one of them |
 //! | `DELETE /api/v1/streams/{app/name}` | ends it with all its players; `?ban=60` keeps them away for a minute |
-//! | `GET /api/v1/clients` | the connections, by number: `?start=` and `?count=` as above |
+//! | `GET /api/v1/clients` | the connections, by number: `?start=` and `?count=` as above; `?stream=app/name`: those of one stream |
 //! | `GET /api/v1/clients/{id}` | one of them |
 //! | `DELETE /api/v1/clients/{id}` | ends it; `?ban=60` keeps its address from its streams for a minute |
 //!
@@ -41,6 +42,7 @@ mod problem;
 mod route;
 mod stream;
 mod summary;
+mod ui;
 
 pub use access::{AdminConfig, Token};
 pub(super) use gather::{AdminMessage, Gatherings};
@@ -88,8 +90,8 @@ impl Server {
             Route::Healthy => route::healthy(),
             Route::Ready if self.is_shutting_down => return Err(Problem::shutting_down()),
             Route::Ready => route::healthy(),
-            Route::File(file) => file.response(),
             Route::Description => route::description(),
+            Route::File(file) => file.response(head, &config.admin),
             Route::Versions => Envelope::new(&config.admin, summary::Versions::new()).response(),
             Route::Ask(asked) => {
                 self.gather(now, id, request, asked);

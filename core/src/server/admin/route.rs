@@ -5,8 +5,9 @@ use super::gather::{Asked, Query};
 use super::metrics::Format;
 use super::page::{Page, whole_number};
 use super::problem::Problem;
+use super::ui::{self, File};
 use crate::StreamKey;
-use crate::http::{Method, RequestHead, Response, StatusCode};
+use crate::http::{Method, RequestHead, Response};
 use crate::server::Kick;
 use alloc::format;
 use alloc::string::ToString;
@@ -24,17 +25,6 @@ pub(super) enum Route {
     /// All workers are to be asked.
     Ask(Asked),
 }
-
-/// A file that everybody on this machine may read.
-#[derive(Debug)]
-pub(super) struct File {
-    path: &'static str,
-    content_type: &'static str,
-    bytes: &'static [u8],
-}
-
-/// The files that are served.
-const FILES: &[File] = &[];
 
 /// What can be asked and is answered, for programs and for people. By hand: tests hold every answer against it.
 const DESCRIPTION: &[u8] = include_bytes!("openapi.json");
@@ -54,7 +44,7 @@ pub(super) fn find(head: &RequestHead, config: &AdminConfig) -> Result<Route, Pr
         }
         _ => {}
     }
-    if let Some(file) = FILES.iter().find(|file| file.path == path) {
+    if let Some(file) = ui::find(path) {
         check_host(head, config)?;
         return only_get(head).map(|()| Route::File(file));
     }
@@ -65,7 +55,7 @@ pub(super) fn find(head: &RequestHead, config: &AdminConfig) -> Result<Route, Pr
         ("versions", "") => only_get(head).map(|()| Route::Versions),
         ("summaries", "") => only_get(head).map(|()| Route::Ask(Asked::Summary)),
         ("streams", "") => list(head, Asked::Streams),
-        ("clients", "") => list(head, Asked::Clients),
+        ("clients", "") => clients(head),
         ("streams", id) => stream(head, id),
         ("clients", id) => client(head, id),
         _ => Err(Problem::not_found("there is no such route")),
@@ -87,12 +77,23 @@ fn list(head: &RequestHead, asked: fn(Page) -> Asked) -> Result<Route, Problem> 
     Ok(Route::Ask(asked(Page::of(head)?)))
 }
 
+fn clients(head: &RequestHead) -> Result<Route, Problem> {
+    only_get(head)?;
+    let of = match head.query_value("stream") {
+        Some(name) => Some(stream_key(&name).ok_or_else(|| Problem::bad_request("stream is app/name"))?),
+        None => None,
+    };
+    Ok(Route::Ask(Asked::Clients(Page::of(head)?, of)))
+}
+
+/// A name ends as it is listed: `.flv` is a part of it, and of two, one is cut off.
+fn stream_key(id: &str) -> Option<StreamKey> {
+    let key = StreamKey::new(&format!("{id}.flv")).ok();
+    key.filter(|key| key.as_str() == id)
+}
+
 fn stream(head: &RequestHead, id: &str) -> Result<Route, Problem> {
-    // A name ends as it is listed: `.flv` is a part of it, and of two, one is cut off.
-    let key = StreamKey::new(&format!("{id}.flv"))
-        .ok()
-        .filter(|key| key.as_str() == id);
-    let key = key.ok_or_else(|| Problem::not_found("no stream can have this name: app/name is needed"));
+    let key = stream_key(id).ok_or_else(|| Problem::not_found("no stream can have this name: app/name is needed"));
     Ok(Route::Ask(match head.method {
         Method::Get | Method::Head => Asked::Stream(key?),
         Method::Delete => Asked::Kick(Query::Kick(Kick::stream(key?).with_ban(ban(head)?))),
@@ -128,21 +129,6 @@ fn only_get(head: &RequestHead) -> Result<(), Problem> {
     match head.method {
         Method::Get | Method::Head => Ok(()),
         _ => Err(Problem::method_not_allowed("GET, HEAD")),
-    }
-}
-
-impl File {
-    pub(super) fn response(&self) -> Response {
-        Response::new(StatusCode::Ok)
-            .with_field("Content-Type", self.content_type)
-            .with_field("X-Content-Type-Options", "nosniff")
-            .with_field("Cache-Control", "no-cache")
-            .with_field(
-                "Content-Security-Policy",
-                "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; connect-src *; object-src 'none'; \
-                 base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-            )
-            .with_body(self.bytes)
     }
 }
 

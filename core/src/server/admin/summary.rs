@@ -2,8 +2,10 @@
 
 use super::gather::World;
 use super::stream::Kbps;
-use crate::server::{ServerStats, StreamView};
+use crate::server::{Protocol, ServerStats, StreamView};
 use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use serde::Serialize;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -36,6 +38,8 @@ struct Data {
     now_ms: u64,
     #[serde(rename = "self")]
     own: Own,
+    /// Where what is listened for, operators left out.
+    listeners: Vec<Listener>,
     streams: Streams,
     connections: Connections,
     memory: Memory,
@@ -43,6 +47,13 @@ struct Data {
     slow: Slow,
     relief: Relief,
     anomalies: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Listener {
+    protocol: &'static str,
+    ip: String,
+    port: u16,
 }
 
 #[derive(Debug, Serialize)]
@@ -149,6 +160,7 @@ impl<'a> Summary<'a> {
                     pid: world.config.pid,
                     srs_uptime: world.now.as_millis() / 1_000,
                 },
+                listeners: listeners(world),
                 streams: Streams {
                     total: streams.len(),
                     published: count(|it| usize::from(it.publisher.is_some())),
@@ -190,6 +202,18 @@ impl<'a> Summary<'a> {
             },
         }
     }
+}
+
+fn listeners(world: &World<'_>) -> Vec<Listener> {
+    let all = world.config.listeners.iter();
+    let of_peers = all.filter(|(protocol, _)| *protocol != Protocol::Admin);
+    of_peers
+        .map(|(protocol, address)| Listener {
+            protocol: protocol.scheme(),
+            ip: address.ip().to_string(),
+            port: address.port(),
+        })
+        .collect()
 }
 
 impl<'a> Kicked<'a> {
