@@ -51,7 +51,7 @@ function aac(config) {
   return { isVideo: false, codec: "aac", config: config.slice(), rate, channels, timescale: rate, samples: 1024, type: `audio/mp4; codecs="${name}"`, name };
 }
 
-/** ISO/IEC 11172-3 §2.4.2.3. */
+/** ISO/IEC 11172-3 §2.4.2.3. Browsers take its frames as they are, and not in MP4. */
 function mp3(frame) {
   if (frame.length < 4 || frame[0] !== 0xff || frame[1] < 0xe0) return undefined;
   const version = (frame[1] >> 3) & 3;
@@ -59,7 +59,7 @@ function mp3(frame) {
   if (!rate) return undefined;
   const channels = frame[3] >> 6 === 3 ? 1 : 2;
   const samples = version === 3 ? 1152 : 576;
-  return { isVideo: false, codec: "mp3", config: [], rate, channels, timescale: rate, samples, type: 'audio/mp4; codecs="mp4a.6B"', name: "mp3" };
+  return { isVideo: false, codec: "mp3", config: [], rate, channels, timescale: rate, samples, type: "audio/mpeg", isBare: true, name: "mp3" };
 }
 
 /** RFC 7845 §5.1, with the numbers the other way round: Opus in ISOBMFF §4.3.2. */

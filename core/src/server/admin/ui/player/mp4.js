@@ -42,8 +42,7 @@ function sampleEntry({ codec, width, height, channels, rate, config }) {
   }
   const sound = [...zeros(8), ...u16(channels), ...u16(16), ...zeros(4), ...u32(rate << 16)];
   if (codec === "opus") return box("Opus", reserved, sound, box("dOps", config));
-  const specific = codec === "aac" ? [descriptor(5, config)] : [];
-  const decoder = descriptor(4, [codec === "aac" ? 0x40 : 0x6b, 0x15, ...zeros(3), ...u32(0), ...u32(0)], ...specific);
+  const decoder = descriptor(4, [0x40, 0x15, ...zeros(3), ...u32(0), ...u32(0)], descriptor(5, config));
   const esds = descriptor(3, u16(1), [0], decoder, descriptor(6, [2]));
   return box("mp4a", reserved, sound, full("esds", 0, 0, esds));
 }

@@ -153,6 +153,7 @@ class Track {
   #next;
   #pending;
   #sequence = 0;
+  #end;
 
   constructor(source, track) {
     this.#buffer = source.addSourceBuffer(track.type);
@@ -168,8 +169,10 @@ class Track {
       this.#queue.push(() => this.#buffer.changeType(track.type));
     }
     this.#track = track;
-    const bytes = header(track);
-    this.#queue.push(() => this.#buffer.appendBuffer(bytes));
+    if (!track.isBare) {
+      const bytes = header(track);
+      this.#queue.push(() => this.#buffer.appendBuffer(bytes));
+    }
     this.#work();
   }
 
@@ -202,10 +205,19 @@ class Track {
   /** Hands on what there is. */
   flush() {
     if (!this.#samples.length) return;
-    this.#sequence += 1;
-    const bytes = fragment(this.#sequence, this.#first, this.#samples);
+    const [samples, first] = [this.#samples, this.#first];
     this.#samples = [];
-    this.#queue.push(() => this.#buffer.appendBuffer(bytes));
+    if (this.#track.isBare) {
+      // Frames have no times: each follows the one before, but where we say otherwise.
+      const at = first === this.#end ? undefined : first / this.#track.timescale;
+      if (at !== undefined) this.#queue.push(() => (this.#buffer.timestampOffset = at));
+      for (const { data } of samples) this.#queue.push(() => this.#buffer.appendBuffer(data));
+    } else {
+      this.#sequence += 1;
+      const bytes = fragment(this.#sequence, first, samples);
+      this.#queue.push(() => this.#buffer.appendBuffer(bytes));
+    }
+    this.#end = this.#next;
     this.#work();
   }
 
