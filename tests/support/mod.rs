@@ -8,6 +8,7 @@
     reason = "each test binary uses a part of this"
 )]
 
+pub mod browser;
 pub mod clips;
 pub mod ffmpeg;
 pub mod http;

@@ -1,0 +1,149 @@
+//! The page for operators, in a browser, on each binary.
+#![cfg(all(target_os = "linux", any(feature = "mio", feature = "smol", feature = "tokio")))]
+
+#[macro_use]
+mod support;
+
+use serde_json::Value;
+use std::fs;
+use std::process::Command;
+use support::browser::Browser;
+use support::clips::{MP3, TYPICAL};
+use support::server::{Runtime, Server};
+use support::{browser, ffmpeg};
+
+/// What the picture on the page is like, in JSON.
+const PICTURE: &str = "const video = document.querySelector('video');
+    return { time: video.currentTime, width: video.videoWidth, height: video.videoHeight,
+        frames: video.getVideoPlaybackQuality().totalVideoFrames, sound: video.webkitAudioDecodedByteCount };";
+
+fn is_available() -> bool {
+    ffmpeg::is_available() && browser::is_available()
+}
+
+fn start(runtime: Runtime, flags: &[&str]) -> (Server, String) {
+    let server = runtime.start(&[&["--admin-address", "127.0.0.1:0"], flags].concat());
+    let page = format!("http://{}/", server.admin.unwrap());
+    (server, page)
+}
+
+/// The width, the height and the rate of the pictures of a file, as ffprobe says.
+fn probed(file: &std::path::Path) -> (String, String) {
+    let mut command = Command::new("ffprobe");
+    command.args(["-v", "error", "-select_streams", "v", "-of", "csv=p=0"]);
+    command
+        .args(["-show_entries", "stream=width,height,r_frame_rate"])
+        .arg(file);
+    let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let fields: Vec<_> = text.trim().split(',').collect();
+    (
+        format!("{}×{}", fields[0], fields[1]),
+        fields[2].split('/').next().unwrap().to_owned(),
+    )
+}
+
+fn a_stream_appears_plays_and_is_ended(runtime: Runtime) {
+    if !is_available() {
+        return;
+    }
+    let (server, page) = start(runtime, &[]);
+    let browser = Browser::start();
+    browser.open(&page);
+    browser.wait_for("return document.querySelector('.empty h1')?.textContent === 'No stream yet'");
+    browser.wait_for(&format!(
+        "return document.body.innerText.includes('rtmp://127.0.0.1:{}/live')",
+        server.rtmp.port()
+    ));
+
+    let publisher = ffmpeg::publish_again_and_again(TYPICAL, &server.rtmp_url("live/studio-1"));
+    browser.wait_for("return document.querySelector('.stream h2')?.textContent === 'live/studio-1'");
+    let (size, rate) = probed(&TYPICAL.path());
+    let about = format!("const about = document.querySelector('.stream .about').textContent; return about.includes('H264')
+        && about.includes('{size}') && about.includes('AAC') && Math.round(parseFloat(about.split('{size} ')[1])) === {rate}");
+    browser.wait_for(&about);
+
+    browser.run("document.querySelector('.stream').click()");
+    browser.wait_for("return document.querySelector('h1')?.textContent === 'live/studio-1'");
+    browser.run("document.querySelector('.watch').click()");
+    browser.wait_for("return document.querySelector('video').currentTime > 2");
+    let picture = browser.run(PICTURE);
+    assert_eq!(format!("{}×{}", picture["width"], picture["height"]), size);
+    assert!(picture["frames"].as_u64() > Some(25), "{picture}");
+    assert!(picture["sound"].as_u64() > Some(1_000), "{picture}");
+    // The page is its player, near to the live edge.
+    browser.wait_for("return document.querySelectorAll('tbody tr').length === 1");
+    let ahead =
+        browser.run("const video = document.querySelector('video'); return video.buffered.end(0) - video.currentTime");
+    assert!(ahead.as_f64().is_some_and(|ahead| ahead < 3.0), "{ahead}");
+
+    // Somebody thinks better of it, and then does it.
+    for (answer, is_there) in [(0, true), (1, false)] {
+        browser.run("document.querySelector('.head .danger').click()");
+        browser.wait_for("return document.querySelector('dialog[open]') !== null");
+        browser.run(&format!(
+            "document.querySelectorAll('dialog .buttons button')[{answer}].click()"
+        ));
+        browser.wait_for("return document.querySelector('dialog') === null");
+        if is_there {
+            assert_eq!(
+                browser.run("return document.querySelector('.lamp').dataset.state"),
+                "live"
+            );
+        }
+    }
+    browser.wait_for("return document.querySelector('.lamp').dataset.state === 'vacant'");
+    browser.wait_for("return document.querySelector('.cover p').textContent !== ''");
+    drop(publisher);
+}
+
+fn sound_in_mp3_is_played(runtime: Runtime) {
+    if !is_available() {
+        return;
+    }
+    let (server, page) = start(runtime, &[]);
+    let publisher = ffmpeg::publish_again_and_again(MP3, &server.http_url("live/mp3"));
+    let browser = Browser::start();
+    browser.open(&format!("{page}#/live%2Fmp3"));
+    browser.wait_for("return document.querySelector('.watch') !== null");
+    browser.run("document.querySelector('.watch').click()");
+    browser.wait_for("return document.querySelector('video').currentTime > 1");
+    let picture = browser.run(PICTURE);
+    assert!(picture["sound"].as_u64() > Some(1_000), "{picture}");
+    drop(publisher);
+}
+
+fn a_token_is_asked_for_and_kept_in_the_tab(runtime: Runtime) {
+    if !is_available() {
+        return;
+    }
+    let file = std::env::temp_dir().join(format!(
+        "headwater-page-{}-{}",
+        std::process::id(),
+        runtime.binary.len()
+    ));
+    fs::write(&file, "s3cret\n").unwrap();
+    let (_server, page) = start(runtime, &["--admin-token-file", file.to_str().unwrap()]);
+    let _ = fs::remove_file(file);
+    let browser = Browser::start();
+    browser.open(&page);
+    for (token, is_right) in [("wrong", false), ("s3cret", true)] {
+        browser.wait_for("return document.querySelector('dialog.gate[open] input') !== null");
+        browser.run(&format!(
+            "document.querySelector('#token').value = '{token}'; document.querySelector('dialog.gate button').click()"
+        ));
+        let seen = if is_right {
+            ".empty:not([hidden])"
+        } else {
+            "dialog.gate .complaint"
+        };
+        browser.wait_for(&format!("return document.querySelector('{seen}') !== null"));
+    }
+    assert_eq!(browser.run("return localStorage.length"), Value::from(0));
+    assert_eq!(browser.run("return document.cookie"), "");
+}
+
+on_each_binary!(2, [
+    a_stream_appears_plays_and_is_ended
+    sound_in_mp3_is_played
+    a_token_is_asked_for_and_kept_in_the_tab
+]);
