@@ -455,7 +455,7 @@ impl Server {
                 }
             }
             if frames > 0 {
-                self.tally.write(frames, waiting_since.map(|since| now.since(since)));
+                self.tally.write(now, frames, waiting_since);
             }
         }
         let peer = lags.is_some().then(|| connection.peer(id));

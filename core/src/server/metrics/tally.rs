@@ -1,8 +1,8 @@
 //! The counters of one worker, and how they are added up.
 
 use super::Histogram;
-use crate::EndCause;
 use crate::server::Transport;
+use crate::{EndCause, Time};
 use alloc::collections::BTreeMap;
 use core::time::Duration;
 
@@ -84,13 +84,14 @@ impl Tally {
         *self.plays_ended.entry((transport, cause.as_str())).or_default() += 1;
     }
 
-    /// Frames leave for a player. `waited`: how long the oldest of them has been here, if it is no part of the burst that
-    /// a player begins with. O(1), without allocation.
+    /// Frames leave for a player. `since`: when the oldest of them came, if it is no part of the burst that a player begins
+    /// with. O(1), without allocation.
     #[inline]
-    pub(in crate::server) fn write(&mut self, frames: u64, waited: Option<Duration>) {
+    pub(in crate::server) fn write(&mut self, now: Time, frames: u64, since: Option<Time>) {
         self.frames_per_write.observe(frames);
-        if let Some(waited) = waited {
-            self.send_delay.observe(micros(waited));
+        if let Some(since) = since {
+            self.send_delay
+                .observe(now.as_micros().saturating_sub(since.as_micros()));
         }
     }
 
