@@ -82,6 +82,29 @@ fn an_operator_sees_a_stream_and_ends_it(runtime: Runtime) {
     assert_eq!(push.finish().status, 403);
 }
 
+/// Why a player sees nothing is told from the first question to the ban.
+fn an_operator_is_told_why_nothing_is_seen(runtime: Runtime) {
+    let server = runtime.start(&["--admin-address", "127.0.0.1:0"]);
+    let admin = server.admin.unwrap();
+    let explained = |case: &str, sentence: &str| {
+        let (status, answer) = ask(admin, "GET /api/v1/explain?stream=live/x", "");
+        assert_eq!(status, 200, "{answer}");
+        for part in [&format!("\"case\":\"{case}\""), sentence] {
+            assert!(answer.contains(part), "{part}: {answer}");
+        }
+    };
+    explained("nobody_publishes", "nobody publishes live/x");
+    let mut push = http::Push::start(server.http, "/live/x?key=hidden");
+    push.send(&frames::flv("V A K0 a5 P40"));
+    let player = server.wait_until_live("live/x");
+    explained("well", "all is well here");
+    let json = "Content-Type: application/json\r\n";
+    assert_eq!(ask(admin, "DELETE /api/v1/streams/live/x?ban=60", json).0, 200);
+    explained("banned", "an operator keeps everybody from live/x for ");
+    assert_eq!(ask(admin, "GET /api/v1/explain", "").0, 400);
+    drop(player);
+}
+
 /// The address that operators have without a flag is another's: the server serves everybody else.
 fn a_second_server_goes_on_without_operators(runtime: Runtime) {
     let taken = std::net::TcpListener::bind("127.0.0.1:8081");
@@ -94,5 +117,6 @@ fn a_second_server_goes_on_without_operators(runtime: Runtime) {
 
 on_each_binary!(2, [
     an_operator_sees_a_stream_and_ends_it
+    an_operator_is_told_why_nothing_is_seen
     a_second_server_goes_on_without_operators
 ]);

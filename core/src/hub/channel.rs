@@ -6,7 +6,7 @@ use super::flapping::HeaderChanges;
 use super::headers::Stored;
 use super::keyframe_gap::KeyframeGap;
 use super::ring::Beginning;
-use super::subscriber::{AwaitsKeyframe, LagLimit, SkipStep, Subscriber, SubscriberStats};
+use super::subscriber::{Awaits, AwaitsKeyframe, LagLimit, SkipStep, Subscriber, SubscriberStats};
 use super::timeline::{Places, TimelineStats};
 use super::tracks::{Tracks, Watch};
 use super::view::{Ended, View};
@@ -420,6 +420,17 @@ impl Channel {
     #[must_use]
     pub fn figures(&self, now: Time) -> Figures {
         self.meters.figures(now)
+    }
+
+    /// What a player waits for, if it is for more than the next frame. O(1).
+    #[must_use]
+    pub fn awaits(&self, id: SubscriberId) -> Option<Awaits> {
+        let subscriber = self.subscribers.get(id.0 as usize)?;
+        match () {
+            () if subscriber.is_paused => Some(Awaits::Resume),
+            () if subscriber.needs_tracks => Some(Awaits::Tracks),
+            () => subscriber.awaits.map(|_| Awaits::Keyframe),
+        }
     }
 
     /// When the frame came that a player gets next, if it is none of the burst with which it began. O(1).

@@ -18,6 +18,10 @@ pub struct Figures {
     pub data_frames: u64,
     /// Keyframes of the default video track.
     pub keyframes: u64,
+    /// When the last sequence header came, a repeated one too.
+    pub last_header: Option<Time>,
+    /// When the first keyframe came.
+    pub first_keyframe: Option<Time>,
     /// When the last frame came.
     pub last_frame: Option<Time>,
     /// When the last keyframe came.
@@ -66,6 +70,9 @@ impl Meters {
             FrameKind::Data => &mut figures.data_frames,
         } += 1;
         figures.last_frame = Some(now);
+        if frame.class == FrameClass::SequenceHeader {
+            figures.last_header = Some(now);
+        }
         self.bytes.add(now, frame.payload.len() as u64);
     }
 
@@ -83,6 +90,7 @@ impl Meters {
             return;
         }
         self.figures.keyframes += 1;
+        self.figures.first_keyframe.get_or_insert(now);
         self.figures.last_keyframe = Some(now);
         if let Some((before, pictures)) = self.keyframe_at.replace((time, 1)) {
             self.figures.gop = Some(Duration::from_millis(time.saturating_sub(before)));

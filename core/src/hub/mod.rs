@@ -35,7 +35,7 @@ pub use channel::{Channel, ChannelStats, Join, Next, SubscriberId};
 pub use config::ChannelConfig;
 pub use figures::{Figures, Lag};
 pub use headers::{MAX_HEADER_LEN, MAX_HEADERS};
-pub use subscriber::{LagLimit, SkipStep, SubscriberStats};
+pub use subscriber::{Awaits, LagLimit, SkipStep, SubscriberStats};
 pub use timeline::TimelineStats;
 pub use tracks::Tracks;
 

@@ -66,6 +66,18 @@ pub struct SubscriberStats {
     pub missed_by_skip: u64,
 }
 
+/// What a player needs before it gets anything, or any pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Awaits {
+    /// That it resumes: it has paused.
+    Resume,
+    /// That it is known which kinds of media the stream has: the FLV header names them.
+    Tracks,
+    /// A keyframe.
+    Keyframe,
+}
+
 /// The steps by which a slow player misses more and more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]

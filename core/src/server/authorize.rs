@@ -134,6 +134,8 @@ impl Server {
             connection
                 .protocol
                 .turn_away(now, request.id(), request.intent(), excess);
+            let (peer, key) = (connection.peer(id), &request.target().key);
+            self.remember_refusal(now, peer, key, request.intent(), excess.label(), excess.reason());
             return;
         }
         if self.refuse_excess_request(now, id, &request) {
@@ -236,7 +238,9 @@ impl Server {
                 self.stats.plays_refused += 1;
                 self.tally.refuse("play", label);
                 if let Some(connection) = self.connections.get(id) {
-                    let (peer, stream, reason) = (connection.peer(id), key.clone(), reason.into());
+                    let (peer, stream) = (connection.peer(id), key.clone());
+                    self.remember_refusal(now, peer, key, Intent::Play, label, reason);
+                    let reason = reason.into();
                     self.report(now, Event::PlayRefused { peer, stream, reason });
                 }
             }

@@ -31,6 +31,12 @@ impl Bans {
         }
     }
 
+    /// How long nobody may have the stream, if nobody may.
+    pub(super) fn left_for_all(&self, now: Time, key: &StreamKey) -> Option<Duration> {
+        let end = *self.ends.get(&(key.clone(), None))?;
+        (end > now).then(|| end.since(now))
+    }
+
     /// How long a peer at `address` may not have the stream, if it may not.
     pub(super) fn left(&self, now: Time, key: &StreamKey, address: Address) -> Option<Duration> {
         if self.ends.is_empty() {

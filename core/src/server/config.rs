@@ -105,8 +105,8 @@ const PENDING_INPUT: u64 = 64 << 10;
 /// Bytes that a frame takes beside its payload: its slot in a ring that has grown by doubling, and its reference count.
 const PER_FRAME: u64 = 256;
 /// Bytes that a worker holds whoever is there: the buffer pool of outputs, what its driver reads into (2 MiB), and what it
-/// remembers of peers that have left: 4,096 grace times and 1,024 bans with their names, and four tables of 4,096 shares of
-/// addresses.
+/// remembers of peers that have left: 4,096 grace times, 1,024 bans and 256 refusals with their names, and four tables of 4,096
+/// shares of addresses.
 const PER_WORKER: u64 = 8 << 20;
 
 impl Config {

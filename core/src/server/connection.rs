@@ -44,6 +44,7 @@ pub(super) struct Connection {
     pub(super) since: Time,
     pub(super) last_input: Time,
     pub(super) bytes_in: u64,
+    pub(super) last_write: LastWrite,
     /// Bytes in and out that are in the [tally](super::metrics::Tally).
     pub(super) settled: (u64, u64),
     pub(super) phase: Phase,
@@ -67,6 +68,14 @@ pub(super) struct Connection {
     pub(super) is_silent: bool,
     /// Whether its machine has given up; it says so again at every call.
     pub(super) has_failed: bool,
+}
+
+/// When the peer last took something. Sixteen bytes of each connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LastWrite {
+    pub(super) at: Time,
+    /// Bytes that it had taken by then.
+    sent: u64,
 }
 
 /// What a peer has said.
@@ -148,6 +157,20 @@ pub(super) enum Activity {
 
 /// Characters of what a peer calls itself that are kept. 128: names and versions are shorter.
 const MAX_AGENT: usize = 128;
+
+impl LastWrite {
+    /// Nothing was taken yet by a peer that has come `now`.
+    pub(super) const fn none(now: Time) -> Self {
+        LastWrite { at: now, sent: 0 }
+    }
+
+    /// So much has been taken by `now`, of all that there was.
+    pub(super) const fn note(&mut self, now: Time, sent: u64) {
+        if sent != self.sent {
+            *self = LastWrite { at: now, sent };
+        }
+    }
+}
 
 impl Connection {
     /// Its peer, for those who watch.

@@ -120,6 +120,17 @@ impl Directory {
         self.crowding = crowding;
     }
 
+    /// How long ago the publisher of `key` has left, and how long it may still come back, while it may.
+    pub(super) fn grace_of(&self, now: Time, key: &StreamKey) -> Option<(Duration, Duration)> {
+        match self.entries.get(key)?.state {
+            State::Grace { until } => {
+                let left = until.since(now);
+                Some((self.grace.saturating_sub(left), left))
+            }
+            State::Vacant | State::Live { .. } => None,
+        }
+    }
+
     /// What is counted for the whole process.
     pub(super) fn names(&self) -> Names {
         Names {

@@ -68,6 +68,7 @@ mod overdue;
 mod play;
 mod publish;
 mod question;
+mod recent;
 mod reconfigure;
 pub mod record;
 mod refusal;
@@ -111,7 +112,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use authorize::Request;
 use bans::Bans;
-use connection::{Activity, Connection, Phase, Role};
+use connection::{Activity, Connection, LastWrite, Phase, Role};
 use connections::Connections;
 use contest::Contests;
 use core::mem;
@@ -121,6 +122,7 @@ use directory::Directory;
 use journal::Journal;
 use memory::Memory;
 use metrics::{Closing, Ledger, Tally};
+use recent::RecentRefusals;
 use record::Recording;
 use refusal::{BAD_REQUEST, Refusal};
 use registrar::{REGISTRAR, Registrar};
@@ -159,6 +161,7 @@ pub struct Server {
     bans: Bans,
     journal: Journal,
     request_rate: RequestRate,
+    recent: RecentRefusals,
     streams: Hub<Stream>,
     /// The streams whose home we are.
     directory: Directory,
@@ -204,6 +207,7 @@ impl Server {
             bans: Bans::default(),
             journal: Journal::new(),
             request_rate: RequestRate::new(&config),
+            recent: RecentRefusals::default(),
             streams: Hub::new(),
             directory: Directory::new(config.grace),
             inbox: VecDeque::new(),
@@ -385,6 +389,7 @@ impl Server {
             return &mut self.nothing;
         };
         let output = connection.protocol.output();
+        connection.last_write.note(now, output.sent());
         if let Some(half_closed) = &mut connection.half_closed {
             half_closed.note_progress(now, output.sent(), self.config.limits.half_closed_timeout);
         }
@@ -518,6 +523,7 @@ impl Server {
             since: now,
             last_input: now,
             bytes_in: 0,
+            last_write: LastWrite::none(now),
             settled: (0, 0),
             phase: Phase::Open,
             is_silent: false,

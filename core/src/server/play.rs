@@ -259,6 +259,7 @@ impl Server {
         let (request, channel) = (*request, *channel);
         connection.protocol.reject(now, request, Intent::Play, refusal);
         if let Some((peer, stream)) = self.subject(id, channel) {
+            self.remember_refusal(now, peer, &stream, Intent::Play, refusal.label(), refusal.reason());
             let reason = refusal.reason().into();
             self.report(now, Event::PlayRefused { peer, stream, reason });
         }

@@ -241,10 +241,12 @@ impl Server {
         let Some(connection) = self.connections.get(id) else {
             return;
         };
+        let (peer, reason) = (connection.peer(id), reason.to_string());
+        self.remember_refusal(now, peer, key, Intent::Publish, label, &reason);
         let event = Event::PublishRefused {
-            peer: connection.peer(id),
+            peer,
             stream: key.clone(),
-            reason: reason.to_string().into(),
+            reason: reason.into(),
         };
         self.report(now, event);
     }

@@ -8,7 +8,7 @@ use super::session::Session;
 use super::shard::ShardId;
 use super::stream::{Publisher, Stream};
 use super::{ConnectionId, Server};
-use crate::hub::{ChannelId, ChannelStats, Figures, Lag, SubscriberStats};
+use crate::hub::{Awaits, ChannelId, ChannelStats, Figures, Lag, SubscriberStats, Tracks};
 use crate::media::script::{self, Declared};
 use crate::media::{Codec, FrameClass, FrameKind, TrackId};
 use crate::{StreamKey, Time};
@@ -49,6 +49,8 @@ pub struct StreamView {
     pub missed: u64,
     /// What its headers and metadata say that it consists of, if anything has come.
     pub info: StreamInfo,
+    /// Which kinds of media a player that joins is told of by the flags of its FLV header. None until that can be said.
+    pub promised: Option<Tracks>,
     /// What its metadata says of its pictures.
     pub declared: Declared,
     /// What has been measured of the present publish, or of the last one.
@@ -130,6 +132,12 @@ pub struct ConnectionView {
     pub shard: ShardId,
     /// Where it is in what it plays.
     pub lag: Lag,
+    /// What it waits for in what it plays, if it is for more than the next frame.
+    pub awaits: Option<Awaits>,
+    /// When something was read from it last, before now; if nothing was, when it was accepted.
+    pub last_read: Duration,
+    /// When it last took something of what waits for it, before now; if it took nothing, when it was accepted.
+    pub last_write: Duration,
     /// What it got and missed in what it plays now.
     pub frames: SubscriberStats,
     /// Bytes a second that it sends, as a publisher, over the last half minute.
@@ -285,7 +293,7 @@ impl Server {
             .collect()
     }
 
-    fn view_stream(&self, now: Time, stream: &Stream) -> StreamView {
+    pub(super) fn view_stream(&self, now: Time, stream: &Stream) -> StreamView {
         let (publisher, channel) = (stream.publisher.as_ref(), &stream.channel);
         let stats = channel.stats();
         let figures = channel.figures(now);
@@ -309,6 +317,7 @@ impl Server {
             gop_bytes: channel.gop_bytes(),
             missed: channel.missed(),
             info: StreamInfo::of(channel.headers().chain(channel.gop().take(INFO_FRAMES))),
+            promised: channel.tracks(),
             declared: metadata
                 .map(|frame| script::declared(&frame.payload))
                 .unwrap_or_default(),
@@ -352,10 +361,11 @@ impl Server {
         })
     }
 
-    fn view_connection(&self, now: Time, id: ConnectionId, connection: &Connection) -> ConnectionView {
+    pub(super) fn view_connection(&self, now: Time, id: ConnectionId, connection: &Connection) -> ConnectionView {
         let output = connection.protocol.output_ref();
         let mut frames = SubscriberStats::default();
-        let (mut lag, mut received_per_second, mut sent_per_second) = (Lag::default(), 0, 0);
+        let (mut lag, mut awaits) = (Lag::default(), None);
+        let (mut received_per_second, mut sent_per_second) = (0, 0);
         for role in &connection.roles {
             let Some(channel) = self.streams.get(role.channel).map(|stream| &stream.channel) else {
                 continue;
@@ -364,6 +374,7 @@ impl Server {
                 Activity::Playing { subscriber, meter, .. } => {
                     frames.add(&channel.subscriber_stats(*subscriber).unwrap_or_default());
                     lag = channel.lag(*subscriber).unwrap_or_default();
+                    awaits = channel.awaits(*subscriber);
                     sent_per_second = meter.per_second(now, output.sent());
                 }
                 Activity::Publishing { .. } => received_per_second += channel.figures(now).bytes_per_second,
@@ -387,6 +398,9 @@ impl Server {
             agent: connection.agent(),
             shard: self.shard,
             lag,
+            awaits,
+            last_read: now.since(connection.last_input),
+            last_write: now.since(connection.last_write.at),
             frames,
             received_per_second,
             sent_per_second,

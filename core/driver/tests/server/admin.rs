@@ -9,10 +9,10 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// What was answered: the status, the head and the content.
-struct Answered {
-    status: u16,
+pub(crate) struct Answered {
+    pub(crate) status: u16,
     head: String,
-    json: Value,
+    pub(crate) json: Value,
 }
 
 impl World {
@@ -29,7 +29,7 @@ impl World {
     }
 
     /// What it was answered first, which is as the description of the API says; `None` as long as nothing has come.
-    fn answered(&self, client: usize) -> Option<Answered> {
+    pub(crate) fn answered(&self, client: usize) -> Option<Answered> {
         let text = String::from_utf8(self.clients[client].received.clone()).unwrap();
         let (head, body) = text.split_once("\r\n\r\n")?;
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
@@ -42,17 +42,17 @@ impl World {
     }
 
     /// Asks on a connection of its own.
-    fn api(&mut self, request: &str) -> Answered {
+    pub(crate) fn api(&mut self, request: &str) -> Answered {
         self.api_with(0, request, "Host: localhost\r\n")
     }
 
-    fn api_with(&mut self, shard: usize, request: &str, fields: &str) -> Answered {
+    pub(crate) fn api_with(&mut self, shard: usize, request: &str, fields: &str) -> Answered {
         let client = self.operator(shard, request, fields);
         self.answered(client).unwrap()
     }
 }
 
-const JSON: &str = "Host: localhost\r\nContent-Type: application/json\r\n";
+pub(crate) const JSON: &str = "Host: localhost\r\nContent-Type: application/json\r\n";
 
 /// A publisher of `live/x` on one shard and players of it on both, by HTTP and RTMP.
 fn streaming(shards: u16) -> (World, usize, [usize; 2]) {
@@ -172,7 +172,14 @@ fn a_player_that_lags_is_seen_to() {
 #[test]
 fn no_answer_has_a_secret_in_it() {
     let (mut world, ..) = streaming(2);
-    for path in ["streams", "streams/live/x", "clients", "summaries", "versions"] {
+    for path in [
+        "streams",
+        "streams/live/x",
+        "clients",
+        "summaries",
+        "versions",
+        "explain?stream=live/x",
+    ] {
         let client = world.operator(0, &format!("GET /api/v1/{path}"), "Host: localhost\r\n");
         let text = String::from_utf8(world.clients[client].received.clone()).unwrap();
         assert!(text.starts_with("HTTP/1.1 200"), "{text}");

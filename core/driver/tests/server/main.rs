@@ -13,6 +13,7 @@ mod authorize;
 mod connections;
 mod deferred;
 mod events;
+mod explain;
 #[path = "../../../tests/script/frames.rs"]
 mod frames;
 mod half_closed;

@@ -2,11 +2,13 @@
 
 use super::access::AdminConfig;
 use super::envelope::Envelope;
+use super::explain::{Evidence, Question, explain};
 use super::metrics::{Format, Metrics, ProcessFigures};
 use super::page::Page;
 use super::problem::Problem;
 use super::{client, stream, summary};
 use crate::http::Response;
+use crate::hub::ChannelConfig;
 use crate::server::connection::Connection;
 use crate::server::metrics::Sight;
 use crate::server::session::Session;
@@ -31,6 +33,7 @@ pub(super) enum Asked {
     /// Of one stream, or of all.
     Clients(Page, Option<StreamKey>),
     Client(u32),
+    Explain(Question),
     Kick(Query),
     Metrics(Format),
 }
@@ -42,6 +45,7 @@ pub(in crate::server) enum Query {
     Streams,
     Clients,
     Metrics,
+    Explain(Question),
     Kick(Kick),
     /// As for one connection, by the number that it is displayed as.
     KickClient {
@@ -67,6 +71,7 @@ pub(in crate::server) struct Part {
     /// Connections that were ended.
     pub(super) kicked: usize,
     pub(super) sight: Option<Box<Sight>>,
+    pub(super) evidence: Option<Box<Evidence>>,
 }
 
 /// What is asked and has no answer yet, by when it was asked.
@@ -171,6 +176,10 @@ impl Server {
                 part.sight = Some(Box::new(self.sight(&part.streams)));
             }
             Query::Clients => part.clients = self.connections(now),
+            Query::Explain(question) => {
+                part.streams.extend(self.view_of(now, &question.key));
+                part.evidence = Some(Box::new(self.evidence(now, &question)));
+            }
             Query::Kick(kick) => part.kicked = self.end_kicked(now, &kick),
             Query::KickClient { number, ban } => {
                 let is_meant = |it: &Connection| !matches!(*it.protocol, Session::Admin(_)) && it.generation == number;
@@ -220,6 +229,7 @@ impl Server {
         let (id, request) = (gathering.connection, gathering.request);
         let world = World {
             config: &self.config.admin,
+            channel: &self.shared.channel,
             now,
             workers: self.shards,
         };
@@ -234,6 +244,8 @@ impl Server {
 #[derive(Debug)]
 pub(super) struct World<'a> {
     pub(super) config: &'a AdminConfig,
+    /// The bounds of a stream.
+    pub(super) channel: &'a ChannelConfig,
     pub(super) now: Time,
     pub(super) workers: u16,
 }
@@ -260,6 +272,7 @@ impl Asked {
             Asked::Summary => Query::Summary,
             Asked::Streams(_) | Asked::Stream(_) => Query::Streams,
             Asked::Clients(..) | Asked::Client(_) => Query::Clients,
+            Asked::Explain(question) => Query::Explain(question.clone()),
             Asked::Kick(query) => query.clone(),
             Asked::Metrics(_) => Query::Metrics,
         }
@@ -274,7 +287,7 @@ impl Gathering {
     fn answer(self, world: &World<'_>) -> Result<Response, Problem> {
         let (mut streams, mut clients) = (Vec::new(), Vec::new());
         let (mut stats, mut anomalies, mut kicked) = (ServerStats::default(), BTreeMap::new(), 0);
-        let mut sights = Vec::new();
+        let (mut sights, mut evidence) = (Vec::new(), Vec::new());
         for (shard, part) in self.parts {
             stats += part.stats;
             for (name, count) in part.anomalies {
@@ -284,6 +297,7 @@ impl Gathering {
             clients.extend(part.clients);
             kicked += part.kicked;
             sights.extend(part.sight.map(|sight| (shard, *sight)));
+            evidence.extend(part.evidence.map(|evidence| *evidence));
         }
         let streams = StreamView::merge(streams);
         clients.sort_by_key(|client| client.id.generation());
@@ -321,6 +335,11 @@ impl Gathering {
                 let client = clients.iter().find(|client| client.id.generation() == number);
                 let client = client.ok_or_else(|| absent("no connection has this id, or not any more"))?;
                 Envelope::new(world.config, client::One::new(world, client, &missing)).response()
+            }
+            Asked::Explain(question) => {
+                let explained = explain(world, &question, streams.first(), evidence, &missing);
+                let explained = explained.ok_or_else(|| absent("no connection has this id, or not any more"))?;
+                Envelope::new(world.config, explained).response()
             }
             // A counter that goes back means to a monitoring system that the process has started anew.
             Asked::Metrics(_) if !missing.is_empty() => return Err(Problem::unanswered(missing)),

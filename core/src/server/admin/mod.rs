@@ -15,6 +15,7 @@
 //! | `GET /api/v1/clients` | the connections, by number: `?start=` and `?count=` as above; `?stream=app/name`: those of one stream |
 //! | `GET /api/v1/clients/{id}` | one of them |
 //! | `DELETE /api/v1/clients/{id}` | ends it; `?ban=60` keeps its address from its streams for a minute |
+//! | `GET /api/v1/explain?stream=app/name` | why players of the stream see nothing, in a sentence and with the facts: `&client=ID` asks for one of them |
 //!
 //! Answers have the shape that users of SRS know, with more beside it. A failure is `{"code":404,"error":"not_found","reason":"..."}`.
 //! No answer has a query, a token or a key in it.
@@ -34,6 +35,7 @@
 mod access;
 mod client;
 mod envelope;
+mod explain;
 mod gather;
 mod metrics;
 mod operators;

@@ -1,6 +1,7 @@
 //! Which requests there are.
 
 use super::access::{AdminConfig, check, check_change, check_host};
+use super::explain::Question;
 use super::gather::{Asked, Query};
 use super::metrics::Format;
 use super::page::{Page, whole_number};
@@ -56,6 +57,7 @@ pub(super) fn find(head: &RequestHead, config: &AdminConfig) -> Result<Route, Pr
         ("summaries", "") => only_get(head).map(|()| Route::Ask(Asked::Summary)),
         ("streams", "") => list(head, Asked::Streams),
         ("clients", "") => clients(head),
+        ("explain", "") => explain(head),
         ("streams", id) => stream(head, id),
         ("clients", id) => client(head, id),
         _ => Err(Problem::not_found("there is no such route")),
@@ -102,8 +104,7 @@ fn stream(head: &RequestHead, id: &str) -> Result<Route, Problem> {
 }
 
 fn client(head: &RequestHead, id: &str) -> Result<Route, Problem> {
-    // Numbers have one way to be written.
-    let number = id.parse::<u32>().ok().filter(|number| number.to_string() == id);
+    let number = client_number(id);
     let number = number.ok_or_else(|| Problem::not_found("no client can have this id: it is a number"));
     Ok(Route::Ask(match head.method {
         Method::Get | Method::Head => Asked::Client(number?),
@@ -113,6 +114,27 @@ fn client(head: &RequestHead, id: &str) -> Result<Route, Problem> {
         }),
         _ => return Err(Problem::method_not_allowed("GET, HEAD, DELETE")),
     }))
+}
+
+fn explain(head: &RequestHead) -> Result<Route, Problem> {
+    only_get(head)?;
+    let stream = head.query_value("stream");
+    let stream = stream.ok_or_else(|| Problem::bad_request("stream is needed: ?stream=app/name"))?;
+    let key = StreamKey::new(&stream);
+    let key = key.map_err(|error| Problem::bad_request(format!("stream is no name of a stream: {error}")))?;
+    let client = match head.query_value("client") {
+        None => None,
+        Some(text) => {
+            let number = client_number(&text);
+            Some(number.ok_or_else(|| Problem::bad_request("client is the number of a connection"))?)
+        }
+    };
+    Ok(Route::Ask(Asked::Explain(Question { key, client })))
+}
+
+/// The number of a connection. It has one way to be written.
+fn client_number(text: &str) -> Option<u32> {
+    text.parse::<u32>().ok().filter(|number| number.to_string() == text)
 }
 
 /// How long those that are ended are kept away, in seconds.
