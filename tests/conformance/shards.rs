@@ -118,11 +118,12 @@ impl Shards {
 }
 
 impl Target for Shards {
-    fn connect(&mut self, protocol: Protocol, from: Ipv4Addr) {
+    /// The first byte says which protocol it is.
+    fn connect(&mut self, _: Protocol, from: Ipv4Addr) {
         let number = self.connections.len();
         let shard = (number + usize::try_from(self.random >> 60).unwrap()) % self.shards.len();
         let address = SocketAddr::new(IpAddr::V4(from), 40_000);
-        let peer = self.shards[shard].connect(self.now, protocol, address).unwrap();
+        let peer = self.shards[shard].connect(self.now, Protocol::Media, address).unwrap();
         self.connections.push(Connection {
             peer,
             has_read_end: false,

@@ -11,13 +11,16 @@ use std::time::Duration;
 /// A running server and the connections to it; `None` where they have been reset.
 pub struct Sockets {
     server: Server,
+    /// Whether RTMP is spoken to the address of HTTP, and HTTP to that of RTMP.
+    is_crossed: bool,
     connections: Vec<Option<TcpStream>>,
 }
 
 impl Sockets {
-    pub fn new(server: Server) -> Sockets {
+    pub fn new(server: Server, is_crossed: bool) -> Sockets {
         Sockets {
             server,
+            is_crossed,
             connections: Vec::new(),
         }
     }
@@ -25,10 +28,10 @@ impl Sockets {
 
 impl Target for Sockets {
     fn connect(&mut self, protocol: Protocol, from: Ipv4Addr) {
-        let server = match protocol {
-            Protocol::Rtmp => self.server.rtmp,
-            Protocol::Http => self.server.http,
-            other => unreachable!("no transcript speaks {}", other.scheme()),
+        let server = match (protocol, self.is_crossed) {
+            (Protocol::Rtmp, false) | (Protocol::Http, true) => self.server.rtmp,
+            (Protocol::Http, false) | (Protocol::Rtmp, true) => self.server.http,
+            (other, _) => unreachable!("no transcript speaks {}", other.scheme()),
         };
         let connection = http::connect(server, from);
         connection.set_nodelay(true).unwrap();

@@ -152,12 +152,8 @@ fn what_goes_wrong_is_in_the_log(runtime: Runtime) {
     server.wait_for_line(r#"protocol="rtmp" reason="stream name contains a control character or a backslash"#);
     drop(backslash);
     for (address, opening, reason) in [
-        (
-            server.rtmp,
-            &b"GET / HTTP/1.1\r\n\r\n"[..],
-            "handshake version 71 (HTTP) is not 3",
-        ),
-        (server.http, b"\x16\x03\x01", "first byte 0x16 (TLS) is not HTTP"),
+        (server.rtmp, &b"\x06"[..], "handshake version 6 (RTMPE) is not 3"),
+        (server.http, b"\x16\x03\x01", "TLS is not spoken here"),
     ] {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.write_all(opening).unwrap();
@@ -687,5 +683,6 @@ on_every_runtime!([
     a_termination_ends_every_play_cleanly
     a_second_signal_ends_the_server_at_once
     an_idle_server_ends_at_once
+    one_port_is_enough
     a_port_in_use_is_one_line_and_exit_code_2
 ]);

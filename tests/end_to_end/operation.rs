@@ -162,6 +162,35 @@ pub(crate) fn a_second_signal_ends_the_server_at_once(runtime: Runtime) {
     assert_eq!(server.wait().code(), Some(1));
 }
 
+/// All that publishers and players speak is spoken on one port. An address that two flags name is one listener.
+pub(crate) fn one_port_is_enough(runtime: Runtime) {
+    let (_reserved, address) = reserve_address();
+    let address = &*address.to_string();
+    for flags in [
+        ["--address", address, "--http-address", address],
+        ["--address", address, "--http-address", "none"],
+        ["--address", "none", "--http-address", address],
+    ] {
+        let mut server = runtime.start_at(&flags, &["--grace", "0"]);
+        assert!(
+            server.has_line(&["listening", &format!("media={address} ")]),
+            "{flags:?}"
+        );
+        for (push, stream) in [("rtmp", "live/by-rtmp"), ("http", "live/by-http")] {
+            let players =
+                ["http", "rtmp"].map(|scheme| ffmpeg::record(&format!("{scheme}://{address}/{stream}?wait=60")));
+            server.wait_for_players(stream, players.len());
+            ffmpeg::publish(TYPICAL, &format!("{push}://{address}/{stream}")).succeed(DEADLINE);
+            for player in players {
+                player
+                    .finish()
+                    .assert_same(&TYPICAL.packets(), &format!("{flags:?}, {push}"));
+            }
+        }
+        server.stop_by("TERM");
+    }
+}
+
 /// What prevents the start is said in one line, with its own exit code.
 pub(crate) fn a_port_in_use_is_one_line_and_exit_code_2(runtime: Runtime) {
     let server = runtime.start(&[]);

@@ -150,11 +150,7 @@ impl Actor {
             self.link = Some(Link::Local(shard, id.unwrap()));
             return;
         }
-        let protocol = match self.part.how {
-            How::Rtmp | How::Quirky => Protocol::Rtmp,
-            _ => Protocol::Http,
-        };
-        let wire = Wire::new(world.accept(shard, protocol, self.part.host), shard);
+        let wire = Wire::new(world.accept(shard, Protocol::Media, self.part.host), shard);
         let mut link = match (self.part.how, self.part.role) {
             (_, Role::Hostile(_)) => Link::Raw(wire),
             (How::Quirky, _) => Link::Encoder(wire, Box::new(Encoder::new(self.part.quirks, format!("s{stream}")))),

@@ -42,7 +42,9 @@ macro_rules! on_each_binary {
 /// A running server on free ports of the loopback interface.
 pub struct Server {
     process: Process,
+    /// The first of the addresses where every protocol is spoken, which the tests take for RTMP.
     pub rtmp: SocketAddr,
+    /// The last of them, which the tests take for HTTP.
     pub http: SocketAddr,
     /// For operators, if it listens for them.
     pub admin: Option<SocketAddr>,
@@ -65,6 +67,11 @@ impl Runtime {
         self.start_as(self.command(), flags)
     }
 
+    /// The same on the addresses of other flags.
+    pub fn start_at(&self, addresses: &[&str], flags: &[&str]) -> Server {
+        self.start_on(self.command(), addresses, flags)
+    }
+
     /// The same with further variables in its environment.
     pub fn start_with(&self, variables: &[(&str, &str)], flags: &[&str]) -> Server {
         let mut command = self.command();
@@ -79,22 +86,31 @@ impl Runtime {
         self.start_as(command, flags)
     }
 
-    fn start_as(&self, mut command: Command, flags: &[&str]) -> Server {
+    fn start_as(&self, command: Command, flags: &[&str]) -> Server {
+        self.start_on(
+            command,
+            &["--address", "127.0.0.1:0", "--http-address", "127.0.0.1:0"],
+            flags,
+        )
+    }
+
+    fn start_on(&self, mut command: Command, addresses: &[&str], flags: &[&str]) -> Server {
         let workers = self.workers.to_string();
         if !flags.contains(&"--log-level") {
             command.args(["--log-level", "debug"]);
         }
         command
             .args(["--admin-address", "none"])
-            .args(["--address", "127.0.0.1:0", "--http-address", "127.0.0.1:0"])
+            .args(addresses)
             .args(["--workers", &workers])
             .args(flags);
         let process = Process::spawn("the server", &mut command);
         let line = process.wait_for_line("listening", DEADLINE);
+        let media = addresses(&line, "media=");
         Server {
-            rtmp: address(&line, "rtmp="),
-            http: address(&line, "http="),
-            admin: try_address(&line, "admin="),
+            rtmp: *media.first().expect("an address"),
+            http: *media.last().expect("an address"),
+            admin: addresses(&line, "admin=").first().copied(),
             process,
         }
     }
@@ -216,13 +232,9 @@ impl Server {
     }
 }
 
-/// The address after `label` in the line that says where the server listens.
-fn address(line: &str, label: &str) -> SocketAddr {
-    try_address(line, label).unwrap_or_else(|| panic!("no {label} in {line:?}"))
-}
-
-/// The same, if there is one.
-fn try_address(line: &str, label: &str) -> Option<SocketAddr> {
-    line.split_whitespace()
-        .find_map(|word| word.strip_prefix(label)?.parse().ok())
+/// The addresses after `label` in the line that says where the server listens.
+fn addresses(line: &str, label: &str) -> Vec<SocketAddr> {
+    let list = line.split_whitespace().find_map(|word| word.strip_prefix(label));
+    let addresses = list.into_iter().flat_map(|list| list.split(','));
+    addresses.map(|address| address.parse().expect("an address")).collect()
 }

@@ -10,8 +10,8 @@ use headwater_core::server::{self, Protocol};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {
-    /// Where what is spoken. RTMP on port 1935 and HTTP on port 8080 of all IPv4 addresses; operators are not listened for. What
-    /// they may do on [`Listen::admin`] is up to [`server.admin`](server::Config::admin).
+    /// Where what is spoken. RTMP and HTTP on the ports 1935 and 8080 of all IPv4 addresses, either of them on both; operators are
+    /// not listened for. What they may do on [`Listen::admin`] is up to [`server.admin`](server::Config::admin).
     pub listen: Vec<Listen>,
     /// Threads, each with its own server, listeners and sockets. `None`: one per core.
     pub workers: Option<NonZeroU16>,
@@ -35,8 +35,8 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             listen: vec![
-                Listen::rtmp((Ipv4Addr::UNSPECIFIED, 1935)),
-                Listen::http((Ipv4Addr::UNSPECIFIED, 8080)),
+                Listen::media((Ipv4Addr::UNSPECIFIED, 1935)),
+                Listen::media((Ipv4Addr::UNSPECIFIED, 8080)),
             ],
             workers: None,
             max_memory: None,
@@ -61,7 +61,16 @@ pub struct Listen {
 }
 
 impl Listen {
-    /// RTMP on `address`.
+    /// RTMP, HTTP and WebSocket on `address`: each peer says by its first byte what it speaks.
+    #[must_use]
+    pub fn media(address: impl Into<SocketAddr>) -> Self {
+        Listen {
+            protocol: Protocol::Media,
+            address: address.into(),
+        }
+    }
+
+    /// RTMP alone on `address`.
     #[must_use]
     pub fn rtmp(address: impl Into<SocketAddr>) -> Self {
         Listen {
@@ -79,7 +88,7 @@ impl Listen {
         }
     }
 
-    /// HTTP on `address`.
+    /// HTTP and WebSocket alone on `address`.
     #[must_use]
     pub fn http(address: impl Into<SocketAddr>) -> Self {
         Listen {
@@ -106,16 +115,16 @@ pub struct Addresses {
 }
 
 impl Addresses {
-    /// The first address where RTMP is spoken.
+    /// The first address where RTMP is spoken, alone or [among others](Protocol::Media).
     #[must_use]
     pub fn rtmp(&self) -> Option<SocketAddr> {
-        self.speaking(Protocol::Rtmp).next()
+        self.first(&[Protocol::Rtmp, Protocol::Media])
     }
 
-    /// The first address where HTTP is spoken.
+    /// The first address where HTTP is spoken, alone or [among others](Protocol::Media).
     #[must_use]
     pub fn http(&self) -> Option<SocketAddr> {
-        self.speaking(Protocol::Http).next()
+        self.first(&[Protocol::Http, Protocol::Media])
     }
 
     /// The first address for operators.
@@ -124,7 +133,12 @@ impl Addresses {
         self.speaking(Protocol::Admin).next()
     }
 
-    /// All addresses where `protocol` is spoken.
+    fn first(&self, protocols: &[Protocol]) -> Option<SocketAddr> {
+        let those = self.listen.iter().find(|listen| protocols.contains(&listen.protocol));
+        those.map(|listen| listen.address)
+    }
+
+    /// The addresses of the listeners for `protocol`.
     pub fn speaking(&self, protocol: Protocol) -> impl Iterator<Item = SocketAddr> {
         let those = self.listen.iter().filter(move |listen| listen.protocol == protocol);
         those.map(|listen| listen.address)

@@ -91,17 +91,21 @@ pub enum Protocol {
     Rtmp,
     /// HTTP-FLV and WebSocket-FLV.
     Http,
+    /// RTMP, HTTP-FLV and WebSocket-FLV: the first byte that a peer sends says which, so that one open port is enough. TLS is
+    /// refused.
+    Media,
     /// HTTP for operators: [the API](super::admin).
     Admin,
 }
 
 impl Protocol {
-    /// Its URL scheme: `rtmp` or `http`. Operators speak HTTP, too.
+    /// Its URL scheme: `rtmp`, `http`, or `rtmp+http` for both. Operators speak HTTP, too.
     #[must_use]
     pub const fn scheme(self) -> &'static str {
         match self {
             Protocol::Rtmp => "rtmp",
             Protocol::Http | Protocol::Admin => "http",
+            Protocol::Media => "rtmp+http",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! RTMP, HTTP and the program itself, in the same words.
 
 use super::Protocol;
+use super::first_byte::Undecided;
 use super::local::Local;
 use super::question::{Denial, Intent};
 use super::record::{RecordedSession, Recorder, Records, Sessions};
@@ -15,7 +16,7 @@ use crate::rtmp::{
     Anomaly, Connect, Event, MessageStreamId, PlayControl, ProtocolError, ServerSession, SessionConfig, Status,
     StatusCode,
 };
-use crate::{EndCause, Frame, FrameAt, Output, RequestId, StateError, StreamKey, Target, Time};
+use crate::{EndCause, Frame, FrameAt, Output, RequestId, StateError, StreamKey, Target, Time, Timer};
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -30,6 +31,8 @@ pub(super) enum Session {
     Rtmp(Box<ServerSession>),
     Http(Box<HttpSession>),
     Local(Box<Local>),
+    /// Nothing yet: the first byte will say.
+    Undecided(Box<Undecided>),
     /// HTTP, by an operator.
     Admin(Box<HttpSession>),
 }
@@ -91,8 +94,8 @@ impl Shared {
             let config = match session {
                 Session::Rtmp(_) => Sessions::Rtmp(self.session.clone()),
                 Session::Http(_) => Sessions::Http(self.http.clone()),
-                // What an operator sends has a token in it.
-                Session::Local(_) | Session::Admin(_) => return None,
+                // What an operator sends has a token in it. Without a first byte nothing has been said.
+                Session::Local(_) | Session::Undecided(_) | Session::Admin(_) => return None,
             };
             Recorder::new(records, config, now, seed)
         });
@@ -164,6 +167,8 @@ pub(super) enum Failure {
     Rtmp(#[from] ProtocolError),
     #[error(transparent)]
     Http(#[from] HttpError),
+    #[error("TLS is not spoken here")]
+    Tls,
     #[error("more than {max} requests in a second")]
     TooManyRequests { max: u32 },
     #[error("more than {max} bytes behind a request under way")]
@@ -185,6 +190,7 @@ impl Failure {
             Failure::Http(HttpError::Timeout(timer)) => EndCause::Timeout(*timer),
             Failure::Rtmp(_)
             | Failure::Http(_)
+            | Failure::Tls
             | Failure::TooManyRequests { .. }
             | Failure::TooMuchPipelined { .. } => EndCause::ProtocolError,
         }
@@ -198,16 +204,19 @@ macro_rules! either {
             Session::Rtmp($session) => $action,
             Session::Http($session) => $action,
             Session::Local($session) => $action,
+            Session::Undecided($session) => $action,
             Session::Admin($session) => $action,
         }
     };
 }
 
 impl Session {
+    /// A session of a connection that came at `now`.
     pub(super) fn new(protocol: Protocol, shared: &Shared, now: Time, seed: u64) -> Self {
         match protocol {
             Protocol::Rtmp => Session::Rtmp(Box::new(ServerSession::new(shared.session.clone(), now, seed))),
             Protocol::Http => Session::Http(Box::new(HttpSession::new(shared.http.clone(), now))),
+            Protocol::Media => Session::Undecided(Undecided::new(shared, now, seed)),
             Protocol::Admin => Session::Admin(Box::new(HttpSession::new(shared.admin.clone(), now))),
         }
     }
@@ -224,6 +233,7 @@ impl Session {
                 Transport::WebSocket => super::Transport::WebSocket,
             },
             Session::Local(_) => super::Transport::Local,
+            Session::Undecided(_) => super::Transport::Unknown,
             Session::Admin(_) => super::Transport::Admin,
         }
     }
@@ -240,6 +250,11 @@ impl Session {
                 .handle_input(now, input)?
                 .map(|event| from_http(session, now, event)),
             Session::Local(local) => local.handle_input(),
+            // It is no more by the time that there is some, unless it is closing.
+            Session::Undecided(_) => {
+                *input = &[];
+                None
+            }
             Session::Admin(session) => session.handle_input(now, input)?.map(from_admin),
         })
     }
@@ -249,6 +264,10 @@ impl Session {
             Session::Rtmp(session) => session.handle_eof(now)?.map(from_rtmp),
             Session::Http(session) => session.handle_eof(now)?.map(|event| from_http(session, now, event)),
             Session::Local(local) => local.handle_eof(),
+            Session::Undecided(undecided) => {
+                undecided.close();
+                None
+            }
             Session::Admin(session) => session.handle_eof(now)?.map(from_admin),
         })
     }
@@ -258,6 +277,10 @@ impl Session {
             Session::Rtmp(session) => session.handle_timeout(now)?.map(from_rtmp),
             Session::Http(session) => session.handle_timeout(now)?.map(|event| from_http(session, now, event)),
             Session::Local(_) => None,
+            Session::Undecided(undecided) if undecided.is_overdue(now) => {
+                return Err(ProtocolError::Timeout(Timer::Handshake).into());
+            }
+            Session::Undecided(_) => None,
             Session::Admin(session) => session.handle_timeout(now)?.map(from_admin),
         })
     }
@@ -267,6 +290,7 @@ impl Session {
         match self {
             Session::Rtmp(session) => session.is_overdue(now),
             Session::Http(session) | Session::Admin(session) => session.is_overdue(now),
+            Session::Undecided(undecided) => undecided.is_overdue(now),
             Session::Local(_) => false,
         }
     }
@@ -275,6 +299,7 @@ impl Session {
         match self {
             Session::Rtmp(session) => session.poll_timeout(),
             Session::Http(session) | Session::Admin(session) => session.poll_timeout(),
+            Session::Undecided(undecided) => undecided.poll_timeout(),
             Session::Local(_) => None,
         }
     }
@@ -283,7 +308,7 @@ impl Session {
     pub(super) fn ack_every(&self) -> Option<u32> {
         match self {
             Session::Rtmp(session) => Some(session.ack_every()),
-            Session::Http(_) | Session::Local(_) | Session::Admin(_) => None,
+            Session::Http(_) | Session::Local(_) | Session::Undecided(_) | Session::Admin(_) => None,
         }
     }
 
@@ -293,6 +318,7 @@ impl Session {
             Session::Rtmp(session) => session.held_memory(),
             Session::Http(session) | Session::Admin(session) => session.held_memory(),
             Session::Local(local) => local.owned_memory(),
+            Session::Undecided(_) => size_of::<Undecided>(),
         }
     }
 
@@ -308,12 +334,17 @@ impl Session {
         match self {
             Session::Rtmp(session) => session.work(),
             Session::Http(session) | Session::Admin(session) => session.work(),
-            Session::Local(_) => 0,
+            Session::Local(_) | Session::Undecided(_) => 0,
         }
     }
 
     pub(super) fn is_paused(&self) -> bool {
-        either!(self, session => session.is_paused())
+        match self {
+            Session::Rtmp(session) => session.is_paused(),
+            Session::Http(session) | Session::Admin(session) => session.is_paused(),
+            Session::Local(local) => local.is_paused(),
+            Session::Undecided(_) => false,
+        }
     }
 
     pub(super) fn is_closing(&self) -> bool {
@@ -325,12 +356,17 @@ impl Session {
         match self {
             Session::Rtmp(session) => session.is_closed(),
             Session::Http(session) | Session::Admin(session) => session.is_closed(),
-            Session::Local(_) => false,
+            Session::Local(_) | Session::Undecided(_) => false,
         }
     }
 
     pub(super) fn can_send(&self) -> bool {
-        either!(self, session => session.can_send())
+        match self {
+            Session::Rtmp(session) => session.can_send(),
+            Session::Http(session) | Session::Admin(session) => session.can_send(),
+            Session::Local(local) => local.can_send(),
+            Session::Undecided(_) => false,
+        }
     }
 
     /// Whether something waits to be taken from it.
@@ -362,6 +398,7 @@ impl Session {
             Session::Rtmp(session) => session.close(now),
             Session::Http(session) | Session::Admin(session) => session.close(now),
             Session::Local(local) => local.end(EndCause::Closed),
+            Session::Undecided(undecided) => undecided.close(),
         }
     }
 
@@ -398,7 +435,7 @@ impl Session {
                 local.accept_publish();
                 Ok(())
             }
-            Session::Admin(_) => Err(StateError::StaleRequest),
+            Session::Undecided(_) | Session::Admin(_) => Err(StateError::StaleRequest),
         };
         debug_assert_expected(result);
     }
@@ -412,7 +449,7 @@ impl Session {
                 local.accept_play();
                 Ok(())
             }
-            Session::Admin(_) => Err(StateError::StaleRequest),
+            Session::Undecided(_) | Session::Admin(_) => Err(StateError::StaleRequest),
         };
         debug_assert_expected(result);
     }
@@ -443,7 +480,7 @@ impl Session {
                 local.refuse(refusal.reason());
                 Ok(())
             }
-            Session::Admin(_) => Err(StateError::StaleRequest),
+            Session::Undecided(_) | Session::Admin(_) => Err(StateError::StaleRequest),
         };
         debug_assert_expected(result);
     }
@@ -466,7 +503,7 @@ impl Session {
                 local.refuse(&denial.reason);
                 Ok(())
             }
-            Session::Admin(_) => Err(StateError::StaleRequest),
+            Session::Undecided(_) | Session::Admin(_) => Err(StateError::StaleRequest),
         };
         debug_assert_expected(result);
     }
@@ -483,7 +520,7 @@ impl Session {
                 local.send_frame(frame, starts);
                 Ok(())
             }
-            Session::Admin(_) => Err(StateError::StaleRequest),
+            Session::Undecided(_) | Session::Admin(_) => Err(StateError::StaleRequest),
         };
         debug_assert_expected(result);
     }
@@ -504,7 +541,7 @@ impl Session {
                 debug_assert_expected(session.end_play(now, cause));
             }
             Session::Local(local) => local.end(cause),
-            Session::Admin(_) => {}
+            Session::Undecided(_) | Session::Admin(_) => {}
         }
     }
 
@@ -517,7 +554,7 @@ impl Session {
                 debug_assert_expected(session.end_publish(now, http_status(refusal), refusal.reason(), cause));
             }
             Session::Local(local) => local.refuse(refusal.reason()),
-            Session::Admin(_) => {}
+            Session::Undecided(_) | Session::Admin(_) => {}
         }
     }
 }

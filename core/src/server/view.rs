@@ -184,6 +184,8 @@ pub enum Transport {
     Local,
     /// HTTP, by an operator.
     Admin,
+    /// Nothing yet: its first byte will say ([`Protocol::Media`](super::Protocol::Media)).
+    Unknown,
 }
 
 /// Frames of the GOP cache in which it is looked for what the headers do not say. 16: sound and pictures come in turns.
@@ -191,15 +193,16 @@ const INFO_FRAMES: usize = 16;
 
 impl Transport {
     /// Each of them once.
-    pub(super) const ALL: [Transport; 5] = [
+    pub(super) const ALL: [Transport; 6] = [
         Transport::Rtmp,
         Transport::Http,
         Transport::WebSocket,
         Transport::Local,
         Transport::Admin,
+        Transport::Unknown,
     ];
 
-    /// The name, as in the log: `rtmp`, `http`, `websocket`, `local` or `admin`.
+    /// The name, as in the log: `rtmp`, `http`, `websocket`, `local`, `admin` or `unknown`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -208,6 +211,7 @@ impl Transport {
             Transport::WebSocket => "websocket",
             Transport::Local => "local",
             Transport::Admin => "admin",
+            Transport::Unknown => "unknown",
         }
     }
 }

@@ -84,9 +84,8 @@ pub fn main(program: &'static str, start: impl FnOnce(Server) -> Running) -> Exi
         }
     };
     let addresses = server.addresses();
-    let (rtmp, http) = (listed(addresses, Protocol::Rtmp), listed(addresses, Protocol::Http));
-    let admin = listed(addresses, Protocol::Admin);
-    tracing::info!(rtmp, http, admin, workers = addresses.workers, files, "listening");
+    let (media, admin) = (listed(addresses, Protocol::Media), listed(addresses, Protocol::Admin));
+    tracing::info!(media, admin, workers = addresses.workers, files, "listening");
     if let Some(files) = files.filter(|files| *files < FEW_FILES) {
         tracing::warn!(
             files,
@@ -160,7 +159,7 @@ fn explain(options: &Options) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The addresses where `protocol` is spoken, if any.
+/// The addresses of the listeners for `protocol`, if any.
 fn listed(addresses: &Addresses, protocol: Protocol) -> Option<DisplayValue<String>> {
     let list: Vec<_> = addresses
         .speaking(protocol)

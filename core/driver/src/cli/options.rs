@@ -18,11 +18,12 @@ use std::path::PathBuf;
 #[command(version, max_term_width = 100, allow_negative_numbers = true)]
 #[non_exhaustive]
 pub struct Options {
-    /// Listen here for RTMP; may be given several times, such as for IPv6 beside IPv4
+    /// Listen here for RTMP, and for HTTP-FLV and WebSocket-FLV too: the first byte that a peer sends says which. May be given
+    /// several times, such as for IPv6 beside IPv4
     #[arg(long, value_name = "IP:PORT|none", default_value = "0.0.0.0:1935", value_parser = value::address)]
     pub address: Vec<Option<SocketAddr>>,
 
-    /// Listen here for HTTP-FLV; may be given several times
+    /// Listen here as well, for the same; may be given several times, and may be the same address: then one port is all
     #[arg(long, value_name = "IP:PORT|none", default_value = "0.0.0.0:8080", value_parser = value::address)]
     pub http_address: Vec<Option<SocketAddr>>,
 
@@ -175,6 +176,17 @@ pub enum WhenTakeover {
 pub(super) const DEFAULT_ADMIN_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
 
 impl Options {
+    /// Where publishers and players are listened for: an address that is given twice once. Port 0 is another each time.
+    fn media_addresses(&self) -> Vec<SocketAddr> {
+        let mut addresses = Vec::new();
+        for address in self.address.iter().chain(&self.http_address).flatten() {
+            if address.port() == 0 || !addresses.contains(address) {
+                addresses.push(*address);
+            }
+        }
+        addresses
+    }
+
     /// Where operators are listened for.
     pub fn admin_addresses(&self) -> Vec<SocketAddr> {
         match self.admin_address.is_empty() {
@@ -186,11 +198,10 @@ impl Options {
     /// What the flags mean to a driver.
     #[must_use]
     pub fn config(&self) -> Config {
-        let rtmp = self.address.iter().flatten().map(|address| Listen::rtmp(*address));
-        let http = self.http_address.iter().flatten().map(|address| Listen::http(*address));
+        let media = self.media_addresses().into_iter().map(Listen::media);
         let admin = self.admin_addresses().into_iter().map(Listen::admin);
         let mut config = Config {
-            listen: rtmp.chain(http).chain(admin).collect(),
+            listen: media.chain(admin).collect(),
             workers: self.workers,
             max_memory: self.max_memory,
             ..Config::default()
@@ -282,8 +293,8 @@ mod tests {
         )
         .unwrap()
         .config();
-        let rtmp = ["[::1]:1", "[::1]:3"].map(|address| Listen::rtmp(address.parse::<SocketAddr>().unwrap()));
-        let http = Listen::http(([127, 0, 0, 1], 2));
+        let rtmp = ["[::1]:1", "[::1]:3"].map(|address| Listen::media(address.parse::<SocketAddr>().unwrap()));
+        let http = Listen::media(([127, 0, 0, 1], 2));
         let admin = Listen::admin("[::1]:4".parse::<SocketAddr>().unwrap());
         assert_eq!(config.listen, [&rtmp[..], &[http, admin]].concat());
         assert_eq!(config.server.admin.token, Token::new("s3cret"));
@@ -308,9 +319,22 @@ mod tests {
     }
 
     #[test]
-    fn a_protocol_can_be_switched_off() {
-        let config = parse("--http-address none --admin-address none").unwrap().config();
-        assert_eq!(config.listen, [Listen::rtmp(([0, 0, 0, 0], 1935))]);
+    fn one_port_is_enough() {
+        for (flags, ports) in [
+            ("--http-address none", &[1935][..]),
+            ("--address none", &[8080]),
+            ("--http-address 0.0.0.0:1935", &[1935]),
+            (
+                "--address 0.0.0.0:80 --address 0.0.0.0:80 --http-address 0.0.0.0:80",
+                &[80],
+            ),
+            ("--address 0.0.0.0:0 --http-address 0.0.0.0:0", &[0, 0]),
+            ("--address none --http-address none", &[]),
+        ] {
+            let config = parse(&format!("{flags} --admin-address none")).unwrap().config();
+            let media = ports.iter().map(|port| Listen::media(([0, 0, 0, 0], *port)));
+            assert!(media.eq(config.listen), "{flags}");
+        }
     }
 
     #[test]

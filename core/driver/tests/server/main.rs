@@ -14,6 +14,7 @@ mod connections;
 mod deferred;
 mod events;
 mod explain;
+mod first_byte;
 #[path = "../../../tests/script/frames.rs"]
 mod frames;
 mod half_closed;

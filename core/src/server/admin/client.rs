@@ -139,7 +139,7 @@ impl<'a> ClientJson<'a> {
 const fn kind(protocol: Transport, role: Option<RoleKind>) -> &'static str {
     let publishes = matches!(role, Some(RoleKind::Publishes | RoleKind::WaitsToPublish));
     match (protocol, role) {
-        (_, None) => "unknown",
+        (_, None) | (Transport::Unknown, _) => "unknown",
         (Transport::Rtmp, _) if publishes => "fmle-publish",
         (Transport::Rtmp, _) => "rtmp-play",
         (Transport::Http, _) if publishes => "flv-publish",

@@ -190,7 +190,7 @@ impl<'l> Player<'l> {
         let conversation = match restore().map_err(another_version)? {
             Session::Rtmp(_) if recording.state.is_none() => Some(Conversation::new(&limits)),
             Session::Rtmp(twin) => Some(Conversation::resume(*twin, &limits)),
-            Session::Http(_) | Session::Local(_) | Session::Admin(_) => None,
+            Session::Http(_) | Session::Local(_) | Session::Undecided(_) | Session::Admin(_) => None,
         };
         let printer = Printer::new(line, conversation, session.output_ref().written());
         Ok(Player {
@@ -490,7 +490,7 @@ impl Session {
         match self {
             Session::Rtmp(session) => session.is_in_media(),
             Session::Http(session) => session.is_in_media(),
-            Session::Local(_) | Session::Admin(_) => false,
+            Session::Local(_) | Session::Undecided(_) | Session::Admin(_) => false,
         }
     }
 

@@ -225,14 +225,14 @@ impl RecordedSession {
     pub(in crate::server) fn local_mut(&mut self) -> Option<&mut crate::server::local::Local> {
         match &mut self.session {
             Session::Local(local) => Some(local),
-            Session::Rtmp(_) | Session::Http(_) | Session::Admin(_) => None,
+            Session::Rtmp(_) | Session::Http(_) | Session::Undecided(_) | Session::Admin(_) => None,
         }
     }
 
     pub(in crate::server) fn admin_mut(&mut self) -> Option<&mut HttpSession> {
         match &mut self.session {
             Session::Admin(session) => Some(session),
-            Session::Rtmp(_) | Session::Http(_) | Session::Local(_) => None,
+            Session::Rtmp(_) | Session::Http(_) | Session::Local(_) | Session::Undecided(_) => None,
         }
     }
 

@@ -227,7 +227,11 @@ impl World {
             return;
         }
         let shard = usize::from(what >> 1) % self.shards.len();
-        let protocol = if what & 1 == 0 { Protocol::Rtmp } else { Protocol::Http };
+        let protocol = match what & 0x21 {
+            0 => Protocol::Rtmp,
+            1 => Protocol::Http,
+            _ => Protocol::Media,
+        };
         let peer = ([192, 0, 2, what >> 2 & 3], 40_000).into();
         let Ok(id) = self.shards[shard].server.accept(self.now, protocol, peer) else {
             return;
