@@ -42,9 +42,9 @@ macro_rules! on_each_binary {
 /// A running server on free ports of the loopback interface.
 pub struct Server {
     process: Process,
-    /// The first of the addresses where every protocol is spoken, which the tests take for RTMP.
+    /// The first address of those for RTMP. HTTP is spoken there too.
     pub rtmp: SocketAddr,
-    /// The last of them, which the tests take for HTTP.
+    /// The first address of those for HTTP. RTMP is spoken there too.
     pub http: SocketAddr,
     /// For operators, if it listens for them.
     pub admin: Option<SocketAddr>,
@@ -106,11 +106,11 @@ impl Runtime {
             .args(flags);
         let process = Process::spawn("the server", &mut command);
         let line = process.wait_for_line("listening", DEADLINE);
-        let media = addresses(&line, "media=");
+        let (rtmp, http) = (address(&line, "rtmp="), address(&line, "http="));
         Server {
-            rtmp: *media.first().expect("an address"),
-            http: *media.last().expect("an address"),
-            admin: addresses(&line, "admin=").first().copied(),
+            rtmp: rtmp.or(http).expect("an address"),
+            http: http.or(rtmp).expect("an address"),
+            admin: address(&line, "admin="),
             process,
         }
     }
@@ -232,9 +232,8 @@ impl Server {
     }
 }
 
-/// The addresses after `label` in the line that says where the server listens.
-fn addresses(line: &str, label: &str) -> Vec<SocketAddr> {
-    let list = line.split_whitespace().find_map(|word| word.strip_prefix(label));
-    let addresses = list.into_iter().flat_map(|list| list.split(','));
-    addresses.map(|address| address.parse().expect("an address")).collect()
+/// The first address after `label` in the line that says where the server listens.
+fn address(line: &str, label: &str) -> Option<SocketAddr> {
+    let list = line.split_whitespace().find_map(|word| word.strip_prefix(label))?;
+    Some(list.split(',').next()?.parse().expect("an address"))
 }

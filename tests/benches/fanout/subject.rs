@@ -147,12 +147,11 @@ fn start_headwater(command: &Command, cpus: &[usize]) -> Result<Running> {
     let listening = lines
         .find(|line| line.contains("listening"))
         .ok_or_else(|| Error::other("the server did not start"))?;
-    let word = |label: &str| listening.split_whitespace().find_map(|word| word.strip_prefix(label));
-    // A server to compare with may be one whose listeners have a protocol each.
-    let both = word("media=").and_then(|both| both.split_once(','));
-    let (rtmp, http) = both.unzip();
-    let parse = |text: Option<&str>| text.and_then(|text| text.parse().ok());
-    let (rtmp, http) = (parse(rtmp.or(word("rtmp="))), parse(http.or(word("http="))));
+    let address = |label: &str| {
+        let mut words = listening.split_whitespace();
+        words.find_map(|word| word.strip_prefix(label)?.parse().ok())
+    };
+    let (rtmp, http) = (address("rtmp="), address("http="));
     // Its log must be read, or it would wait for us.
     std::thread::spawn(move || lines.for_each(drop));
     Ok(Running {

@@ -65,10 +65,12 @@ impl Server {
         let listening = lines
             .find(|line| line.contains("listening"))
             .ok_or_else(|| Error::other("the server did not start"))?;
-        let mut words = listening.split_whitespace();
-        let both = words.find_map(|word| word.strip_prefix("media=")?.split_once(','));
-        let addresses = both.and_then(|(rtmp, http)| Some((rtmp.parse().ok()?, http.parse().ok()?)));
-        let (rtmp, http) = addresses.ok_or_else(|| Error::other(format!("no two addresses in {listening:?}")))?;
+        let address = |label: &str| {
+            let mut words = listening.split_whitespace();
+            let address = words.find_map(|word| word.strip_prefix(label)?.parse().ok());
+            address.ok_or_else(|| Error::other(format!("no {label} in {listening:?}")))
+        };
+        let (rtmp, http) = (address("rtmp=")?, address("http=")?);
         let journal = Arc::new(Mutex::new(Journal::default()));
         let (end, has_ended) = watch::channel(false);
         thread::spawn({

@@ -27,7 +27,7 @@ mod value;
 
 pub use options::Options;
 
-use crate::{Addresses, Running, Server, sockets};
+use crate::{Running, Server, sockets};
 use clap::{CommandFactory, FromArgMatches};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use headwater_core::server::Protocol;
@@ -84,8 +84,11 @@ pub fn main(program: &'static str, start: impl FnOnce(Server) -> Running) -> Exi
         }
     };
     let addresses = server.addresses();
-    let (media, admin) = (listed(addresses, Protocol::Media), listed(addresses, Protocol::Admin));
-    tracing::info!(media, admin, workers = addresses.workers, files, "listening");
+    let media: Vec<_> = addresses.speaking(Protocol::Media).collect();
+    let (rtmp, http) = options.by_flag(&media);
+    let admin: Vec<_> = addresses.speaking(Protocol::Admin).collect();
+    let (rtmp, http, admin) = (listed(rtmp), listed(http), listed(&admin));
+    tracing::info!(rtmp, http, admin, workers = addresses.workers, files, "listening");
     if let Some(files) = files.filter(|files| *files < FEW_FILES) {
         tracing::warn!(
             files,
@@ -159,12 +162,9 @@ fn explain(options: &Options) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The addresses of the listeners for `protocol`, if any.
-fn listed(addresses: &Addresses, protocol: Protocol) -> Option<DisplayValue<String>> {
-    let list: Vec<_> = addresses
-        .speaking(protocol)
-        .map(|address| address.to_string())
-        .collect();
+/// Addresses for a log line, if there are any.
+fn listed(addresses: &[SocketAddr]) -> Option<DisplayValue<String>> {
+    let list: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
     (!list.is_empty()).then(|| tracing::field::display(list.join(",")))
 }
 

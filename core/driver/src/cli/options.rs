@@ -172,19 +172,32 @@ pub enum WhenTakeover {
     Never,
 }
 
+/// Each address once.
+fn distinct<'a>(all: impl Iterator<Item = &'a SocketAddr>) -> Vec<SocketAddr> {
+    let mut addresses = Vec::new();
+    for address in all {
+        if address.port() == 0 || !addresses.contains(address) {
+            addresses.push(*address);
+        }
+    }
+    addresses
+}
+
 /// Where operators are listened for if no flag says so.
 pub(super) const DEFAULT_ADMIN_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
 
 impl Options {
     /// Where publishers and players are listened for: an address that is given twice once. Port 0 is another each time.
     fn media_addresses(&self) -> Vec<SocketAddr> {
-        let mut addresses = Vec::new();
-        for address in self.address.iter().chain(&self.http_address).flatten() {
-            if address.port() == 0 || !addresses.contains(address) {
-                addresses.push(*address);
-            }
-        }
-        addresses
+        distinct(self.address.iter().chain(&self.http_address).flatten())
+    }
+
+    /// The listeners that came of the [addresses](Self::media_addresses), by the flag that named them.
+    pub(super) fn by_flag<'a>(&self, media: &'a [SocketAddr]) -> (&'a [SocketAddr], &'a [SocketAddr]) {
+        let count = distinct(self.address.iter().flatten()).len();
+        let (rtmp, http) = media.split_at_checked(count).unwrap_or_default();
+        let is_same = http.is_empty() && self.http_address.iter().any(Option::is_some);
+        (rtmp, if is_same { rtmp } else { http })
     }
 
     /// Where operators are listened for.

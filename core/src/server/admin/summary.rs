@@ -51,7 +51,7 @@ struct Data {
 
 #[derive(Debug, Serialize)]
 struct Listener {
-    protocol: &'static str,
+    protocols: &'static [&'static str],
     ip: String,
     port: u16,
 }
@@ -206,14 +206,18 @@ impl<'a> Summary<'a> {
 
 fn listeners(world: &World<'_>) -> Vec<Listener> {
     let all = world.config.listeners.iter();
-    let of_peers = all.filter(|(protocol, _)| *protocol != Protocol::Admin);
-    of_peers
-        .map(|(protocol, address)| Listener {
-            protocol: protocol.scheme(),
-            ip: address.ip().to_string(),
-            port: address.port(),
-        })
-        .collect()
+    all.map(|(protocol, address)| Listener {
+        protocols: match protocol {
+            Protocol::Rtmp => &["rtmp"],
+            Protocol::Http => &["http"],
+            Protocol::Media => &["rtmp", "http"],
+            Protocol::Admin => &[],
+        },
+        ip: address.ip().to_string(),
+        port: address.port(),
+    })
+    .filter(|listener| !listener.protocols.is_empty())
+    .collect()
 }
 
 impl<'a> Kicked<'a> {

@@ -90,7 +90,7 @@ fn players(head: &RequestHead, config: &AdminConfig) -> String {
     }
     let mut sources = String::new();
     for (protocol, address) in &config.listeners {
-        if *protocol == Protocol::Http {
+        if matches!(protocol, Protocol::Http | Protocol::Media) {
             sources += &format!(" http://{name}:{port} ws://{name}:{port}", port = address.port());
         }
     }

@@ -5,9 +5,11 @@ import { t } from "./words.js";
 /** Where the server is, for those that see this page: its name, and the ports of the protocols. */
 export function place(listeners) {
   const host = location.hostname;
-  const port = (protocol) => listeners.find((it) => it.protocol === protocol)?.port;
+  // Of several that would do, the first is for RTMP and the last for HTTP, as on the command line.
+  const those = (protocol) => listeners.filter((it) => it.protocols.includes(protocol)).map((it) => it.port);
+  const [rtmp, http] = [those("rtmp").at(0), those("http").at(-1)];
   const at = (scheme, number, usual) => number && `${scheme}://${host}${number === usual ? "" : `:${number}`}`;
-  return { rtmp: at("rtmp", port("rtmp"), 1935), http: at("http", port("http"), 80), ws: at("ws", port("http"), 80) };
+  return { rtmp: at("rtmp", rtmp, 1935), http: at("http", http, 80), ws: at("ws", http, 80) };
 }
 
 /** A word of a shell. */
