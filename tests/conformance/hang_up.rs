@@ -29,7 +29,8 @@ fn players_that_leave_a_silent_stream_leave_nothing_behind() {
     // All at once: most of it is waiting.
     thread::scope(|scope| {
         for runtime in crate::runtimes() {
-            scope.spawn(move || players_leave(runtime));
+            let named = thread::Builder::new().name(runtime.binary.to_owned());
+            named.spawn_scoped(scope, move || players_leave(runtime)).unwrap();
         }
     });
 }
