@@ -208,7 +208,7 @@ impl Server {
         }
     }
 
-    /// The driver has looked at the process: the answer to [`Action::Measure`](crate::server::Action::Measure).
+    /// The driver has looked at the process: the answer to [`Action::Measure`].
     pub fn handle_process(&mut self, now: Time, figures: ProcessFigures) {
         let now = self.advance(now);
         let open = &mut self.gatherings.open;
