@@ -402,7 +402,11 @@ impl Server {
             && let Some(connection) = self.connections.get(id)
         {
             let stats = stream.channel.stats();
-            let counts = StreamCounts::of_publish(&stats, &stream.channel.figures(self.now));
+            let counts = StreamCounts {
+                since: Some(publisher.since),
+                takeovers: stream.takeovers,
+                ..StreamCounts::of_publish(&stats, &stream.channel.figures(self.now))
+            };
             self.ledger.note(&key, &counts);
             let peer = connection.peer(id);
             self.tally.end_publish(peer.protocol, cause);

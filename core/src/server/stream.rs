@@ -162,7 +162,11 @@ impl Server {
         if unsubscribes {
             // Before the home may forget it.
             let (sent, players) = (mem::take(&mut stream.sent_to_departed), stream.channel.take_drops());
-            self.ledger.note(&key, &StreamCounts::of_plays(sent, players));
+            let counts = StreamCounts {
+                takeovers: stream.takeovers,
+                ..StreamCounts::of_plays(sent, players)
+            };
+            self.ledger.note(&key, &counts);
         }
         if stream.roles == 0 {
             if let Some(stream) = self.streams.remove(&key) {

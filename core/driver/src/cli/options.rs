@@ -75,7 +75,7 @@ pub struct Options {
     #[arg(long)]
     pub explain_memory: bool,
 
-    /// Streams that have metrics of their own, the first by name; the others are summed up. `off`: none has any
+    /// Streams that have metrics of their own, those that were there first; the others are summed up. `off`: none has any
     #[arg(long, value_name = "N|off", default_value = "100", value_parser = value::number_or_off)]
     pub metrics_streams: usize,
 

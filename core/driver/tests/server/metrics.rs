@@ -144,6 +144,45 @@ fn streams_that_are_not_named_are_summed_up() {
 }
 
 #[test]
+fn a_made_up_name_takes_no_metrics_from_another() {
+    let mut world = World::new(2, |config| config.admin.metrics_streams = 1);
+    let prefix = "headwater_stream_received_bytes_total{stream=";
+    let publisher = world.http_push(1, "/live/x", 1);
+    world.push(publisher, "V A K0 a5");
+    world.pass(Duration::from_millis(100));
+    for name in ["a", "b"] {
+        let other = world.http_push(0, &format!("/live/{name}"), 1);
+        world.push(other, "V A K0 a5");
+    }
+    let bytes = world.scrape(0)[&format!("{prefix}\"live/x\"}}")];
+    // In its grace time, too, and when its publisher is back.
+    world.reset(publisher);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.scrape(0)[&format!("{prefix}\"live/x\"}}")], bytes);
+    let publisher = world.http_push(0, "/live/x", 1);
+    world.push(publisher, "V A K0 a5");
+    assert_eq!(world.scrape(0)[&format!("{prefix}\"live/x\"}}")], 2.0 * bytes);
+}
+
+#[test]
+fn takeovers_stay_counted_in_the_grace_time() {
+    let mut world = World::new(2, |config| config.takeover = headwater_core::server::Takeover::Always);
+    let takeovers = "headwater_stream_takeovers_total{stream=\"live/x\"}";
+    let publish = |world: &mut World, shard| {
+        let publisher = world.http_push(shard, "/live/x", 1);
+        world.push(publisher, "V A K0 a5");
+        publisher
+    };
+    let last = [0, 1, 1].map(|shard| publish(&mut world, shard))[2];
+    assert_eq!(world.scrape(0)[takeovers], 2.0);
+    world.reset(last);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.scrape(1)[takeovers], 2.0);
+    publish(&mut world, 0);
+    assert_eq!(world.scrape(0)[takeovers], 2.0);
+}
+
+#[test]
 fn no_metrics_come_of_a_worker_too_few() {
     let mut world = World::new(2, |_| {});
     world.stopped = Some(1);

@@ -33,7 +33,7 @@ pub struct AdminConfig {
     pub server: Box<str>,
     /// The same for this run of it.
     pub service: Box<str>,
-    /// Streams that have metrics of their own. 100: some twenty lines for each, which is what a monitoring system takes from
+    /// Streams that have metrics of their own, those that were there first. 100: some twenty lines for each, which is what a monitoring system takes from
     /// one process without a thought. The others are summed up; 0: none has any, and there is no sum.
     pub metrics_streams: usize,
     /// The runtime that the server stands on, for metrics.

@@ -50,7 +50,11 @@ impl Server {
         self.settle_traffic();
         let mut streams = self.ledger.to_counts();
         for view in views {
-            let counts = StreamCounts::of_view(view);
+            let stream = self.streams.find(&view.key).and_then(|id| self.streams.get(id));
+            let counts = StreamCounts {
+                since: stream.and_then(|it| it.publisher.as_ref()).map(|it| it.since),
+                ..StreamCounts::of_view(view)
+            };
             streams.entry(view.key.clone()).or_default().add(&counts);
         }
         Sight {

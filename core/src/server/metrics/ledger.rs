@@ -5,14 +5,18 @@
 //! each worker notes what its own publishers and players have come to when they leave, and forgets it when the home of the
 //! name says so. Nothing is handed from worker to worker: the sum over all of them only grows.
 
-use crate::StreamKey;
 use crate::hub::{ChannelStats, Figures, SubscriberStats};
 use crate::server::StreamView;
+use crate::{StreamKey, Time};
 use alloc::collections::BTreeMap;
 
 /// What publishes and plays of one stream have come to on one worker, or on all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::server) struct StreamCounts {
+    /// When the first of its publishers got the name. None: it was only played or waited for.
+    pub(in crate::server) since: Option<Time>,
+    /// Publishers that had to leave the name to another, as the home of the name counts them.
+    pub(in crate::server) takeovers: u64,
     pub(in crate::server) audio_frames: u64,
     pub(in crate::server) video_frames: u64,
     pub(in crate::server) data_frames: u64,
@@ -42,6 +46,8 @@ impl StreamCounts {
     /// What a publisher has come to.
     pub(in crate::server) const fn of_publish(stats: &ChannelStats, figures: &Figures) -> Self {
         StreamCounts {
+            since: None,
+            takeovers: 0,
             audio_frames: figures.audio_frames,
             video_frames: figures.video_frames,
             data_frames: figures.data_frames,
@@ -68,14 +74,20 @@ impl StreamCounts {
 
     /// What a worker sees of a stream now. A copy of what another worker's publisher sends counts there.
     pub(in crate::server) fn of_view(view: &StreamView) -> Self {
-        let mut counts = StreamCounts::of_plays(view.sent, view.drops);
+        let mut counts = StreamCounts {
+            takeovers: view.takeovers,
+            ..StreamCounts::of_plays(view.sent, view.drops)
+        };
         if view.publisher.is_some() {
             counts.add(&StreamCounts::of_publish(&view.repairs, &view.figures));
         }
         counts
     }
 
-    pub(in crate::server) const fn add(&mut self, other: &StreamCounts) {
+    pub(in crate::server) fn add(&mut self, other: &StreamCounts) {
+        self.since = self.since.into_iter().chain(other.since).min();
+        // All workers have it from the same one.
+        self.takeovers = self.takeovers.max(other.takeovers);
         self.audio_frames += other.audio_frames;
         self.video_frames += other.video_frames;
         self.data_frames += other.data_frames;

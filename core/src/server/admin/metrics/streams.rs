@@ -38,7 +38,7 @@ type Age = fn(&StreamView) -> Option<Duration>;
 type Kinds = fn(&Line<'_>) -> Vec<(&'static str, u64)>;
 
 impl Metrics<'_> {
-    /// The first streams by name, and the sum of the others.
+    /// The streams that were there first, and the sum of the others. Whoever makes up names takes none from those.
     pub(super) fn streams(&self, to: &mut Exposition) {
         let lines = self.lines();
         about(to, &lines);
@@ -53,14 +53,17 @@ impl Metrics<'_> {
             name: OTHER,
             ..Line::default()
         };
-        for (index, (key, counts)) in self.counts.iter().enumerate() {
+        let mut counts: Vec<_> = self.counts.iter().collect();
+        // Those that nobody has published come last. The order by name stays among equals.
+        counts.sort_by_key(|(_, counts)| (counts.since.is_none(), counts.since));
+        for (index, (key, counts)) in counts.into_iter().enumerate() {
             let view = views.get(key).copied();
             let line = Line {
                 name: key.as_str(),
                 counts: *counts,
                 players: self.census.players.get(key).cloned().unwrap_or_default(),
                 publishers: u64::from(view.is_some_and(|view| view.publisher.is_some())),
-                takeovers: view.map_or(0, |view| view.takeovers),
+                takeovers: counts.takeovers,
                 view,
             };
             if index < self.world.config.metrics_streams {
