@@ -45,7 +45,7 @@ const ARROWS: &[(&str, &str)] = &[
     ),
     (
         "server",
-        "end_cause flv http hub limits media name output request rtmp rtmp::transcript time timestamp",
+        "end_cause flv http hub limits media name output request rtmp rtmp::transcript time timers timestamp",
     ),
 ];
 
