@@ -10,6 +10,7 @@
 //! ```
 
 use super::connection::Connection;
+use super::overdue::LATE;
 use super::refusal::Refusal;
 use super::shard::{Body, Epoch, Newcomer, ShardId};
 use super::stream::Publisher;
@@ -132,7 +133,9 @@ impl Server {
             let Some(connection) = self.connections.get(id) else {
                 continue;
             };
-            let is_won = contest.is_won(connection);
+            // While we were late ourselves the publisher may have gone on.
+            let is_late = now.since(contest.due()) >= LATE;
+            let is_won = !is_late && contest.is_won(connection);
             if is_won || contest.is_lost(connection) {
                 let Contest {
                     key,

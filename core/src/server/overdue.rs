@@ -15,7 +15,7 @@ use core::time::Duration;
 const LOOKS_IF_LATE: u8 = 40;
 
 /// How late we are when we were late ourselves. 1 s: deadlines are met within 0.1 s even by a server that is overloaded.
-const LATE: Duration = Duration::from_secs(1);
+pub(super) const LATE: Duration = Duration::from_secs(1);
 
 impl Server {
     /// Does what is due for a connection, unless that is to end something for which the peer may not be to blame.

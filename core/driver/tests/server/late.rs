@@ -56,6 +56,25 @@ fn publishers_whose_bytes_wait_outlast_our_lateness() {
 }
 
 #[test]
+fn a_publisher_that_goes_on_while_we_are_late_is_heard() {
+    let mut world = World::new(1, |_| {});
+    let first = publisher(&mut world, Protocol::Rtmp, 0);
+    // It is silent for long enough, which the last look has found.
+    world.pass(Duration::from_millis(1_050));
+    let newcomer = world.http_push(0, "/live/x", 1);
+    world.push(newcomer, "V A K0");
+    assert!(world.is_publishing(first), "it is looked at again");
+    world.stand_still(Duration::from_millis(1_500));
+    world.arrive_unnoticed(first, "P40");
+    for time in 2..20 {
+        world.pass(Duration::from_millis(40));
+        world.offer(first, &format!("P{}", time * 40));
+    }
+    assert!(world.is_publishing(first));
+    assert_eq!(world.status(newcomer), "HTTP/1.1 409 Conflict");
+}
+
+#[test]
 fn requests_that_wait_unread_outlast_our_lateness() {
     let mut world = World::new(1, |_| {});
     let first = publisher(&mut world, Protocol::Http, 0);
