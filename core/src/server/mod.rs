@@ -40,7 +40,7 @@
 //! | players whose output has not been drained for a second, by what waits there and for how long | [`relief_players`](ServerStats::relief_players) |
 //! | GOP caches that nobody watches, frames for players that lag, then other GOP caches | [`relief_rings`](ServerStats::relief_rings) |
 //! | newcomers: requests to publish or play are refused (503, `NetStream.Publish.Failed`, `NetStream.Play.Failed`) | [`relief_refused`](ServerStats::relief_refused) |
-//! | players whose output is full, and at last the publisher that holds the most, or all frames of a stream from another worker that holds more | [`relief_publishers`](ServerStats::relief_publishers) |
+//! | players whose output is full, and at last the publisher that holds the most, or all frames of a stream from another worker, or of the program's own, that holds more | [`relief_publishers`](ServerStats::relief_publishers) |
 
 mod action;
 mod address;

@@ -9,7 +9,7 @@
 //! | slow players | players whose output has not been drained for a second, by what waits there and for how long |
 //! | rings | GOP caches of streams that nobody watches, frames for players that lag, then the other GOP caches |
 //! | newcomers | are refused from then on, until an eighth of the budget is free |
-//! | publishers | if there still is more than the budget: players whose output is full, then the publisher that holds the most, or all frames of a stream from another worker that holds more |
+//! | publishers | if there still is more than the budget: players whose output is full, then the publisher that holds the most, or all frames of a stream from another worker, or of the program's own, that holds more |
 //!
 //! A decision costs O(connections log connections). The next comes when the sum is above the budget again, but not within
 //! [`REVIEW`], unless the sum grows by a 16th of the budget meanwhile.
@@ -234,16 +234,17 @@ impl Server {
     }
 
     /// Ends the publisher that holds the most, in its stream and of its own. If what holds the most is a stream that is published on
-    /// another worker, nothing of that stream is kept: its players go on at the next keyframe.
+    /// another worker, or by the program, nothing of that stream is kept: its players go on at the next keyframe.
     fn end_largest_stream(&mut self, now: Time) {
         let weight = |channel: ChannelId| {
             let stream = self.streams.get(channel)?;
-            let Some(publisher) = &stream.publisher else {
-                return Some((stream.counted.total(), channel, None)).filter(|(held, ..)| *held > SMALL_RING);
-            };
-            let id = publisher.connection;
-            let publisher = self.connections.get(id).filter(|it| !it.protocol.is_local())?;
-            Some((stream.counted.total() + publisher.counted as usize, channel, Some(id)))
+            let held = stream.counted.total();
+            let id = stream.publisher.as_ref().map(|publisher| publisher.connection);
+            let publisher = id.and_then(|id| self.connections.get(id));
+            match publisher.filter(|it| !it.protocol.is_local()) {
+                Some(publisher) => Some((held + publisher.counted as usize, channel, id)),
+                None => (held > SMALL_RING).then_some((held, channel, None)),
+            }
         };
         let (channel, publisher) = match self.streams.ids().filter_map(weight).max() {
             Some((_, channel, publisher)) => (channel, publisher),

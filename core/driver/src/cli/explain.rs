@@ -84,7 +84,7 @@ const RUNGS: [&str; 5] = [
     "players that do not keep up",
     "GOP caches that nobody watches, frames for players that lag, other GOP caches",
     "newcomers, which are refused",
-    "players whose output is full, and at last the publisher that holds the most, or all frames of a stream from another worker that holds more",
+    "players whose output is full, and at last the publisher that holds the most, or all frames of a stream from another worker, or of the program's own, that holds more",
 ];
 
 /// A number of bytes for people.

@@ -1,7 +1,7 @@
 //! One byte budget for all: who goes first when it is used up, and who loses nothing.
 
 use crate::rtmp::Caller;
-use crate::world::World;
+use crate::world::{World, frames};
 use headwater_core::rtmp::Purpose::{Play, Publish};
 use headwater_core::server::{Config, Event, Protocol, ServerStats};
 use std::sync::Arc;
@@ -426,6 +426,28 @@ fn a_burst_from_another_worker_is_not_kept() {
         world.frames_of(player)
     );
     assert!(world.is_publishing(publisher));
+}
+
+#[test]
+fn a_burst_of_the_programs_own_is_not_kept() {
+    let mut world = with_budget(4 * MIB);
+    let publisher = world.local_publish(0, "live/x");
+    world.local_send(0, publisher, "V A K0 a0");
+    let player = world.rtmp(0, Play, "live", "x", 1);
+    // All of it comes before the player is served.
+    for frame in 1..8 {
+        let frame = frames(&format!("K{}:1000000", frame * 40)).next().unwrap();
+        let server = world.shards[0].server_mut();
+        server.send_frame(world.now, publisher, frame).unwrap();
+        assert_within_budget(&world);
+    }
+    world.pass(Duration::from_secs(1));
+    world.local_send(0, publisher, "K1000 a1000");
+    assert!(
+        world.frames_of(player).ends_with("K1000 a1000"),
+        "{}",
+        world.frames_of(player)
+    );
 }
 
 #[test]
