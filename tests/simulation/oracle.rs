@@ -19,8 +19,6 @@ const MAX_WAKES: u64 = 1_000;
 
 /// How long what has arrived may wait to be read by a worker that wants it. Reads are deferred by 100 ms.
 const MAX_UNREAD: Duration = Duration::from_millis(250);
-/// How much longer than its time a connection may last that is half-closed and takes nothing: deadlines are rounded up.
-const HALF_CLOSED_SLACK: Duration = Duration::from_millis(300);
 
 /// What it has seen of the servers.
 #[derive(Debug, Default)]
@@ -143,7 +141,7 @@ impl World {
     /// A connection that is half-closed, and takes nothing for its time, plays no more.
     pub fn check_half_closed(&mut self) {
         let timeouts = [&self.plan.config, &self.plan.other_config].map(|it| it.limits.half_closed_timeout);
-        let max = timeouts[0].max(timeouts[1]) + HALF_CLOSED_SLACK;
+        let max = timeouts[0].max(timeouts[1]) + self.plan.half_closed_slack();
         self.for_actors(|actor, world| {
             let Some(wire) = actor.wire().filter(|wire| !world.is_paused(wire.shard)) else {
                 return;
@@ -186,10 +184,12 @@ impl World {
         }
     }
 
-    /// Whether all players are at the live edge of the streams that they want.
+    /// Whether all players are at the live edge of the streams that they want, which have all their kinds of media.
     pub fn has_recovered(&self) -> bool {
         self.players().all(|(player, source)| {
-            source.is_some_and(|source| source.latest().all(|stamp| player.screen.has_lately(stamp)))
+            source.is_some_and(|source| {
+                source.is_complete(self.now) && source.latest().all(|stamp| player.screen.has_lately(stamp))
+            })
         })
     }
 

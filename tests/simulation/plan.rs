@@ -266,9 +266,19 @@ impl Plan {
     /// How far a player's time may run ahead of the time that passed. A track on a clock of its own may be taken for one that is 5 s
     /// ahead; and a jump for real if the time leaps, or stands still for a worker, as well.
     pub fn max_ahead(&self) -> Duration {
+        Duration::from_millis(if self.shifts_time() { 15_000 } else { 5_500 })
+    }
+
+    /// How much longer than its time a connection may last that is half-closed and takes nothing. Deadlines are rounded up, and a
+    /// worker that was late itself waits for 2 s more.
+    pub fn half_closed_slack(&self) -> Duration {
+        Duration::from_millis(if self.shifts_time() { 2_400 } else { 300 })
+    }
+
+    /// Whether the time leaps, or stands still for a worker.
+    fn shifts_time(&self) -> bool {
         let shifts_time = |trouble: &Trouble| matches!(trouble.fault, Fault::Leap | Fault::Pause);
-        let has_shifts = self.troubles.iter().any(shifts_time);
-        Duration::from_millis(if has_shifts { 15_000 } else { 5_500 })
+        self.troubles.iter().any(shifts_time)
     }
 
     /// Whether a publisher is heard before it is replaced, whatever the operator decides.

@@ -43,6 +43,9 @@ const DRAIN: Duration = Duration::from_secs(4);
 /// How long a shutdown may take while everything goes wrong: what waits to leave has 5 s, and a worker may pause.
 const DRAIN_IN_TROUBLE: Duration = Duration::from_secs(12);
 
+/// Turns in a moment: more than it takes to read what comes of a large message three bytes at a time.
+const MAX_TURNS: u32 = 2_000_000;
+
 pub struct World {
     pub now: Time,
     pub rng: Rng,
@@ -245,7 +248,7 @@ impl World {
     /// Does what drivers do, until there is nothing more to do at this moment.
     fn settle(&mut self) {
         let first = self.rng.index(self.shards.len());
-        for _ in 0..100_000 {
+        for _ in 0..MAX_TURNS {
             let mut is_busy = false;
             for turn in 0..self.shards.len() {
                 let shard = (first + turn) % self.shards.len();
