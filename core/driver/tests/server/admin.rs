@@ -678,3 +678,28 @@ fn the_page_may_reach_only_what_it_needs() {
     let Answered { status, head, .. } = world.api_with(0, "GET /", "Host: a;script-src\r\n");
     assert!(!head.contains("script-src"), "{status} {head}");
 }
+
+#[test]
+fn operators_that_ask_on_and_on_are_told_to_wait() {
+    let (mut world, publisher, _) = streaming(2);
+    let answers: Vec<_> = (0..1_200).map(|_| world.api("GET /api/v1/streams").status).collect();
+    let answered = answers.iter().filter(|status| **status == 200).count();
+    // With the connections that they make themselves, up to 64 of them.
+    assert!((550..700).contains(&answered), "{answered}");
+    assert!(answers.iter().all(|status| [200, 429].contains(status)));
+    let refused = world.api("GET /metrics");
+    assert_eq!(
+        (refused.status, &refused.json["error"]),
+        (429, &"too_many_requests".into())
+    );
+    assert!(refused.head.contains("retry-after: 1"), "{}", refused.head);
+    assert_eq!(world.api("GET /healthz").status, 200);
+    // They come back at a rate, and may end something meanwhile.
+    world.pass(Duration::from_secs(1));
+    let again = (0..600)
+        .filter(|_| world.api("GET /api/v1/streams").status == 200)
+        .count();
+    assert!((275..350).contains(&again), "{again}");
+    let request = format!("DELETE /api/v1/clients/{}", world.id(publisher));
+    assert_eq!(world.api_with(0, &request, JSON).status, 200);
+}

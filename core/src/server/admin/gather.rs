@@ -9,6 +9,7 @@ use super::problem::Problem;
 use super::{client, stream, summary};
 use crate::http::Response;
 use crate::hub::ChannelConfig;
+use crate::server::buckets::{Bucket, Rate};
 use crate::server::connection::Connection;
 use crate::server::metrics::Sight;
 use crate::server::session::Session;
@@ -23,6 +24,17 @@ use core::time::Duration;
 /// How long a worker may take to answer. 1 s: each answers within milliseconds, and an operator does not wait for one that is
 /// stuck.
 const DEADLINE: Duration = Duration::from_secs(1);
+
+/// How much may be looked at for operators: connections and streams of the worker that is asked, as many of the others may
+/// have. Then 50,000 a second, which is a tenth of a worker's time: what operators see is no reason for frames to be late. 100,000
+/// at once, so that whatever there is can be looked at after two quiet seconds.
+const LOOKS: Rate = Rate {
+    burst: 100_000,
+    every: Duration::from_micros(20),
+};
+
+/// What a question costs beside. 100: as much as a tenth of a millisecond.
+const QUESTION: usize = 100;
 
 /// What an operator asks of all workers.
 #[derive(Debug)]
@@ -79,6 +91,7 @@ pub(in crate::server) struct Part {
 pub(in crate::server) struct Gatherings {
     numbers: u64,
     open: VecDeque<Gathering>,
+    looks: Bucket,
 }
 
 #[derive(Debug)]
@@ -114,6 +127,20 @@ impl Gatherings {
 }
 
 impl Server {
+    /// Whether so much was asked of late that an operator has to wait. Whoever wants to end something does not.
+    pub(super) fn admits_question(&mut self, now: Time, asked: &Asked) -> bool {
+        if matches!(asked, Asked::Kick(_)) {
+            return true;
+        }
+        let looks = &mut self.gatherings.looks;
+        let is_free = looks.has_token(now, LOOKS);
+        if is_free {
+            let entries = QUESTION + self.connections.len() + self.streams.len();
+            looks.take(now, LOOKS, u32::try_from(entries).unwrap_or(u32::MAX));
+        }
+        is_free
+    }
+
     /// Asks all workers. The answer goes out when all have said something, or when their time is over.
     pub(super) fn gather(&mut self, now: Time, id: ConnectionId, request: RequestId, asked: Asked) {
         self.gatherings.numbers += 1;

@@ -95,6 +95,7 @@ impl Server {
             Route::Description => route::description(),
             Route::File(file) => file.response(head, &config.admin),
             Route::Versions => Envelope::new(&config.admin, summary::Versions::new()).response(),
+            Route::Ask(asked) if !self.admits_question(now, &asked) => return Err(Problem::too_much()),
             Route::Ask(asked) => {
                 self.gather(now, id, request, asked);
                 return Ok(None);

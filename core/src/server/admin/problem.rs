@@ -81,6 +81,12 @@ impl Problem {
         Problem::new(StatusCode::TooManyRequests, "too_many_requests", reason)
     }
 
+    /// To look at everything costs time, which others want.
+    pub(super) fn too_much() -> Self {
+        let reason = "operators have asked for too much in the last seconds";
+        Problem::new(StatusCode::TooManyRequests, "too_many_requests", reason)
+    }
+
     pub(super) fn shutting_down() -> Self {
         let reason = "the server is shutting down";
         Problem::new(StatusCode::ServiceUnavailable, "shutting_down", reason)
