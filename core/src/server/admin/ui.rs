@@ -59,6 +59,12 @@ pub(super) fn find(path: &str) -> Option<&'static File> {
     FILES.iter().find(|file| file.path == path)
 }
 
+/// The paths of all files.
+#[cfg(test)]
+pub(super) fn paths() -> impl Iterator<Item = &'static str> {
+    FILES.iter().map(|file| file.path)
+}
+
 impl File {
     pub(super) fn response(&self, head: &RequestHead, config: &AdminConfig) -> Response {
         let policy = format!(
