@@ -168,7 +168,11 @@ fn say(server: &Server, source: Ipv4Addr, input: &Input) -> io::Result<()> {
         Port::Rtmp => server.rtmp,
         Port::Http => server.http,
     };
-    let ends = matches!(input.reaction, Reaction::Ends(_) | Reaction::Leaves);
+    let ends = match input.reaction {
+        Reaction::Ends(reason) => on_one_port(reason).is_some(),
+        Reaction::Leaves => true,
+        _ => false,
+    };
     raw(to, source, &input.bytes, if ends { PATIENCE } else { TIMEOUT })
 }
 
@@ -220,7 +224,9 @@ fn assert_told(server: &Server, inputs: &[Input]) {
         row, what, reaction, ..
     } in inputs
     {
-        if let Reaction::Ends(reason) | Reaction::Refused(reason) = reaction {
+        if let Reaction::Ends(reason) | Reaction::Refused(reason) = reaction
+            && let Some(reason) = on_one_port(reason)
+        {
             println!("row {row}, {what}: {reason}");
             server.wait_for_line(reason);
         }
@@ -234,6 +240,17 @@ fn assert_told(server: &Server, inputs: &[Input]) {
     }
     let count = log.lines().count();
     assert!(count < LINES * CONVERSATIONS, "{count} lines");
+}
+
+/// What a listener for every protocol says where one for a single protocol says `reason`. None if it takes what the other
+/// refuses.
+fn on_one_port(reason: &'static str) -> Option<&'static str> {
+    match reason {
+        "handshake version 22 (TLS)" | "first byte 0x16 (TLS)" => Some("TLS is not spoken here"),
+        "first byte 0xa5" => Some("handshake version 165"),
+        "handshake version 71 (HTTP)" | "first byte 0x03 (RTMP)" => None,
+        other => Some(other),
+    }
 }
 
 /// Characters that a terminal or a collector of logs could take for something else.
