@@ -320,6 +320,9 @@ fn a_question_that_makes_no_sense_is_told_why() {
             _ => assert!(answer.json["reason"].as_str().is_some_and(|reason| !reason.is_empty())),
         }
     }
+    // It may be the name that is listed, whatever that ends with.
+    let answer = world.api("GET /api/v1/explain?stream=live/x.flv");
+    assert_eq!(answer.json["explanation"]["stream"], "live/x.flv");
     assert_eq!(world.api("GET /api/v1/explain/live/x?stream=live/x").status, 404);
     assert_eq!(
         world

@@ -120,7 +120,8 @@ fn explain(head: &RequestHead) -> Result<Route, Problem> {
     only_get(head)?;
     let stream = head.query_value("stream");
     let stream = stream.ok_or_else(|| Problem::bad_request("stream is needed: ?stream=app/name"))?;
-    let key = StreamKey::new(&stream);
+    // A path to play it will do as well.
+    let key = stream_key(&stream).map_or_else(|| StreamKey::new(&stream), Ok);
     let key = key.map_err(|error| Problem::bad_request(format!("stream is no name of a stream: {error}")))?;
     let client = match head.query_value("client") {
         None => None,

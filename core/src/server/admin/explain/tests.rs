@@ -378,6 +378,13 @@ fn a_player_may_be_too_slow() {
         "player_too_slow",
         "connection 7 is too slow for live/x: it has missed 42 frames so far",
     );
+    let behind = |millis| watched(|client| client.lag.age = Duration::from_millis(millis));
+    assert_eq!(verdict(&behind(2_999)).0, "well");
+    expect(
+        &behind(3_000),
+        "player_too_slow",
+        "connection 7 is too slow for live/x: it is 3.0 s behind",
+    );
 }
 
 #[test]

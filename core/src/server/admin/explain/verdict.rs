@@ -15,6 +15,9 @@ const MAX_KEYFRAME_GAP: Duration = Duration::from_secs(10);
 /// How long a player may take nothing of what waits for it. 5 s: longer than a network pauses.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
+/// How far a player may be behind its stream. 3 s: as long as most hold back themselves.
+const MAX_LAG: Duration = Duration::from_secs(3);
+
 /// How old a refusal may be to be the reason. A minute: encoders try again within seconds, and people soon.
 const REFUSAL_COUNTS_FOR: Duration = Duration::from_secs(60);
 
@@ -253,14 +256,13 @@ fn player_takes_nothing(facts: &Facts) -> Option<String> {
 
 fn player_too_slow(facts: &Facts) -> Option<String> {
     let client = facts.client.as_ref()?;
-    let missed = client.frames.missed();
-    (missed > 0).then(|| {
-        format!(
-            "{} is too slow for {}: it has missed {missed} frames so far",
-            client.name(),
-            facts.stream
-        )
-    })
+    let (missed, behind) = (client.frames.missed(), client.lag.age);
+    let what = match () {
+        () if missed > 0 => format!("has missed {missed} frames so far"),
+        () if behind >= MAX_LAG => format!("is {} behind", seconds(behind)),
+        () => return None,
+    };
+    Some(format!("{} is too slow for {}: it {what}", client.name(), facts.stream))
 }
 
 fn rare_codec(facts: &Facts) -> Option<String> {
