@@ -32,6 +32,7 @@ mod outcome;
 mod progress;
 mod report;
 mod scenes;
+mod scrape;
 #[path = "../shared/mod.rs"]
 mod shared;
 mod subject;
@@ -41,6 +42,7 @@ use options::{Cli, Load, Options, Role};
 use outcome::Outcome;
 use process::{Process, shell};
 use scenes::{Case, Row};
+use scrape::Scraper;
 use shared::{conversation, media, process};
 use std::io::{Error, Result};
 use std::process::{ExitCode, Stdio};
@@ -145,7 +147,11 @@ fn run(options: &Options, cores: &Cores, case: &Case, row: &Row, is_first: bool)
         println!("$ {}\n$ {}", server.command, shell(&command));
     }
     let mut process = Process::spawn(&command, &cores.load, Stdio::piped(), Stdio::inherit())?;
+    let scraper = server.admin.map(Scraper::start);
     let outcome = Outcome::parse(process.lines());
+    if let Some(scraper) = scraper {
+        println!("{}", scraper.finish()?);
+    }
     if !process.succeeded() {
         return Err(Error::other(format!("no outcome: {}", shell(&command))));
     }

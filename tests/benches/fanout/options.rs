@@ -55,6 +55,9 @@ pub(crate) struct Options {
     /// Threads of the server, each on a core of its own
     #[arg(long, value_name = "W", default_value = "1")]
     pub(crate) workers: NonZeroU16,
+    /// Take the metrics of our servers four times a second meanwhile, and say how long that takes
+    #[arg(long)]
+    pub(crate) scrape: bool,
     /// Players followed frame by frame
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) samples: usize,

@@ -29,6 +29,7 @@ pub(crate) struct Running {
     pub(crate) command: String,
     rtmp: Option<SocketAddr>,
     http: Option<SocketAddr>,
+    pub(crate) admin: Option<SocketAddr>,
     floor: Option<SocketAddr>,
     _nginx: Option<nginx::Folder>,
 }
@@ -88,6 +89,7 @@ impl Subject {
                     command: shell(&command),
                     rtmp: None,
                     http: None,
+                    admin: None,
                     floor: Some(address.ok_or_else(|| Error::other("the bare loop did not start"))?),
                     _nginx: None,
                 })
@@ -101,6 +103,7 @@ impl Subject {
                     command: shell(&command),
                     rtmp: Some(address),
                     http: None,
+                    admin: None,
                     floor: None,
                     _nginx: Some(folder),
                 })
@@ -123,7 +126,7 @@ impl Subject {
                     "--http-address",
                     "127.0.0.1:0",
                     "--admin-address",
-                    "none",
+                    if options.scrape { "127.0.0.1:0" } else { "none" },
                 ]);
                 command.args(["--workers", &options.workers.to_string()]);
                 command.args(["--merge", &merge.to_string(), "--log-level", "info"]);
@@ -159,6 +162,7 @@ fn start_headwater(command: &Command, cpus: &[usize]) -> Result<Running> {
         command: shell(command),
         rtmp,
         http,
+        admin: address("admin="),
         floor: None,
         _nginx: None,
     })
