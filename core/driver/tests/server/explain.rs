@@ -94,7 +94,7 @@ fn a_name_that_nobody_publishes_is_explained_with_similar_ones() {
         world.explained(None)["similar"],
         serde_json::json!(["studio/x", "live/y"])
     );
-    // Whoever waits for it is told the same.
+    // A player that waits for it is told the same.
     let player = world.rtmp(1, Play, "live", "x", 2);
     world.expect(Some(player), "nobody_publishes", sentence);
     let explained = world.explained(Some(player));

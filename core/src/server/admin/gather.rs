@@ -127,7 +127,7 @@ impl Gatherings {
 }
 
 impl Server {
-    /// Whether so much was asked of late that an operator has to wait. Whoever wants to end something does not.
+    /// Whether an operator may ask, or so much was asked of late that it has to wait. A request that ends something never has to.
     pub(super) fn admits_question(&mut self, now: Time, asked: &Asked) -> bool {
         if matches!(asked, Asked::Kick(_)) {
             return true;

@@ -184,7 +184,7 @@ export function streamView(id, listeners, history) {
         say(value, text || "");
       }
       const { total, clients } = await api.clients(id);
-      const players = clients.filter((client) => client.role.endsWith("play") || client.role === "plays");
+      const players = clients.filter((client) => client.role === "plays" || client.role === "waits_to_play");
       players.sort((a, b) => b.lag.ms - a.lag.ms || a.id - b.id);
       keyed(rows, players, (client) => client.id, (client) => playerRow(client, kickClient));
       none.hidden = players.length > 0;
