@@ -246,7 +246,7 @@ fn assert_told(server: &Server, inputs: &[Input]) {
 /// refuses.
 fn on_one_port(reason: &'static str) -> Option<&'static str> {
     match reason {
-        "handshake version 22 (TLS)" | "first byte 0x16 (TLS)" => Some("TLS is not spoken here"),
+        "first byte 0x16 (TLS)" => Some("handshake version 22 (TLS)"),
         "first byte 0xa5" => Some("handshake version 165"),
         "handshake version 71 (HTTP)" | "first byte 0x03 (RTMP)" => None,
         other => Some(other),

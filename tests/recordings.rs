@@ -164,9 +164,9 @@ fn a_folder_that_goes_away_stops_nothing(runtime: Runtime) {
     send_garbage(&server);
     server.wait_for_line("a connection could not be recorded");
     fs::create_dir(&dir.0).unwrap();
-    // Another fault: the same one is recorded now and then only.
+    // Another fault, TLS: the same one is recorded now and then only.
     let mut socket = http::connect(server.http, Ipv4Addr::LOCALHOST);
-    socket.write_all(b"\x05").unwrap();
+    socket.write_all(b"\x16").unwrap();
     server.wait_for_line("connection recorded");
     server.stop_by("TERM");
 }

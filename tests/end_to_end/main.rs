@@ -153,7 +153,7 @@ fn what_goes_wrong_is_in_the_log(runtime: Runtime) {
     drop(backslash);
     for (address, opening, reason) in [
         (server.rtmp, &b"\x06"[..], "handshake version 6 (RTMPE) is not 3"),
-        (server.http, b"\x16\x03\x01", "TLS is not spoken here"),
+        (server.http, b"\x16\x03\x01", "handshake version 22 (TLS)"),
     ] {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.write_all(opening).unwrap();

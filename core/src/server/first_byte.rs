@@ -3,20 +3,16 @@
 //! | first byte | |
 //! |--|--|
 //! | 0x03 | RTMP: its version is the first byte of the handshake (RTMP 1.0 §5.2.2) |
-//! | 0x16 | a TLS ClientHello (RFC 8446 §5.1), which is refused |
 //! | CR, LF, 0x20 to 0x7E | HTTP: an empty line may stand before a request (RFC 9112 §2.2), and other text is refused as no method |
-//! | any other | RTMP in a version that is refused by its number, RTMPE (6, 8 and 9) among them |
+//! | any other | RTMP in a version that is refused by its number, RTMPE (6, 8 and 9) and TLS (22, RFC 8446 §5.1) among them |
 //!
 //! A session that begins then is as old as its connection: its deadlines are those that it would have on a listener for its
 //! protocol alone.
 
-use super::session::{Failure, Session, Shared};
+use super::session::{Session, Shared};
 use super::{ConnectionId, Protocol, Server};
 use crate::{Output, Time};
 use alloc::boxed::Box;
-
-/// The first byte of a TLS record with a handshake in it.
-const TLS_HANDSHAKE: u8 = 0x16;
 
 /// A connection whose first byte has not come. It sends nothing, and has as long as for a handshake.
 #[derive(Debug)]
@@ -67,7 +63,7 @@ impl Undecided {
 
 impl Server {
     /// Has a connection that begins with `input` go on in the protocol that its first byte says. Does nothing to others.
-    pub(super) fn note_first_byte(&mut self, now: Time, id: ConnectionId, input: &[u8]) {
+    pub(super) fn note_first_byte(&mut self, id: ConnectionId, input: &[u8]) {
         let (Some(connection), Some(&first)) = (self.connections.get_mut(id), input.first()) else {
             return;
         };
@@ -75,21 +71,15 @@ impl Server {
             Session::Undecided(undecided) if !undecided.is_closing => (undecided.seed, connection.since),
             _ => return,
         };
-        match spoken_from(first) {
-            Some(protocol) => {
-                let session = Session::new(protocol, &self.shared, since, seed);
-                connection.protocol = self.shared.recorded(session, since, seed);
-            }
-            None => self.fail(now, id, &Failure::Tls),
-        }
+        let session = Session::new(spoken_from(first), &self.shared, since, seed);
+        connection.protocol = self.shared.recorded(session, since, seed);
     }
 }
 
-/// What is spoken where `first` is the first byte. `None`: TLS.
-const fn spoken_from(first: u8) -> Option<Protocol> {
+/// What is spoken where `first` is the first byte.
+const fn spoken_from(first: u8) -> Protocol {
     match first {
-        TLS_HANDSHAKE => None,
-        b'\r' | b'\n' | b' '..=b'~' => Some(Protocol::Http),
-        _ => Some(Protocol::Rtmp),
+        b'\r' | b'\n' | b' '..=b'~' => Protocol::Http,
+        _ => Protocol::Rtmp,
     }
 }

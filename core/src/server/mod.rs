@@ -552,7 +552,7 @@ impl Server {
 
     /// Runs the protocol machine of a connection over `input`, and keeps what it leaves while it is paused.
     fn feed(&mut self, now: Time, id: ConnectionId, mut input: &[u8]) {
-        self.note_first_byte(now, id, input);
+        self.note_first_byte(id, input);
         self.run(now, id, |protocol| protocol.handle_input(now, &mut input));
         if let Some(connection) = self.connections.get_mut(id)
             && connection.phase == Phase::Open

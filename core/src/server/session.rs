@@ -167,8 +167,6 @@ pub(super) enum Failure {
     Rtmp(#[from] ProtocolError),
     #[error(transparent)]
     Http(#[from] HttpError),
-    #[error("TLS is not spoken here")]
-    Tls,
     #[error("more than {max} requests in a second")]
     TooManyRequests { max: u32 },
     #[error("more than {max} bytes behind a request under way")]
@@ -190,7 +188,6 @@ impl Failure {
             Failure::Http(HttpError::Timeout(timer)) => EndCause::Timeout(*timer),
             Failure::Rtmp(_)
             | Failure::Http(_)
-            | Failure::Tls
             | Failure::TooManyRequests { .. }
             | Failure::TooMuchPipelined { .. } => EndCause::ProtocolError,
         }

@@ -91,7 +91,7 @@ fn the_log_says_that_tls_is_not_spoken() {
         assert!(world.clients[client].received.is_empty());
     });
     let line = lines.first().expect("a line");
-    for part in ["TLS is not spoken here", "protocol=\"unknown\"", "peer=10.0.0.1"] {
+    for part in ["handshake version 22 (TLS)", "protocol=\"rtmp\"", "peer=10.0.0.1"] {
         assert!(line.contains(part), "{line}");
     }
 }
