@@ -6,7 +6,7 @@
 //! reason if something was refused; and once the peer is gone, so is everything that the server knew of it. What a peer
 //! hears, and what else a row is about, is in its test.
 //!
-//! `inputs.rs` has what the peers say. `tests/hostile.rs` says the same to each binary.
+//! `inputs.rs` has what the peers say. `tests/hostile` says the same to each binary.
 //!
 //! | row | a peer ... | and what comes of it | in |
 //! |--|--|--|--|

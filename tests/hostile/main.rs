@@ -5,9 +5,10 @@
 #![cfg(all(target_os = "linux", any(feature = "mio", feature = "smol", feature = "tokio")))]
 
 #[allow(dead_code, reason = "some of it is for the tests in memory")]
-#[path = "../core/driver/tests/hostile/inputs/mod.rs"]
+#[path = "../../core/driver/tests/hostile/inputs/mod.rs"]
 mod inputs;
 #[macro_use]
+#[path = "../support/mod.rs"]
 mod support;
 
 use bytes::{Buf, Bytes};
