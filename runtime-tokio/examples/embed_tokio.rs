@@ -2,6 +2,8 @@
 //!
 //! `cargo run -p headwater-tokio --example embed_tokio -- in.flv out.flv`, then push to `rtmp://localhost/live/x?key=secret`.
 
+#![allow(clippy::expect_used, reason = "an example may panic")]
+
 use headwater_core::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
 use headwater_core::server::{Kick, LocalEvent};
 use headwater_core::{Limits, Output, StreamKey};

@@ -73,7 +73,11 @@ fn row_43_a_player_that_breaks_websocket_is_told_the_code() {
     let codes = [1_002u16, 1_002, 1_009, 1_002, 1_002, 1_000];
     let (flood, broken) = heard.split_last().unwrap();
     assert_eq!(broken.len(), codes.len());
-    assert!(flood.bytes.windows(2).any(|it| it == b"\x8A\0"), "{}: no pong", flood.what);
+    assert!(
+        flood.bytes.windows(2).any(|it| it == b"\x8A\0"),
+        "{}: no pong",
+        flood.what
+    );
     for (heard, code) in broken.iter().zip(codes) {
         let close = [&[0x88, 2][..], &code.to_be_bytes()].concat();
         let is_told = heard.bytes.windows(4).any(|window| window == close)
