@@ -13,8 +13,8 @@
 //!
 //! At the end all peers leave. Then these must be true of each server: no good player has missed anything; its own counters
 //! are those of its peers; its descriptors are back, its memory has not grown after the first minutes (the median of the
-//! last third of the time is at most 2 % and 1 MiB above that of the second fifth), and it ends with 0 at SIGTERM. The
-//! program says so, and its exit code is 0 if all of it is true.
+//! last third of the time is at most 2 % and 1 MiB above that of the second fifth, with an allocator that gives back what is
+//! free), and it ends with 0 at SIGTERM. The program says so, and its exit code is 0 if all of it is true.
 //!
 //! The peers are one thread of one process.
 
@@ -40,6 +40,14 @@ use std::time::Duration;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 use world::World;
+
+/// Has glibc give back what is free, so that what a server keeps can be seen. Without these, each large block that is freed
+/// raises the size from which blocks go back at once, and memory follows the largest peaks of the past: 27 MiB after 4 minutes,
+/// 31 after 20, of which 7 to 17 were in use, without a trend.
+const ALLOCATOR: [(&str, &str); 2] = [
+    ("MALLOC_MMAP_THRESHOLD_", "131072"),
+    ("MALLOC_TRIM_THRESHOLD_", "131072"),
+];
 
 /// Between two lines that say how far it is.
 const PROGRESS: Duration = Duration::from_secs(10);
@@ -84,6 +92,7 @@ fn soak(options: &Options) -> Result<bool> {
             }
             None => (Command::new(binary), "127.0.0.1"),
         };
+        command.envs(ALLOCATOR);
         let server = Server::start(name, &mut command, address, Process::spawn_server)?;
         println!("{name}: {binary} on {} and {}", server.rtmp, server.http);
         servers.push(server);
