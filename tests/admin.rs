@@ -105,6 +105,38 @@ fn an_operator_is_told_why_nothing_is_seen(runtime: Runtime) {
     drop(player);
 }
 
+/// One connection does for all requests, which are answered in order, whatever has to be asked of other workers for them.
+fn requests_share_a_connection_until_one_says_otherwise(runtime: Runtime) {
+    let server = runtime.start(&["--admin-address", "127.0.0.1:0"]);
+    let admin = server.admin.unwrap();
+    let mut stream = http::connect(admin, Ipv4Addr::LOCALHOST);
+    let paths = [
+        "/api/v1/streams",
+        "/healthz",
+        "/metrics",
+        "/api/v1/none",
+        "/api/v1/clients",
+    ];
+    let requests: String = paths
+        .map(|path| format!("HEAD {path} HTTP/1.1\r\nHost: {admin}\r\n\r\n"))
+        .concat();
+    let last = format!("{requests}HEAD /readyz HTTP/1.0\r\nHost: {admin}\r\n\r\n{requests}");
+    for part in [requests, last] {
+        stream.write_all(part.as_bytes()).unwrap();
+    }
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).unwrap();
+    let statuses: Vec<_> = answers
+        .lines()
+        .filter_map(|line| line.strip_prefix("HTTP/1.1 "))
+        .collect();
+    let (found, absent) = ("200 OK", "404 Not Found");
+    let once = [found, found, found, absent, found];
+    assert_eq!(statuses, [&once[..], &once, &[found]].concat(), "{answers}");
+    assert_eq!(answers.matches("\r\nConnection: ").count(), 1, "{answers}");
+    assert!(answers.ends_with("\r\nConnection: close\r\n\r\n"), "{answers}");
+}
+
 /// The address that operators have without a flag is another's: the server serves everybody else.
 fn a_second_server_goes_on_without_operators(runtime: Runtime) {
     let taken = std::net::TcpListener::bind("127.0.0.1:8081");
@@ -118,5 +150,6 @@ fn a_second_server_goes_on_without_operators(runtime: Runtime) {
 on_each_binary!(2, [
     an_operator_sees_a_stream_and_ends_it
     an_operator_is_told_why_nothing_is_seen
+    requests_share_a_connection_until_one_says_otherwise
     a_second_server_goes_on_without_operators
 ]);

@@ -48,12 +48,18 @@ pub struct Limits {
     /// Bytes that may follow an HTTP request to play before it is answered, or its play over. 16 KiB: a further request of
     /// the largest size. They are read on, since an end may come behind them.
     pub max_pipelined: usize,
+    /// Requests that one HTTP connection may make, streams among them; the answer to the last says `Connection: close`.
+    /// 1,000, as nginx: connecting once in so many costs nothing, and lets clients spread over addresses and workers anew.
+    pub max_http_requests: u32,
     /// From accept to the end of the handshake, absolute. 10 s.
     pub handshake_timeout: Duration,
     /// From the end of the handshake to `connect`, and from there to the first `publish` or `play`, whatever else is said; for
-    /// HTTP, from accept or the last answer to the end of the head, the whole content of a request that is no push, and a push
-    /// before its first frame. 10 s, as most servers give.
+    /// HTTP, from accept to the end of the first head, from the first byte of a later one to its end, the whole content of a
+    /// request that is no push, and a push before its first frame. 10 s, as most servers give.
     pub command_timeout: Duration,
+    /// From an HTTP answer to the first byte of the next request. 20 s: longer than the 15 s between two scrapes of a
+    /// monitoring system, and short, since such a connection is one of those that neither publish nor play.
+    pub keep_alive_timeout: Duration,
     /// A publisher that sends no media: no whole frame of sound or pictures, whatever else it sends, nor 4 KiB of one that is
     /// slow to come. 30 s: mobile encoders pause their camera for seconds. A publisher between two streams has to answer a
     /// ping in this time. What the program itself publishes may be silent for as long as it likes.
@@ -89,8 +95,10 @@ impl Default for Limits {
             max_http_head: 16 << 10,
             max_http_headers: 100,
             max_pipelined: 16 << 10,
+            max_http_requests: 1_000,
             handshake_timeout: Duration::from_secs(10),
             command_timeout: Duration::from_secs(10),
+            keep_alive_timeout: Duration::from_secs(20),
             idle_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(15),
             half_closed_timeout: Duration::from_secs(10),

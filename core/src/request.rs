@@ -9,6 +9,11 @@ impl RequestId {
     /// Stands before the first request of a connection.
     pub(crate) const NONE: RequestId = RequestId(0);
 
+    /// How many there have been, itself included.
+    pub(crate) const fn number(self) -> u32 {
+        self.0
+    }
+
     /// The one after it. It would take a connection 4,294,967,295 requests to see one again.
     pub(crate) const fn next(self) -> RequestId {
         RequestId(self.0.wrapping_add(1))

@@ -503,6 +503,22 @@ fn a_connection_that_says_nothing_owns_little() {
 }
 
 #[test]
+fn a_connection_between_two_requests_owns_less_than_1_kib() {
+    let _turn = turn();
+    for listener in [Protocol::Http, Protocol::Media, Protocol::Admin] {
+        let mut whole = Whole::new();
+        let owned = owned_by_each(|| {
+            let id = whole.accept(listener);
+            for method in ["OPTIONS", "GET", "HEAD"] {
+                let request = format!("{method} /live/cam HTTP/1.1\r\nHost: localhost\r\nUser-Agent: cost\r\n\r\n");
+                assert!(whole.input(id, &[request]) > 0);
+            }
+        });
+        assert!(owned < 1 << 10, "{listener:?}: {owned} bytes");
+    }
+}
+
+#[test]
 fn a_player_that_keeps_up_owns_less_than_2_kib() {
     let _turn = turn();
     for (protocol, join) in PROTOCOLS {

@@ -267,6 +267,7 @@ play! {
         http_absent_wait
         http_in
         http_refusals
+        http_keep_alive
         http_requests
         late_player
         metadata

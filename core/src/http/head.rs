@@ -9,7 +9,7 @@ use super::config::HttpConfig;
 use super::fields::HeaderFields;
 use super::origin::{Access, Sender};
 use super::request::{Method, RequestHead, Version};
-use super::response::StatusCode;
+use super::response::{Persistence, StatusCode};
 use super::websocket;
 use crate::name::{percent_decode, split_query};
 use alloc::boxed::Box;
@@ -111,7 +111,7 @@ pub(super) struct Framing {
     /// HTTP/1.0: knows neither chunks nor `100 Continue`.
     pub(super) is_http_1_0: bool,
     /// Whether another request may follow.
-    pub(super) keep_alive: bool,
+    pub(super) persistence: Persistence,
     /// `Expect: 100-continue`.
     pub(super) expects_continue: bool,
     /// For a request to open a WebSocket: the value of `Sec-WebSocket-Accept`.
@@ -185,7 +185,7 @@ impl Request {
         let framing = Framing {
             method,
             is_http_1_0,
-            keep_alive: !is_http_1_0 && body != Body::UntilClose && !headers.has("connection", "close"),
+            persistence: headers.persistence(is_http_1_0).only_if(body != Body::UntilClose),
             expects_continue: !is_http_1_0 && headers.has("expect", "100-continue"),
             websocket,
             body,
@@ -242,6 +242,19 @@ impl<'h> Headers<'h> {
     fn has(&self, name: &str, token: &str) -> bool {
         self.members(name)
             .any(|member| member.eq_ignore_ascii_case(token.as_bytes()))
+    }
+
+    /// Whether the peer lets another request follow. RFC 9112 §9.3.
+    fn persistence(&self, is_http_1_0: bool) -> Persistence {
+        if self.has("connection", "close") {
+            Persistence::Close
+        } else if !is_http_1_0 {
+            Persistence::Open
+        } else if self.has("connection", "keep-alive") {
+            Persistence::KeepAlive
+        } else {
+            Persistence::Close
+        }
     }
 
     /// The sender of a request to `host`. Several origins are nobody's.
@@ -430,7 +443,7 @@ mod tests {
         assert_eq!((&*asked.path, &*asked.query), ("/live/x.flv", "a=%20"));
         assert_eq!((asked.path_as_sent(), asked.host()), ("/live/%78.flv", Some("h")));
         assert_eq!(asked.query_value("a").as_deref(), Some(" "));
-        assert!(!expected.framing.keep_alive);
+        assert_eq!(expected.framing.persistence, Persistence::Close);
         let config = HttpConfig::default();
         for cut in 0..bytes.len() {
             let (mut front, mut back) = bytes.split_at(cut);

@@ -139,7 +139,8 @@ impl fmt::Display for Method {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Version {
-    /// HTTP/1.0: knows neither chunks nor `100 Continue`, and is answered once per connection.
+    /// HTTP/1.0: knows neither chunks nor `100 Continue`, and is answered once per connection unless it says
+    /// `Connection: keep-alive`.
     Http10,
     /// HTTP/1.1.
     Http11,

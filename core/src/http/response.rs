@@ -117,11 +117,11 @@ impl StatusCode {
     }
 
     /// What a `Connection` field must say.
-    const fn connection(self, keep_alive: bool) -> &'static str {
-        match (self, keep_alive) {
-            (StatusCode::UpgradeRequired, true) => "Connection: Upgrade\r\n",
-            (StatusCode::UpgradeRequired, false) => "Connection: Upgrade, close\r\n",
-            (_, keep_alive) => connection(keep_alive),
+    const fn connection(self, persistence: Persistence) -> &'static str {
+        match (self, persistence) {
+            (StatusCode::UpgradeRequired, Persistence::Close) => "Connection: Upgrade, close\r\n",
+            (StatusCode::UpgradeRequired, _) => "Connection: Upgrade\r\n",
+            (_, persistence) => persistence.connection(),
         }
     }
 
@@ -138,9 +138,36 @@ impl fmt::Display for StatusCode {
     }
 }
 
-/// What a `Connection` field must say.
-const fn connection(keep_alive: bool) -> &'static str {
-    if keep_alive { "" } else { "Connection: close\r\n" }
+/// Whether another request may follow on a connection. RFC 9112 §9.3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
+pub(super) enum Persistence {
+    /// No: the response is the last.
+    Close,
+    /// Yes, as HTTP/1.1 has it unless a peer says otherwise.
+    Open,
+    /// Yes, by HTTP/1.0, whose peer has asked for it and has to be told.
+    KeepAlive,
+}
+
+impl Persistence {
+    pub(super) const fn is_open(self) -> bool {
+        !matches!(self, Persistence::Close)
+    }
+
+    /// The same, or an end unless `may_follow`.
+    pub(super) const fn only_if(self, may_follow: bool) -> Self {
+        if may_follow { self } else { Persistence::Close }
+    }
+
+    /// What a `Connection` field must say.
+    const fn connection(self) -> &'static str {
+        match self {
+            Persistence::Close => "Connection: close\r\n",
+            Persistence::Open => "",
+            Persistence::KeepAlive => "Connection: keep-alive\r\n",
+        }
+    }
 }
 
 /// `100 Continue`: the client may send its content.
@@ -158,7 +185,7 @@ pub(super) fn write_switching_protocols(accept: &Accept, out: &mut Output) {
 }
 
 /// The head of a stream. It says neither length nor `Accept-Ranges`: with either, ffmpeg would seek.
-pub(super) fn write_stream_head(envelope: Envelope, access: &Access, keep_alive: bool, out: &mut Output) {
+pub(super) fn write_stream_head(envelope: Envelope, access: &Access, persistence: Persistence, out: &mut Output) {
     let coding = match envelope {
         Envelope::Chunk => "Transfer-Encoding: chunked\r\n",
         _ => "",
@@ -176,7 +203,7 @@ pub(super) fn write_stream_head(envelope: Envelope, access: &Access, keep_alive:
         &[
             "X-Content-Type-Options: nosniff\r\n",
             coding,
-            connection(keep_alive),
+            persistence.connection(),
             "\r\n",
         ],
         out,
@@ -285,7 +312,7 @@ impl Response {
         }
     }
 
-    pub(super) fn write(&self, head_only: bool, keep_alive: bool, out: &mut Output) {
+    pub(super) fn write(&self, head_only: bool, persistence: Persistence, out: &mut Output) {
         let (required, lines) = self.status.required_fields();
         let mut has_required = required.is_empty();
         write_status_line(self.status, out);
@@ -302,7 +329,7 @@ impl Response {
             out.write(b"Content-Length: ");
             write_number_line::<10>(self.body.len(), out);
         }
-        write_pieces(&[self.status.connection(keep_alive), "\r\n"], out);
+        write_pieces(&[self.status.connection(persistence), "\r\n"], out);
         if has_content && !head_only {
             out.write_shared(&self.body);
         }
@@ -345,7 +372,7 @@ pub(super) struct Answer<'a> {
     pub(super) retry_after: Option<Duration>,
     /// The request was `HEAD`: the content is announced, not sent.
     pub(super) head_only: bool,
-    pub(super) keep_alive: bool,
+    pub(super) persistence: Persistence,
 }
 
 impl<'a> Answer<'a> {
@@ -356,7 +383,7 @@ impl<'a> Answer<'a> {
             text,
             retry_after: None,
             head_only: false,
-            keep_alive: false,
+            persistence: Persistence::Close,
         }
     }
 
@@ -377,7 +404,7 @@ impl<'a> Answer<'a> {
     }
 
     pub(super) fn write(&self, access: &Access, out: &mut Output) {
-        let connection = self.status.connection(self.keep_alive);
+        let connection = self.status.connection(self.persistence);
         let (content_type, content_len) = match self.text {
             "" => ("", 0),
             text => (
@@ -506,7 +533,7 @@ mod tests {
             text: "no such stream",
             retry_after: Some(Duration::from_millis(1_500)),
             head_only: false,
-            keep_alive: true,
+            persistence: Persistence::Open,
         };
         let head = "HTTP/1.1 404 Not Found\r\n\
             Content-Type: text/plain; charset=utf-8\r\n\
@@ -530,7 +557,7 @@ mod tests {
     fn an_answer_in_json_is_for_no_page_of_another_site() {
         let answer = Answer {
             retry_after: Some(Duration::from_secs(2)),
-            keep_alive: true,
+            persistence: Persistence::Open,
             ..Answer::new(StatusCode::HeadTooLarge, "a \"b\" \\ \n c")
         };
         let expected = "HTTP/1.1 431 Request Header Fields Too Large\r\n\
@@ -540,7 +567,10 @@ mod tests {
             Retry-After: 2\r\n\
             Content-Length: 86\r\n\r\n\
             {\"code\":431,\"error\":\"request_header_fields_too_large\",\"reason\":\"a \\\"b\\\" \\\\ \\u000a c\"}\n";
-        assert_eq!(written(|out| answer.to_json().write(false, true, out)), expected);
+        assert_eq!(
+            written(|out| answer.to_json().write(false, Persistence::Open, out)),
+            expected
+        );
         let empty = Answer::new(StatusCode::Ok, "");
         assert_eq!(empty.to_json(), Response::new(StatusCode::Ok));
     }
@@ -566,7 +596,7 @@ mod tests {
                 text: "",
                 retry_after: None,
                 head_only: false,
-                keep_alive: false,
+                persistence: Persistence::Close,
             };
             let text = written(|out| answer.write(&Access::Full, out));
             assert!(

@@ -11,7 +11,7 @@ use super::config::{HttpConfig, Refusals};
 use super::event::{HttpEvent, Transport};
 use super::head::{Framing, HeadReader};
 use super::origin::Access;
-use super::response::{Answer, Envelope, StatusCode};
+use super::response::{Answer, Envelope, Persistence, StatusCode};
 use super::websocket::{self, Opcode};
 #[cfg(feature = "server")]
 use crate::media::MEDIA_HEAD;
@@ -36,8 +36,10 @@ use publish::Publisher;
 ///                └───── Body ───────────┘
 /// ```
 ///
-/// Instead of reading the next request, it closes where HTTP/1.0, `Connection: close`, a WebSocket, or content that was
-/// not read leaves no other way.
+/// Instead of reading the next request, it closes where HTTP/1.0 without `Connection: keep-alive`, `Connection: close`, a
+/// WebSocket, or content that was not read leaves no other way, and behind the last request that one connection
+/// [may make](crate::Limits::max_http_requests). Between two requests it waits for
+/// [`keep_alive_timeout`](crate::Limits::keep_alive_timeout).
 ///
 /// After any call that takes `&mut self`, take events until `Ok(None)`, flush the output, then read the deadline.
 ///
@@ -157,9 +159,9 @@ impl HttpSession {
         }
         match &mut self.state {
             State::Closing | State::Closed => {}
-            State::Playing(player) if player.envelope != Envelope::Message => player.keep_alive = false,
+            State::Playing(player) if player.envelope != Envelope::Message => player.persistence = Persistence::Close,
             State::Requested { framing, .. } if framing.websocket.is_none() && !framing.awaits_content() => {
-                framing.keep_alive = false;
+                framing.persistence = Persistence::Close;
             }
             State::Publishing(publisher) if publisher.body == Body::UntilClose && publisher.flv.is_at_tag_border() => {
                 if !publisher.has_frames {
@@ -338,7 +340,7 @@ impl HttpSession {
             State::Closing | State::Closed => {}
             State::Reading(_) => self.start_closing(),
             State::Playing(player) => {
-                player.keep_alive = false;
+                player.persistence = Persistence::Close;
                 let _: Result<(), StateError> = self.end_play(now, EndCause::Closed);
             }
             State::Requested { .. } | State::Collecting(_) | State::Publishing(_) => {
@@ -363,8 +365,15 @@ impl HttpSession {
         let offered = input.len();
         match &mut self.state {
             State::Reading(head) => {
+                let was_empty = head.is_empty();
                 let request = head.read(input, &self.config)?;
+                let begins = was_empty && !head.is_empty();
                 self.work += (offered - input.len()) as u64;
+                // The first has to be here soon after its connection. The others have that time from their first byte.
+                if begins && self.last_request != RequestId::NONE {
+                    self.timers
+                        .set(Timer::Command, self.now + self.config.limits.command_timeout);
+                }
                 Ok(match request {
                     Some(request) => self.handle_request(request),
                     None => Step::NeedInput,
@@ -374,7 +383,7 @@ impl HttpSession {
             State::Collecting(_) => self.collect(input),
             State::Playing(player) if player.envelope == Envelope::Message => self.read_websocket(input),
             State::Playing(player) => {
-                if player.keep_alive {
+                if player.persistence.is_open() {
                     player.is_pipelined |= !input.is_empty();
                 } else {
                     *input = &[];
@@ -515,14 +524,14 @@ impl HttpSession {
             Refusals::Text => answer.write(&self.access, &mut self.output),
             Refusals::Json => answer
                 .to_json()
-                .write(answer.head_only, answer.keep_alive, &mut self.output),
+                .write(answer.head_only, answer.persistence, &mut self.output),
         }
-        self.finish(answer.keep_alive);
+        self.finish(answer.persistence);
     }
 
     /// The response is written: the next request, or the end.
-    fn finish(&mut self, keep_alive: bool) {
-        if keep_alive {
+    fn finish(&mut self, persistence: Persistence) {
+        if persistence.is_open() {
             self.read_request();
             self.watch_output();
         } else {
@@ -534,8 +543,13 @@ impl HttpSession {
         self.state = State::Reading(HeadReader::default());
         self.access = Access::default();
         self.timers.clear(Timer::Idle);
-        self.timers
-            .set(Timer::Command, self.now + self.config.limits.command_timeout);
+        let limits = &self.config.limits;
+        let span = if self.last_request == RequestId::NONE {
+            limits.command_timeout
+        } else {
+            limits.keep_alive_timeout
+        };
+        self.timers.set(Timer::Command, self.now + span);
     }
 
     fn start_closing(&mut self) {

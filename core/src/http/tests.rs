@@ -1,6 +1,7 @@
 //! Whole conversations, in memory, in virtual milliseconds.
 
 mod content;
+mod keep_alive;
 mod pages;
 mod play;
 mod properties;

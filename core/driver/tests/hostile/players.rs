@@ -88,6 +88,6 @@ fn wait_for_nothing(scene: &mut Scene) {
     scene.say(other, b"GET /live/nothing?wait=60 HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_eq!(scene.heard(other), b"");
     // An RTMP player waits for 30 s, HTTP as long as it asks, and may ask for something else then.
-    scene.pass(Duration::from_secs(80));
+    scene.pass(Duration::from_secs(90));
     scene.check_quiet("their waits are over");
 }

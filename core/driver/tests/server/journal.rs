@@ -89,7 +89,10 @@ fn one_address_does_not_fill_the_log_up() {
 #[test]
 fn what_was_left_out_is_told_though_nobody_is_there_any_more() {
     let lines = lines_of(|| {
-        let mut world = World::new(1, |config| config.limits.max_requests_per_second = 10_000);
+        let mut world = World::new(1, |config| {
+            config.limits.max_requests_per_second = 10_000;
+            config.limits.max_http_requests = 10_000;
+        });
         let attacker = world.connect(0, Protocol::Http, 66);
         // Later than any deadline of the connection itself.
         world.pass(Duration::from_secs(5));

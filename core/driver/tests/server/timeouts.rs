@@ -55,6 +55,25 @@ fn a_request_byte_by_byte_ends_after_10_s() {
 }
 
 #[test]
+fn a_connection_that_asks_nothing_more_ends_after_20_s() {
+    for listener in [Protocol::Http, Protocol::Media, Protocol::Admin] {
+        let mut world = World::new(1, |_| {});
+        let client = world.connect(0, listener, 1);
+        let ask = |world: &mut World| {
+            world.send(client, b"GET /api/v1/versions HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        };
+        ask(&mut world);
+        world.pass(19 * SECOND);
+        ask(&mut world);
+        assert_between(world.last(client, MINUTE, |_| {}), 20, 21);
+        let client = world.connect(0, listener, 1);
+        world.send(client, b"OPTIONS /live/x HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        world.pass(19 * SECOND);
+        assert_between(world.last(client, MINUTE, |world| world.send(client, b"x")), 10, 11);
+    }
+}
+
+#[test]
 fn a_client_that_only_talks_ends_after_10_s() {
     let mut world = World::new(1, |_| {});
     let mut caller = Caller::new(&mut world, 1, 1);

@@ -2,7 +2,7 @@
 
 use super::{HttpSession, State, Step};
 use crate::flv::{FlvWriter, TagFlags};
-use crate::http::response::{self, Envelope};
+use crate::http::response::{self, Envelope, Persistence};
 use crate::http::websocket::{self, Opcode, Received};
 use crate::http::{HttpError, Method};
 use crate::{EndCause, Frame, FrameAt, FrameClass, RequestId, StateError, Time, Timer, TrackId};
@@ -11,7 +11,7 @@ use crate::{EndCause, Frame, FrameAt, FrameClass, RequestId, StateError, Time, T
 #[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Player {
     pub(super) envelope: Envelope,
-    pub(super) keep_alive: bool,
+    pub(super) persistence: Persistence,
     progress: Progress,
     /// Another request has arrived. It stays with the caller until this one is done.
     pub(super) is_pipelined: bool,
@@ -51,10 +51,10 @@ impl HttpSession {
     pub fn accept_play(&mut self, now: Time, id: RequestId) -> Result<(), StateError> {
         self.advance_clock(now);
         let framing = self.take_request(id, |it| matches!(it.method, Method::Get | Method::Head))?;
-        let mut keep_alive = self.may_be_followed(&framing);
+        let mut persistence = self.persistence(&framing);
         let envelope = match &framing.websocket {
             Some(accept) => {
-                keep_alive = false;
+                persistence = Persistence::Close;
                 response::write_switching_protocols(accept, &mut self.output);
                 self.timers
                     .set(Timer::Ping, self.now + self.config.limits.ping_interval);
@@ -62,20 +62,21 @@ impl HttpSession {
             }
             None => {
                 let envelope = if framing.is_http_1_0 {
+                    persistence = Persistence::Close;
                     Envelope::Bare
                 } else {
                     Envelope::Chunk
                 };
-                response::write_stream_head(envelope, &self.access, keep_alive, &mut self.output);
+                response::write_stream_head(envelope, &self.access, persistence, &mut self.output);
                 envelope
             }
         };
         if framing.method == Method::Head {
-            self.finish(keep_alive);
+            self.finish(persistence);
         } else {
             self.state = State::Playing(Player {
                 envelope,
-                keep_alive,
+                persistence,
                 progress: Progress::Accepted,
                 is_pipelined: false,
                 websocket: websocket::Reader::new(),
@@ -148,9 +149,9 @@ impl HttpSession {
             return Err(StateError::NotPlaying);
         };
         player.envelope.end(&mut self.output);
-        let keep_alive = player.keep_alive;
+        let persistence = player.persistence;
         self.end(cause);
-        self.finish(keep_alive);
+        self.finish(persistence);
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use super::{HttpSession, State, Step};
 use crate::flv::{FlvItem, FlvReader};
 use crate::http::body::{Body, Content};
 use crate::http::head::Framing;
-use crate::http::response::{self, Answer, StatusCode};
+use crate::http::response::{self, Answer, Persistence, StatusCode};
 use crate::http::{HttpError, HttpEvent};
 use crate::{EndCause, FrameKind, RequestId, StateError, Time, Timer, work};
 use alloc::boxed::Box;
@@ -14,7 +14,7 @@ use alloc::boxed::Box;
 pub(super) struct Publisher {
     pub(super) body: Body,
     pub(super) flv: FlvReader,
-    keep_alive: bool,
+    persistence: Persistence,
     /// Whether a frame has come: without any it was no push.
     pub(super) has_frames: bool,
 }
@@ -45,7 +45,7 @@ impl HttpSession {
         self.state = State::Publishing(Box::new(Publisher {
             body: framing.body,
             flv: FlvReader::new(&self.config.limits),
-            keep_alive: framing.keep_alive,
+            persistence: framing.persistence,
             has_frames: false,
         }));
         self.timers.set(Timer::Idle, self.now + self.idle_span());
@@ -103,10 +103,10 @@ impl HttpSession {
             Content::End if !publisher.flv.is_at_tag_border() => Err(HttpError::TruncatedTag),
             Content::End if !publisher.has_frames => Err(HttpError::NoTags),
             Content::End => {
-                let keep_alive = publisher.keep_alive && self.has_room();
+                let persistence = publisher.persistence.only_if(self.has_room());
                 self.end(EndCause::Requested);
                 self.answer(Answer {
-                    keep_alive,
+                    persistence,
                     ..Answer::new(StatusCode::Ok, "")
                 });
                 Ok(Step::Again)

@@ -67,6 +67,12 @@ fn conversations() -> Vec<Vec<u8>> {
             b"PATCH /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nabcdef\r\n5\r\nghijk\r\n",
         ]
         .concat(),
+        [
+            &b"GET /live/no HTTP/1.0\r\nConnection: keep-alive\r\n\r\n\r\n"[..],
+            b"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"GET /live/no HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\nGET /live/x HTTP/1.0\r\n\r\n",
+        ]
+        .concat(),
         b"PATCH /x HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\n\r\nabcdefghijk".to_vec(),
         b"PATCH /x HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc".to_vec(),
         [
