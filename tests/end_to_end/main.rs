@@ -13,7 +13,7 @@ use headwater_core::flv::{FlvItem, FlvReader};
 use headwater_core::{Frame, FrameClass, FrameKind, Limits};
 use operation::*;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::sync::mpsc;
 use std::thread;
@@ -139,7 +139,7 @@ fn an_absent_stream_is_not_found(runtime: Runtime) {
 /// A user who cannot connect asks the operator why, and the log knows: which peer, which stream, what was wrong.
 fn what_goes_wrong_is_in_the_log(runtime: Runtime) {
     let server = runtime.start(&[]);
-    assert_eq!(server.get("/").status, 404);
+    assert_eq!(server.get("//").status, 404);
     server.wait_for_line(r#"reason="stream name needs an app and a name"#);
     assert_eq!(server.get("/live/%E2%80%AEx").status, 404);
     server.wait_for_line(r#"protocol="http" stream="live/\u{202e}x" reason="no such stream""#);
@@ -159,6 +159,44 @@ fn what_goes_wrong_is_in_the_log(runtime: Runtime) {
         stream.write_all(opening).unwrap();
         server.wait_for_line(reason);
     }
+}
+
+/// A browser at the address of the players is told what is there, which is worth no line in the log.
+fn a_browser_is_told_what_is_there(runtime: Runtime) {
+    let server = runtime.start(&[]);
+    let mut stream = http::connect(server.http, Ipv4Addr::LOCALHOST);
+    for request in [
+        "GET / HTTP/1.1\r\nAccept: text/html,*/*;q=0.8",
+        "GET /favicon.ico HTTP/1.1",
+        "GET / HTTP/1.1",
+        "HEAD / HTTP/1.1",
+        "POST / HTTP/1.1\r\nContent-Length: 0\r\nConnection: close",
+    ] {
+        write!(stream, "{request}\r\nHost: secret.example\r\n\r\n").unwrap();
+    }
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).unwrap();
+    let statuses: Vec<_> = answers
+        .lines()
+        .filter_map(|line| line.strip_prefix("HTTP/1.1 "))
+        .collect();
+    let found = "200 OK";
+    assert_eq!(
+        statuses,
+        [found, found, found, found, "405 Method Not Allowed"],
+        "{answers}"
+    );
+    for part in [
+        "<!DOCTYPE html>",
+        "<svg ",
+        "\nPush with ffmpeg:  ffmpeg ",
+        "\r\nAllow: GET, HEAD, OPTIONS\r\n",
+    ] {
+        assert_eq!(answers.matches(part).count(), 1, "{part}: {answers}");
+    }
+    assert!(!answers.contains("secret"), "{answers}");
+    server.wait_for_line(r#"reason="a page can only be read"#);
+    assert_eq!(server.count_lines(" conn="), 1, "{}", server.log());
 }
 
 /// A second publisher from another address is refused by name, and the first does not notice.
@@ -663,6 +701,7 @@ on_every_runtime!([
     without_the_cache_a_late_player_starts_at_the_next_keyframe
     an_absent_stream_is_not_found
     what_goes_wrong_is_in_the_log
+    a_browser_is_told_what_is_there
     a_second_publisher_from_elsewhere_is_refused
     a_publisher_that_comes_back_replaces_its_silent_self
     a_second_publisher_from_the_same_address_is_refused

@@ -59,6 +59,7 @@ mod ending;
 mod event;
 mod first_byte;
 mod fnv;
+mod front_page;
 mod grace;
 mod half_closed;
 mod journal;

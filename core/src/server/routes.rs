@@ -2,11 +2,13 @@
 //!
 //! | request | what it does |
 //! |---|---|
+//! | `GET /` | says what this is, as text or, if the client takes it, HTML; `GET /favicon.ico`: an icon. Both can only be read |
 //! | `GET /app/name.flv` | plays the stream `app/name`; `.flv` may be left out, and so may the app `live` |
 //! | `HEAD` | asks what `GET` would be answered |
 //! | `POST`, `PUT` | publishes the stream |
 //! | `OPTIONS`, whatever the path | a preflight: pages from anywhere may play, those of our own host or an allowed origin publish |
 
+use super::front_page::{self, Page};
 use super::session::{PlayAsk, PlayRequest, ProtocolEvent, PublishRequest, debug_assert_expected};
 use crate::http::{ForeignOrigin, HttpEvent, HttpSession, Method, RequestHead, Response, StatusCode};
 use crate::rtmp::MessageStreamId;
@@ -46,6 +48,8 @@ enum Route {
 enum RouteError {
     #[error("method not allowed")]
     MethodNotAllowed,
+    #[error("a page can only be read: streams have an app and a name, as in live/stream1")]
+    NoStream,
     #[error("web pages of {0} may not publish here")]
     ForeignOrigin(ForeignOrigin),
     #[error(transparent)]
@@ -55,7 +59,7 @@ enum RouteError {
 impl RouteError {
     const fn status(&self) -> StatusCode {
         match self {
-            RouteError::MethodNotAllowed => StatusCode::MethodNotAllowed,
+            RouteError::MethodNotAllowed | RouteError::NoStream => StatusCode::MethodNotAllowed,
             RouteError::ForeignOrigin(_) => StatusCode::Forbidden,
             RouteError::Name(StreamKeyError::NoName | StreamKeyError::BadComponent) => StatusCode::NotFound,
             RouteError::Name(_) => StatusCode::BadRequest,
@@ -65,6 +69,13 @@ impl RouteError {
 
 /// Where the request with this head leads.
 fn route(head: &RequestHead) -> Route {
+    if let Some(page) = Page::of(head) {
+        return match head.method {
+            Method::Options => Route::Respond(preflight(head)),
+            Method::Get | Method::Head => Route::Respond(page.response(head)),
+            _ => Route::Refuse(RouteError::NoStream),
+        };
+    }
     let to_stream = match head.method {
         Method::Options => return Route::Respond(preflight(head)),
         Method::Get | Method::Head => to_player(head),
@@ -101,10 +112,10 @@ fn target(head: &RequestHead) -> Result<Box<Target>, StreamKeyError> {
 
 /// Says what the page that asks may do with streams.
 fn preflight(head: &RequestHead) -> Response {
-    let may_write = head.access.may_write();
+    let may_write = head.access.may_write() && Page::of(head).is_none();
     let methods = match may_write {
         true => "GET, HEAD, POST, PUT, OPTIONS",
-        false => "GET, HEAD, OPTIONS",
+        false => front_page::METHODS,
     };
     // To a page that sends credentials, a star means nothing.
     let headers = match head.fields.get("access-control-request-headers") {
@@ -180,6 +191,11 @@ fn route_request(session: &mut HttpSession, now: Time, request: RequestId, head:
         Route::Respond(response) => {
             debug_assert_expected(session.respond(now, request, &response));
             ProtocolEvent::Answered
+        }
+        Route::Refuse(error @ RouteError::NoStream) => {
+            let response = front_page::refusal(&error.to_string(), &head.access);
+            debug_assert_expected(session.respond(now, request, &response));
+            ProtocolEvent::Refused(Box::new(error))
         }
         Route::Refuse(error) => {
             debug_assert_expected(session.reject(now, request, error.status(), &error.to_string(), None));

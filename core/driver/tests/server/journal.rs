@@ -63,7 +63,7 @@ fn one_address_does_not_fill_the_log_up() {
         for _ in 0..60 {
             let attacker = world.connect(0, Protocol::Http, 66);
             for _ in 0..2 {
-                world.send(attacker, "GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(99).as_bytes());
+                world.send(attacker, "GET // HTTP/1.1\r\nHost: x\r\n\r\n".repeat(99).as_bytes());
                 world.pass(Duration::from_secs(1));
             }
             world.reset(attacker);
@@ -97,7 +97,7 @@ fn what_was_left_out_is_told_though_nobody_is_there_any_more() {
         // Later than any deadline of the connection itself.
         world.pass(Duration::from_secs(5));
         for _ in 0..60 {
-            world.send(attacker, "GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(99).as_bytes());
+            world.send(attacker, "GET // HTTP/1.1\r\nHost: x\r\n\r\n".repeat(99).as_bytes());
         }
         world.reset(attacker);
         while let Some(due) = world.shards[0].poll_timeout() {

@@ -63,7 +63,16 @@ fn requests_lead_to_streams() {
         ("DELETE /live/x", "method not allowed"),
         ("PATCH /live/x", "method not allowed"),
         ("BREW /live/x", "method not allowed"),
-        ("GET /", "stream name needs an app and a name, as in live/stream1"),
+        ("GET /", "200 OK"),
+        ("HEAD /?a=b", "200 OK"),
+        ("GET /favicon.ico", "200 OK"),
+        ("GET //", "stream name needs an app and a name, as in live/stream1"),
+        ("GET /live/favicon.ico", "play live/favicon.ico?"),
+        ("POST /live/favicon.ico", "push live/favicon.ico?"),
+        (
+            "POST /favicon.ico",
+            "a page can only be read: streams have an app and a name, as in live/stream1",
+        ),
         ("POST /live/../x", "stream name has an empty, '.' or '..' component"),
         ("GET *", "play live/*?"),
     ] {
@@ -99,7 +108,7 @@ fn a_request_that_leads_nowhere_is_told_why() {
     for (request, status) in [
         ("DELETE /live/x", "405 Method Not Allowed"),
         ("PATCH /", "405 Method Not Allowed"),
-        ("GET /", "404 Not Found"),
+        ("PUT /", "405 Method Not Allowed"),
         ("GET /live/../x", "404 Not Found"),
         ("GET /live/%2e%2e/x", "404 Not Found"),
         ("GET /live/a%00b", "400 Bad Request"),
@@ -113,9 +122,114 @@ fn a_request_that_leads_nowhere_is_told_why() {
         assert!(sent.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{request}: {sent}");
         assert!(sent.contains("\r\nAccess-Control-Allow-Origin: *\r\n"), "{sent}");
         assert!(sent.ends_with(&format!("\r\n\r\n{reason}\n")), "{sent}");
-        assert_eq!(sent.contains("\r\nAllow: "), status.starts_with("405"), "{sent}");
-        assert!(may_follow, "{request}");
+        let allowed = sent
+            .split_once("\r\nAllow: ")
+            .map(|(_, rest)| rest.lines().next().unwrap());
+        let expected = match request {
+            "PATCH /" | "PUT /" => Some("GET, HEAD, OPTIONS"),
+            "DELETE /live/x" => Some("GET, HEAD, POST, PUT, OPTIONS"),
+            _ => None,
+        };
+        assert_eq!(allowed, expected, "{sent}");
+        assert_eq!(may_follow, request != "PUT /", "{request}: its content is not read");
     }
+}
+
+/// What `GET` of `path` is answered, and what `HEAD`: both have the same head.
+fn page(path: &str, fields: &str) -> (String, String) {
+    let [get, head] = ["GET", "HEAD"].map(|method| {
+        let (event, sent, may_follow) = answer(&format!("{method} {path} HTTP/1.1\r\nHost: h\r\n{fields}\r\n"));
+        assert!(matches!(event, ProtocolEvent::Answered) && may_follow, "{event:?}");
+        sent
+    });
+    let (fields, body) = get.split_once("\r\n\r\n").unwrap();
+    assert_eq!(head, format!("{fields}\r\n\r\n"));
+    assert!(
+        fields.ends_with(&format!("\r\nContent-Length: {}", body.len())),
+        "{fields}"
+    );
+    (fields.into(), body.into())
+}
+
+#[test]
+fn the_front_page_is_html_for_those_that_name_it() {
+    for (accept, content_type) in [
+        ("", "text/plain; charset=utf-8"),
+        ("Accept: */*\r\n", "text/plain; charset=utf-8"),
+        ("Accept: application/json, text/*\r\n", "text/plain; charset=utf-8"),
+        (
+            "Accept: text/html,application/xhtml+xml;q=0.9\r\n",
+            "text/html; charset=utf-8",
+        ),
+        ("Accept: image/png, TEXT/HTML ;q=0.5\r\n", "text/html; charset=utf-8"),
+    ] {
+        let (head, body) = page("/", accept);
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+        assert!(
+            head.contains(&format!("\r\nContent-Type: {content_type}\r\n")),
+            "{accept}{head}"
+        );
+        assert!(
+            head.contains("\r\nVary: Accept\r\n"),
+            "a cache keeps both apart: {head}"
+        );
+        for line in [
+            "Headwater",
+            "rtmp://HOST/live",
+            "-f flv http://HOST:PORT/live/stream1",
+            "/live/stream1.flv",
+            "ws://",
+        ] {
+            assert!(body.contains(line), "{line}: {body}");
+        }
+    }
+}
+
+#[test]
+fn the_front_page_is_the_same_whatever_is_asked() {
+    let plain = page("/", "");
+    for (path, fields) in [
+        ("/?a=<script>secret", ""),
+        (
+            "/#secret",
+            "User-Agent: secret\r\nAuthorization: secret\r\nCookie: secret\r\n",
+        ),
+        ("http://secret.example/", "Origin: https://secret.example\r\n"),
+        ("/", "X-Forwarded-Host: secret\r\nReferer: secret\r\n"),
+    ] {
+        assert_eq!(page(path, fields), plain, "{path}");
+    }
+}
+
+#[test]
+fn the_icon_is_kept_by_browsers() {
+    let (head, body) = page("/favicon.ico", "");
+    assert!(head.contains("\r\nContent-Type: image/svg+xml\r\n"), "{head}");
+    assert!(head.contains("\r\nCache-Control: public, max-age=86400\r\n"), "{head}");
+    assert!(body.starts_with("<svg ") && body.len() < 1_000, "{body}");
+}
+
+#[test]
+fn a_page_is_no_websocket() {
+    for path in ["/", "/favicon.ico"] {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        assert!(!matches!(lead(&request), Route::Respond(_)), "{path}");
+    }
+}
+
+#[test]
+fn no_page_of_another_site_may_write_to_a_page() {
+    let answer = |method| {
+        let request = format!(
+            "OPTIONS / HTTP/1.1\r\nHost: h\r\nOrigin: http://h\r\nAccess-Control-Request-Method: {method}\r\n\r\n"
+        );
+        answer(&request).1
+    };
+    assert!(answer("GET").contains("\r\nAllow: GET, HEAD, OPTIONS\r\n"));
+    assert_eq!(answer("PUT"), answer("GET"));
 }
 
 /// What is answered to a preflight of a page of `origin`, without the empty line.
