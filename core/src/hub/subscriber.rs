@@ -154,6 +154,17 @@ impl SubscriberStats {
         self.missed_by_skip += other.missed_by_skip;
     }
 
+    /// What has come on top of `earlier`.
+    #[cfg(feature = "server")]
+    pub(crate) const fn beyond(&self, earlier: &SubscriberStats) -> SubscriberStats {
+        SubscriberStats {
+            sent: self.sent.saturating_sub(earlier.sent),
+            missed_disposable: self.missed_disposable.saturating_sub(earlier.missed_disposable),
+            missed_inter: self.missed_inter.saturating_sub(earlier.missed_inter),
+            missed_by_skip: self.missed_by_skip.saturating_sub(earlier.missed_by_skip),
+        }
+    }
+
     /// Frames missed, of all classes.
     #[must_use]
     pub const fn missed(&self) -> u64 {

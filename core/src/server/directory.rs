@@ -78,6 +78,8 @@ struct Entry {
     contenders: Vec<Claim>,
     /// Publishers that had to leave the name to another.
     takeovers: u64,
+    /// Those among them that the present publisher, or an earlier one, was told of.
+    told_takeovers: u64,
     /// Shards that have published or played it: they know what that came to, until nobody has it any more.
     witnesses: Vec<ShardId>,
 }
@@ -408,6 +410,7 @@ impl Entry {
             subscribers: BTreeMap::new(),
             contenders: Vec::new(),
             takeovers: 0,
+            told_takeovers: 0,
             witnesses: Vec::new(),
         }
     }
@@ -470,6 +473,7 @@ impl Entry {
         for subscriber in self.subscribers.keys().copied().collect::<Vec<_>>() {
             self.note_witness(subscriber);
         }
+        let told = mem::replace(&mut self.told_takeovers, self.takeovers);
         let subscribers = self
             .subscribers
             .iter()
@@ -480,6 +484,7 @@ impl Entry {
                 claim: newcomer.claim,
                 epoch,
                 takeovers: self.takeovers,
+                recent_takeovers: self.takeovers.saturating_sub(told),
                 subscribers: subscribers.collect(),
             },
         );

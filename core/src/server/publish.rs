@@ -404,7 +404,6 @@ impl Server {
             let stats = stream.channel.stats();
             let counts = StreamCounts {
                 since: Some(publisher.since),
-                takeovers: stream.takeovers,
                 ..StreamCounts::of_publish(&stats, &stream.channel.figures(self.now))
             };
             self.ledger.note(&key, &counts);

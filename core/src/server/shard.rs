@@ -40,6 +40,7 @@ use super::address::Address;
 use super::admin::AdminMessage;
 use super::fnv::fnv_1a;
 use super::memory::UnderWay;
+use super::metrics::StreamCounts;
 use super::refusal::Refusal;
 use super::registrar::{Change, Names, Verdict};
 use super::{Action, Event, Server};
@@ -138,6 +139,8 @@ pub(super) enum Body {
         epoch: Epoch,
         /// So many had to leave the name to another.
         takeovers: u64,
+        /// Those among them that no claimant before was told of.
+        recent_takeovers: u64,
         subscribers: Vec<Subscription>,
     },
     /// The claimant may not publish.
@@ -252,8 +255,14 @@ impl Server {
                 claim,
                 epoch,
                 takeovers,
+                recent_takeovers,
                 subscribers,
             } => {
+                let counts = StreamCounts {
+                    takeovers: recent_takeovers,
+                    ..StreamCounts::default()
+                };
+                self.ledger.note(&key, &counts);
                 self.begin_publish(now, &key, claim, epoch, &subscribers);
                 if let Some((_, stream)) = self.find_stream(&key) {
                     stream.takeovers = takeovers;

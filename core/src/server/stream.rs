@@ -121,6 +121,11 @@ impl Stream {
         }
     }
 
+    /// Whether it has a publisher here, or somebody plays it here or wants to.
+    pub(super) const fn is_there(&self) -> bool {
+        self.publisher.is_some() || self.players > 0
+    }
+
     /// Whether somebody plays it or wants to, here or on another shard.
     pub(super) fn is_watched(&self) -> bool {
         let has_replicas = |publisher: &Publisher| !publisher.replicas.is_empty();
@@ -162,11 +167,7 @@ impl Server {
         if unsubscribes {
             // Before the home may forget it.
             let (sent, players) = (mem::take(&mut stream.sent_to_departed), stream.channel.take_drops());
-            let counts = StreamCounts {
-                takeovers: stream.takeovers,
-                ..StreamCounts::of_plays(sent, players)
-            };
-            self.ledger.note(&key, &counts);
+            self.ledger.note(&key, &StreamCounts::of_plays(sent, players));
         }
         if stream.roles == 0 {
             if let Some(stream) = self.streams.remove(&key) {

@@ -266,8 +266,7 @@ impl Server {
     pub fn streams(&self, now: Time) -> Vec<StreamView> {
         let now = self.now.max(now);
         let streams = self.streams.iter().map(|(_, stream)| stream);
-        let is_there = |stream: &&Stream| stream.publisher.is_some() || stream.players > 0;
-        let there = streams.filter(is_there);
+        let there = streams.filter(|stream| stream.is_there());
         let mut sent = self.sent_to_players(now);
         there
             .map(|stream| {

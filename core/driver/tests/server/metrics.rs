@@ -143,6 +143,80 @@ fn streams_that_are_not_named_are_summed_up() {
     }
 }
 
+/// Streams come and go with one that is named and several that are not: what the sum of those says never goes back, however
+/// often somebody looks, and nothing of them is lost.
+#[test]
+fn the_sum_of_other_streams_never_goes_back() {
+    for looks in [1, 2] {
+        let mut world = World::new(2, |config| config.admin.metrics_streams = 1);
+        let mut before = Samples::new();
+        let mut compare = |world: &mut World, when: &str| {
+            for look in 0..looks {
+                let samples = world.scrape(look % 2);
+                let others = before.iter().filter(|(name, _)| name.contains("(other)"));
+                for (name, value) in others.filter(|(name, _)| is_counter(name)) {
+                    let now = samples.get(name).unwrap_or_else(|| panic!("{name} is gone: {when}"));
+                    assert!(now >= value, "{name} was {value} and is {now}: {when}");
+                }
+                before = samples;
+            }
+        };
+        let publish = |world: &mut World, name: &str, shard| {
+            let publisher = world.http_push(shard, &format!("/live/{name}"), 1);
+            world.push(publisher, "V A K0 a5 P40");
+            world.pass(Duration::from_millis(10));
+            publisher
+        };
+        let mut publishers: Vec<_> = [("a", 0), ("b", 1), ("c", 0), ("d", 1)]
+            .map(|(name, shard)| publish(&mut world, name, shard))
+            .into();
+        let player = world.http_play(0, "/live/b");
+        compare(&mut world, "all are there");
+        // Of those that are not named, one ends; then the one that is named, and the next has its place.
+        for (round, (index, when)) in (1..).zip([(3, "d"), (0, "a"), (0, "b")]) {
+            world.reset(publishers.remove(index));
+            compare(&mut world, &format!("{when} is in its grace time"));
+            world.pass(Duration::from_secs(11));
+            for publisher in &publishers {
+                world.push(*publisher, &format!("a{}", round * 11_000));
+            }
+            compare(&mut world, &format!("{when} is over"));
+        }
+        world.reset(player);
+        // It comes and goes between two looks.
+        let publisher = publish(&mut world, "e", 1);
+        world.reset(publisher);
+        world.pass(Duration::from_secs(11));
+        compare(&mut world, "e has come and gone");
+        let samples = world.scrape(0);
+        let frames =
+            |name: &str| samples[&format!("headwater_stream_frames_total{{stream=\"{name}\",kind=\"video\"}}")];
+        // Of a, nobody saw anything but by its name.
+        assert_eq!((frames("live/c"), frames("(other)")), (3.0, 4.0 * 3.0));
+    }
+}
+
+#[test]
+fn takeovers_stay_in_the_sum_of_other_streams() {
+    let mut world = World::new(2, |config| {
+        config.admin.metrics_streams = 1;
+        config.takeover = headwater_core::server::Takeover::Always;
+    });
+    let first = world.http_push(0, "/live/first", 1);
+    world.push(first, "V A K0 a5");
+    world.pass(Duration::from_millis(10));
+    let takeovers = "headwater_stream_takeovers_total{stream=\"(other)\"}";
+    let last = [0, 1, 1, 0].map(|shard| {
+        let publisher = world.http_push(shard, "/live/x", 1);
+        world.push(publisher, "V A K0 a5");
+        publisher
+    })[3];
+    assert_eq!(world.scrape(0)[takeovers], 3.0);
+    world.reset(last);
+    world.pass(Duration::from_secs(11));
+    assert_eq!(world.scrape(1)[takeovers], 3.0);
+}
+
 #[test]
 fn a_made_up_name_takes_no_metrics_from_another() {
     let mut world = World::new(2, |config| config.admin.metrics_streams = 1);

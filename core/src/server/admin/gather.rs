@@ -11,13 +11,14 @@ use crate::http::Response;
 use crate::hub::ChannelConfig;
 use crate::server::buckets::{Bucket, Rate};
 use crate::server::connection::Connection;
-use crate::server::metrics::Sight;
+use crate::server::metrics::{Seniority, Sight};
 use crate::server::session::Session;
 use crate::server::shard::{Message, ShardId};
 use crate::server::{Action, ConnectionId, ConnectionView, Kick, Server, ServerStats, StreamView};
 use crate::{RequestId, StreamKey, Time};
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -47,7 +48,9 @@ pub(super) enum Asked {
     Client(u32),
     Explain(Question),
     Kick(Query),
+    /// Which streams are named is asked first, so that all workers name the same ones.
     Metrics(Format),
+    NamedMetrics(Format, Arc<BTreeSet<StreamKey>>),
 }
 
 /// What each worker is asked.
@@ -56,7 +59,10 @@ pub(in crate::server) enum Query {
     Summary,
     Streams,
     Clients,
-    Metrics,
+    /// So many streams that were there first.
+    OldestStreams(usize),
+    /// With these streams by their names.
+    Metrics(Arc<BTreeSet<StreamKey>>),
     Explain(Question),
     Kick(Kick),
     /// As for one connection, by the number that it is displayed as.
@@ -82,6 +88,7 @@ pub(in crate::server) struct Part {
     pub(super) clients: Vec<ConnectionView>,
     /// Connections that were ended.
     pub(super) kicked: usize,
+    pub(super) oldest: Vec<Seniority>,
     pub(super) sight: Option<Box<Sight>>,
     pub(super) evidence: Option<Box<Evidence>>,
 }
@@ -145,7 +152,7 @@ impl Server {
     pub(super) fn gather(&mut self, now: Time, id: ConnectionId, request: RequestId, asked: Asked) {
         self.gatherings.numbers += 1;
         let number = self.gatherings.numbers;
-        let query = asked.query();
+        let query = asked.query(&self.config.admin);
         self.gatherings.open.push_back(Gathering {
             number,
             connection: id,
@@ -154,13 +161,17 @@ impl Server {
             until: now + DEADLINE,
             parts: Vec::new(),
             missing: (0..self.shards).collect(),
-            process: if matches!(query, Query::Metrics) {
+            process: if matches!(query, Query::OldestStreams(_)) {
                 self.actions.push_back(Action::Measure);
                 Process::Asked
             } else {
                 Process::Unasked
             },
         });
+        self.ask_all(number, &query);
+    }
+
+    fn ask_all(&mut self, number: u64, query: &Query) {
         for shard in (0..self.shards).map(ShardId) {
             let query = query.clone();
             self.send_message(shard, Message::Admin(AdminMessage::Ask { number, query }));
@@ -196,11 +207,12 @@ impl Server {
                 part.streams = self.streams(now);
             }
             Query::Streams => part.streams = self.streams(now),
-            Query::Metrics => {
+            Query::OldestStreams(count) => part.oldest = self.oldest_streams(count),
+            Query::Metrics(named) => {
                 part.stats = self.stats();
                 part.anomalies.clone_from(&self.anomalies);
                 part.streams = self.streams(now);
-                part.sight = Some(Box::new(self.sight(&part.streams)));
+                part.sight = Some(Box::new(self.sight(&part.streams, &named)));
             }
             Query::Clients => part.clients = self.connections(now),
             Query::Explain(question) => {
@@ -225,12 +237,19 @@ impl Server {
         let Some(index) = open.iter().position(|it| it.number == number) else {
             return;
         };
-        let is_complete = open.get_mut(index).is_some_and(|gathering| {
-            gathering.missing.retain(|shard| *shard != from.0);
-            gathering.parts.push((from, part));
-            gathering.is_complete()
-        });
-        if is_complete && let Some(gathering) = open.remove(index) {
+        let Some(gathering) = open.get_mut(index) else {
+            return;
+        };
+        gathering.missing.retain(|shard| *shard != from.0);
+        gathering.parts.push((from, part));
+        if gathering.missing.is_empty() && gathering.goes_on(self.config.admin.metrics_streams) {
+            gathering.missing = (0..self.shards).collect();
+            let query = gathering.asked.query(&self.config.admin);
+            return self.ask_all(number, &query);
+        }
+        if gathering.is_complete()
+            && let Some(gathering) = open.remove(index)
+        {
             self.conclude_gathering(now, gathering);
         }
     }
@@ -294,19 +313,37 @@ impl Query {
 }
 
 impl Asked {
-    fn query(&self) -> Query {
+    fn query(&self, config: &AdminConfig) -> Query {
         match self {
             Asked::Summary => Query::Summary,
             Asked::Streams(_) | Asked::Stream(_) => Query::Streams,
             Asked::Clients(..) | Asked::Client(_) => Query::Clients,
             Asked::Explain(question) => Query::Explain(question.clone()),
             Asked::Kick(query) => query.clone(),
-            Asked::Metrics(_) => Query::Metrics,
+            Asked::Metrics(_) => Query::OldestStreams(config.metrics_streams),
+            Asked::NamedMetrics(_, named) => Query::Metrics(named.clone()),
         }
     }
 }
 
 impl Gathering {
+    /// Whether there is more to ask, after the answers to what was asked first: what is asked is that from then on.
+    fn goes_on(&mut self, metrics_streams: usize) -> bool {
+        let Asked::Metrics(format) = self.asked else {
+            return false;
+        };
+        let mut since = BTreeMap::new();
+        for (last, time, key) in self.parts.drain(..).flat_map(|(_, part)| part.oldest) {
+            let first = since.entry(key).or_insert((last, time));
+            *first = (last, time).min(*first);
+        }
+        let mut oldest: Vec<_> = since.into_iter().map(|(key, rank)| (rank, key)).collect();
+        oldest.sort();
+        let named = oldest.into_iter().take(metrics_streams).map(|(_, key)| key);
+        self.asked = Asked::NamedMetrics(format, Arc::new(named.collect()));
+        true
+    }
+
     fn is_complete(&self) -> bool {
         self.missing.is_empty() && self.process != Process::Asked
     }
@@ -369,13 +406,14 @@ impl Gathering {
                 Envelope::new(world.config, explained).response()
             }
             // A counter that goes back means to a monitoring system that the process has started anew.
-            Asked::Metrics(_) if !missing.is_empty() => return Err(Problem::unanswered(missing)),
-            Asked::Metrics(format) => {
+            Asked::NamedMetrics(..) if !missing.is_empty() => return Err(Problem::unanswered(missing)),
+            Asked::Metrics(_) => return Err(Problem::unanswered(missing)),
+            Asked::NamedMetrics(format, named) => {
                 let process = match self.process {
                     Process::Known(figures) => figures,
                     Process::Unasked | Process::Asked => ProcessFigures::default(),
                 };
-                Metrics::new(world, stats, anomalies, streams, sights, process).response(format)
+                Metrics::new(world, stats, anomalies, streams, sights, &named, process).response(format)
             }
             // A stream that is kept away may have nobody at the moment: an encoder tries again every few seconds.
             Asked::Kick(query) if kicked == 0 && !query.is_for_a_while() => {

@@ -1,10 +1,11 @@
 //! What there is on a worker at the moment.
 
 use super::{StreamCounts, Tally};
-use crate::StreamKey;
 use crate::server::connection::{Activity, Connection, Phase};
 use crate::server::{Server, StreamView, Transport};
-use alloc::collections::BTreeMap;
+use crate::{StreamKey, Time};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 
 /// What a connection does, in the order in which one is looked for: the first that fits.
 pub(in crate::server) const ROLES: [&str; 3] = ["publisher", "player", "other"];
@@ -25,9 +26,15 @@ pub(in crate::server) struct Census {
 pub(in crate::server) struct Sight {
     pub(in crate::server) tally: Tally,
     pub(in crate::server) census: Census,
-    /// What each stream has come to, those included that are in their grace time.
+    /// What each of the named streams has come to, those included that are in their grace time.
     pub(in crate::server) streams: BTreeMap<StreamKey, StreamCounts>,
+    /// What all others ever have.
+    pub(in crate::server) unnamed: StreamCounts,
 }
+
+/// How long a stream has been there, for an order: those come first that were published first, and last those that nobody has
+/// published, by name.
+pub(in crate::server) type Seniority = (bool, Option<Time>, StreamKey);
 
 impl Census {
     pub(in crate::server) fn add(&mut self, other: Census) {
@@ -45,22 +52,45 @@ impl Census {
 }
 
 impl Server {
-    /// Looks at everything. `views`: our streams. O(connections + streams).
-    pub(in crate::server) fn sight(&mut self, views: &[StreamView]) -> Sight {
+    /// Those of our streams that were there first, at most `count` of them, those included that are in their grace time.
+    /// O(n log n).
+    pub(in crate::server) fn oldest_streams(&self, count: usize) -> Vec<Seniority> {
+        let mut found = BTreeMap::<&StreamKey, Option<Time>>::new();
+        let there = self.streams.iter().filter(|(_, stream)| stream.is_there());
+        let live = there.map(|(_, stream)| (&stream.key, stream.publisher.as_ref().map(|it| it.since)));
+        for (key, since) in self.ledger.names().chain(live) {
+            let first = found.entry(key).or_default();
+            *first = first.iter().copied().chain(since).min();
+        }
+        let mut oldest: Vec<_> = found
+            .into_iter()
+            .map(|(key, since)| (since.is_none(), since, key))
+            .collect();
+        oldest.sort();
+        oldest.truncate(count);
+        oldest
+            .into_iter()
+            .map(|(last, since, key)| (last, since, key.clone()))
+            .collect()
+    }
+
+    /// Looks at everything. `views`: our streams; `named`: those that are named. O(connections + streams).
+    pub(in crate::server) fn sight(&mut self, views: &[StreamView], named: &BTreeSet<StreamKey>) -> Sight {
         self.settle_traffic();
-        let mut streams = self.ledger.to_counts();
-        for view in views {
+        let live = views.iter().map(|view| {
             let stream = self.streams.find(&view.key).and_then(|id| self.streams.get(id));
             let counts = StreamCounts {
                 since: stream.and_then(|it| it.publisher.as_ref()).map(|it| it.since),
                 ..StreamCounts::of_view(view)
             };
-            streams.entry(view.key.clone()).or_default().add(&counts);
-        }
+            (view.key.clone(), counts)
+        });
+        let (streams, unnamed) = self.ledger.look(&live.collect::<Vec<_>>(), named);
         Sight {
             tally: self.tally.clone(),
             census: self.census(),
             streams,
+            unnamed,
         }
     }
 

@@ -9,7 +9,7 @@ mod histogram;
 mod ledger;
 mod tally;
 
-pub(super) use census::{Census, ROLES, Sight};
+pub(super) use census::{Census, ROLES, Seniority, Sight};
 pub(super) use closing::Closing;
 pub(super) use histogram::Histogram;
 pub(super) use ledger::{Ledger, StreamCounts};

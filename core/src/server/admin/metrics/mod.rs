@@ -16,7 +16,7 @@ use crate::http::{Response, StatusCode};
 use crate::server::metrics::{Census, ROLES, Sight, StreamCounts, Tally};
 use crate::server::shard::ShardId;
 use crate::server::{ServerStats, StreamView, Transport};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -31,7 +31,11 @@ pub(super) struct Metrics<'a> {
     views: Vec<StreamView>,
     tally: Tally,
     census: Census,
+    /// What each of the named streams has come to.
     counts: BTreeMap<StreamKey, StreamCounts>,
+    /// What all others ever have.
+    unnamed: StreamCounts,
+    named: &'a BTreeSet<StreamKey>,
     busy: Vec<(ShardId, Duration)>,
     process: ProcessFigures,
 }
@@ -48,6 +52,7 @@ impl<'a> Metrics<'a> {
         anomalies: BTreeMap<&'static str, u64>,
         views: Vec<StreamView>,
         sights: Vec<(ShardId, Sight)>,
+        named: &'a BTreeSet<StreamKey>,
         process: ProcessFigures,
     ) -> Self {
         let mut metrics = Metrics {
@@ -58,6 +63,8 @@ impl<'a> Metrics<'a> {
             tally: Tally::default(),
             census: Census::default(),
             counts: BTreeMap::new(),
+            unnamed: StreamCounts::default(),
+            named,
             busy: Vec::new(),
             process,
         };
@@ -65,6 +72,7 @@ impl<'a> Metrics<'a> {
             metrics.busy.push((shard, sight.tally.busy));
             metrics.tally.add(sight.tally);
             metrics.census.add(sight.census);
+            metrics.unnamed.add(&sight.unnamed);
             for (key, counts) in sight.streams {
                 metrics.counts.entry(key).or_default().add(&counts);
             }

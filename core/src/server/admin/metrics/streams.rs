@@ -2,6 +2,7 @@
 
 use super::Metrics;
 use super::exposition::{Exposition, Kind};
+use crate::StreamKey;
 use crate::media::Codec;
 use crate::server::metrics::StreamCounts;
 use crate::server::{StreamView, Transport};
@@ -20,7 +21,6 @@ struct Line<'a> {
     counts: StreamCounts,
     players: BTreeMap<Transport, u64>,
     publishers: u64,
-    takeovers: u64,
     /// Of one that is there.
     view: Option<&'a StreamView>,
 }
@@ -46,47 +46,54 @@ impl Metrics<'_> {
         states(to, &lines);
     }
 
+    /// A line for each named stream that is still there, and one for all others if there are any, or have been: what streams have
+    /// come to in that sum stays in it when they end, and when they get a name in the place of one that has ended.
     fn lines(&self) -> Vec<Line<'_>> {
         let views: BTreeMap<_, _> = self.views.iter().map(|view| (&view.key, view)).collect();
         let mut lines = Vec::new();
-        let mut other = Line {
-            name: OTHER,
-            ..Line::default()
-        };
-        let mut counts: Vec<_> = self.counts.iter().collect();
-        // Those that nobody has published come last. The order by name stays among equals.
-        counts.sort_by_key(|(_, counts)| (counts.since.is_none(), counts.since));
-        for (index, (key, counts)) in counts.into_iter().enumerate() {
-            let view = views.get(key).copied();
-            let line = Line {
-                name: key.as_str(),
-                counts: *counts,
-                players: self.census.players.get(key).cloned().unwrap_or_default(),
-                publishers: u64::from(view.is_some_and(|view| view.publisher.is_some())),
-                takeovers: counts.takeovers,
-                view,
-            };
-            if index < self.world.config.metrics_streams {
-                lines.push(line);
-            } else {
-                other.add(line);
+        for key in self.named {
+            let (counts, view) = (self.counts.get(key), views.get(key).copied());
+            if counts.is_some() || view.is_some() {
+                lines.push(Line {
+                    counts: counts.copied().unwrap_or_default(),
+                    ..self.present(key.as_str(), key, view)
+                });
             }
         }
-        if self.counts.len() > lines.len() {
-            lines.push(other);
+        let mut others = Line {
+            name: OTHER,
+            counts: self.unnamed,
+            ..Line::default()
+        };
+        let mut has_others = self.unnamed != StreamCounts::default();
+        for (key, view) in views.into_iter().filter(|(key, _)| !self.named.contains(*key)) {
+            has_others = true;
+            others.add_present(self.present(OTHER, key, Some(view)));
+        }
+        if has_others {
+            lines.push(others);
         }
         lines
+    }
+
+    /// What there is of a stream at the moment.
+    fn present<'a>(&self, name: &'a str, key: &StreamKey, view: Option<&'a StreamView>) -> Line<'a> {
+        Line {
+            name,
+            counts: StreamCounts::default(),
+            players: self.census.players.get(key).cloned().unwrap_or_default(),
+            publishers: u64::from(view.is_some_and(|view| view.publisher.is_some())),
+            view,
+        }
     }
 }
 
 impl Line<'_> {
-    fn add(&mut self, more: Line<'_>) {
-        self.counts.add(&more.counts);
+    fn add_present(&mut self, more: Line<'_>) {
         for (transport, count) in more.players {
             *self.players.entry(transport).or_default() += count;
         }
         self.publishers += more.publishers;
-        self.takeovers += more.takeovers;
     }
 }
 
@@ -135,7 +142,7 @@ fn amounts(to: &mut Exposition, lines: &[Line<'_>]) {
         (
             "headwater_stream_takeovers_total",
             "Publishers that had to leave the stream to another.",
-            |line| line.takeovers,
+            |line| line.counts.takeovers,
         ),
     ];
     for (name, help, value) in simple {
