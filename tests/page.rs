@@ -1,6 +1,8 @@
 //! The page for operators, in a browser, on each binary.
 #![cfg(all(target_os = "linux", any(feature = "mio", feature = "smol", feature = "tokio")))]
 
+#[path = "../core/tests/script/frames.rs"]
+mod frames;
 #[macro_use]
 mod support;
 
@@ -10,7 +12,7 @@ use std::process::Command;
 use support::browser::Browser;
 use support::clips::{MP3, TYPICAL};
 use support::server::{Runtime, Server};
-use support::{browser, ffmpeg};
+use support::{browser, ffmpeg, http};
 
 /// What the picture on the page is like, in JSON.
 const PICTURE: &str = "const video = document.querySelector('video');
@@ -142,7 +144,74 @@ fn a_token_is_asked_for_and_kept_in_the_tab(runtime: Runtime) {
     assert_eq!(browser.run("return document.cookie"), "");
 }
 
+/// An operator sees whom it has kept away, and lets them back in.
+fn bans_are_shown_and_lifted(runtime: Runtime) {
+    if !browser::is_available() {
+        return;
+    }
+    let (_server, page) = start(runtime, &[]);
+    let browser = Browser::start();
+    browser.open(&page);
+    browser.wait_for("return document.querySelector('.bans')?.hidden === true");
+    browser.run(
+        "fetch('/api/v1/streams/live/x?ban=600', { method: 'DELETE', headers: { 'Content-Type': 'application/json' } })",
+    );
+    browser.wait_for("return document.querySelectorAll('.bans tbody tr').length === 1");
+    let row = browser.run("return document.querySelector('.bans tbody tr').innerText");
+    let row = row.as_str().unwrap();
+    assert!(
+        row.contains("live/x") && row.contains("everybody") && row.contains("127.0.0.1"),
+        "{row}"
+    );
+    // On the stream's own page, too.
+    browser.run("location.hash = '#/live%2Fx'");
+    browser.wait_for("return document.querySelector('article .bans:not([hidden]) button') !== null");
+    browser.run("document.querySelector('.bans tbody button').click()");
+    browser.wait_for("return document.querySelector('article .bans').hidden === true");
+    browser.run("location.hash = '#/'");
+    browser.wait_for("return document.querySelector('main > div > .bans')?.hidden === true");
+}
+
+/// A hundred streams are on a page, and one can be looked for.
+fn a_long_list_has_pages_and_a_search(runtime: Runtime) {
+    if !browser::is_available() {
+        return;
+    }
+    let (server, page) = start(runtime, &[]);
+    let publishers: Vec<_> = (0..101)
+        .map(|number| {
+            let mut push = http::Push::start(server.http, &format!("/live/camera-{number:03}"));
+            push.send(&frames::flv("V A K0 a5"));
+            push
+        })
+        .collect();
+    let browser = Browser::start();
+    browser.open(&page);
+    let shows = |count: usize, where_: &str| {
+        browser.wait_for(&format!(
+            "return document.querySelectorAll('.stream').length === {count}
+                && document.querySelector('main > div > .pages span').textContent === '{where_}'"
+        ));
+    };
+    shows(100, "1 – 100 of 101");
+    browser.run("document.querySelector('main > div > .pages button:last-child').click()");
+    shows(1, "101 – 101 of 101");
+    browser.run("document.querySelector('main > div > .pages button').click()");
+    shows(100, "1 – 100 of 101");
+    browser.run(
+        "const field = document.querySelector('.finder');
+        field.focus(); field.value = 'ERA-04'; field.dispatchEvent(new Event('input'))",
+    );
+    shows(10, "1 – 10 of 10");
+    browser.wait_for(
+        "return document.querySelector('main > div > .pages').hidden && document.activeElement.type === 'search'",
+    );
+    drop(publishers);
+}
+
 on_each_binary!(2, [
+    bans_are_shown_and_lifted
+    a_long_list_has_pages_and_a_search
     a_stream_appears_plays_and_is_ended
     sound_in_mp3_is_played
     a_token_is_asked_for_and_kept_in_the_tab

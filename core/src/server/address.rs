@@ -22,6 +22,17 @@ impl From<SocketAddr> for Address {
     }
 }
 
+impl Address {
+    /// An address as it is displayed, or one of an IPv6 network.
+    pub(super) fn parse(text: &str) -> Option<Address> {
+        let ip = match text.strip_suffix("/64") {
+            Some(network) => IpAddr::V6(network.parse().ok()?),
+            None => text.parse().ok()?,
+        };
+        Some(SocketAddr::new(ip, 0).into())
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match u32::try_from(self.0 ^ IPV4) {
@@ -47,6 +58,18 @@ mod tests {
         for (peer, share) in shares {
             let peer: SocketAddr = peer.parse().unwrap();
             assert_eq!(Address::from(peer).to_string(), share);
+            assert_eq!(Address::parse(share), Some(peer.into()));
+            assert_eq!(Address::parse(&peer.ip().to_string()), Some(peer.into()));
+        }
+        for other in [
+            "",
+            "192.0.2.7/64",
+            "2001:db8::/63",
+            "192.0.2",
+            "2001:db8::/64/64",
+            "localhost",
+        ] {
+            assert_eq!(Address::parse(other), None, "{other}");
         }
     }
 }

@@ -8,6 +8,7 @@ use super::{ConnectionId, Server};
 use crate::hub::ChannelId;
 use crate::{EndCause, StreamKey, Time};
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use core::time::Duration;
 
 /// What an operator wants to be gone: for [`Server::kick`].
@@ -18,6 +19,8 @@ pub struct Kick {
     pub what: Kicked,
     /// How long it is kept away. Not at all by default, and then an encoder is back as soon as it tries again: OBS after 2 s.
     pub ban: Duration,
+    /// The operator that wants it, for those that look at the bans. None by default: the application does.
+    pub by: Option<IpAddr>,
 }
 
 /// What is ended by a [`Kick`].
@@ -38,6 +41,7 @@ impl Kick {
         Kick {
             what: Kicked::Connection(id),
             ban: Duration::ZERO,
+            by: None,
         }
     }
 
@@ -47,6 +51,7 @@ impl Kick {
         Kick {
             what: Kicked::Stream(key),
             ban: Duration::ZERO,
+            by: None,
         }
     }
 
@@ -54,6 +59,13 @@ impl Kick {
     #[must_use]
     pub const fn with_ban(mut self, ban: Duration) -> Self {
         self.ban = ban;
+        self
+    }
+
+    /// Says which operator wants it.
+    #[must_use]
+    pub const fn by(mut self, operator: Option<IpAddr>) -> Self {
+        self.by = operator;
         self
     }
 }
@@ -76,11 +88,11 @@ impl Server {
     pub(super) fn end_kicked(&mut self, now: Time, kick: &Kick) -> usize {
         let ids = match &kick.what {
             Kicked::Connection(id) => {
-                self.ban_connection(now, *id, kick.ban);
+                self.ban_connection(now, *id, kick);
                 Vec::from([*id])
             }
             Kicked::Stream(key) => {
-                self.ban(now, key, None, kick.ban);
+                self.ban(now, key, None, kick);
                 self.connections_of(key)
             }
         };
@@ -120,7 +132,7 @@ impl Server {
     }
 
     /// Keeps the address of a connection from the streams that it publishes or plays.
-    fn ban_connection(&mut self, now: Time, id: ConnectionId, span: Duration) {
+    fn ban_connection(&mut self, now: Time, id: ConnectionId, kick: &Kick) {
         let Some(Connection { peer, roles, .. }) = self.connections.get(id) else {
             return;
         };
@@ -128,7 +140,7 @@ impl Server {
         let keys = roles.iter().filter_map(|role| self.streams.get(role.channel));
         let keys: Vec<_> = keys.map(|stream| stream.key.clone()).collect();
         for key in keys {
-            self.ban(now, &key, Some(address), span);
+            self.ban(now, &key, Some(address), kick);
         }
     }
 
@@ -145,14 +157,15 @@ impl Server {
     }
 
     /// Keeps an address, or everybody, from a stream, here and on all other shards.
-    fn ban(&mut self, now: Time, key: &StreamKey, address: Option<Address>, span: Duration) {
+    fn ban(&mut self, now: Time, key: &StreamKey, address: Option<Address>, kick: &Kick) {
+        let &Kick { ban: span, by, .. } = kick;
         if span.is_zero() {
             return;
         }
-        self.bans.add(now, key.clone(), address, span);
+        self.bans.add(now, key.clone(), address, span, by);
         let own = self.shard;
         for shard in (0..self.shards).map(ShardId).filter(|&it| it != own) {
-            self.send(shard, key, Body::Ban { address, span });
+            self.send(shard, key, Body::Ban { address, span, by });
         }
     }
 }

@@ -48,7 +48,7 @@ use crate::hub::Position;
 use crate::{Frame, StreamKey, Time};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 /// The number of a worker, from 0.
@@ -182,7 +182,11 @@ pub(super) enum Body {
 
     // From whichever shard ended somebody to all others.
     /// Nobody at this address, or nobody at all, may have the stream for so long.
-    Ban { address: Option<Address>, span: Duration },
+    Ban {
+        address: Option<Address>,
+        span: Duration,
+        by: Option<IpAddr>,
+    },
 
     // From the shard of players back to the publisher's.
     /// So much of `Snapshot` and `Frames` has been taken in, in all since the first snapshot for `ticket`.
@@ -296,7 +300,7 @@ impl Server {
                 let subscription = Subscription { shard: from, ticket };
                 self.note_taken(&key, epoch, subscription, taken);
             }
-            Body::Ban { address, span } => self.bans.add(now, key, address, span),
+            Body::Ban { address, span, by } => self.bans.add(now, key, address, span, by),
             Body::ClearMetadata { epoch } => self.relay_clear_metadata(&key, epoch),
         }
     }

@@ -284,6 +284,102 @@ fn a_stream_is_kept_away_while_its_encoder_is() {
     assert_eq!(world.api_with(1, "DELETE /api/v1/clients/999?ban=60", JSON).status, 404);
 }
 
+/// What the list of bans says: stream, address, seconds left and who gave it.
+fn bans(world: &mut World, query: &str) -> Vec<(String, Option<String>, f64, Option<String>)> {
+    let answer = world.api_with(1, &format!("GET /api/v1/bans{query}"), "Host: localhost\r\n");
+    assert_eq!(
+        (answer.status, &answer.json["missing_workers"]),
+        (200, &serde_json::json!([]))
+    );
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let list = answer.json["bans"].as_array().unwrap().iter();
+    list.map(|ban| {
+        let left = ban["seconds_left"].as_f64().unwrap();
+        let stream = text(&ban["stream"]).unwrap();
+        (stream, text(&ban["address"]), left, text(&ban["given_by"]))
+    })
+    .collect()
+}
+
+#[test]
+fn bans_are_listed_and_lifted_on_all_workers() {
+    let (mut world, publisher, players) = streaming(2);
+    assert_eq!(bans(&mut world, ""), []);
+    let operator = Some("10.0.0.1".to_owned());
+    let by_client = format!("DELETE /api/v1/clients/{}?ban=60", world.id(players[0]));
+    assert_eq!(world.api_with(0, &by_client, JSON).status, 200);
+    world.pass(Duration::from_secs(10));
+    assert_eq!(
+        world.api_with(1, "DELETE /api/v1/streams/live/x?ban=30", JSON).status,
+        200
+    );
+    let player = Some("10.0.0.9".to_owned());
+    let both = [
+        ("live/x".to_owned(), None, 30.0, operator.clone()),
+        ("live/x".to_owned(), player, 50.0, operator),
+    ];
+    assert_eq!(bans(&mut world, ""), both);
+    assert_eq!(bans(&mut world, "?start=1&count=5"), both[1..]);
+    assert_eq!(bans(&mut world, "?search=10.0.0.9"), both[1..]);
+    assert_eq!(bans(&mut world, "?search=LIVE"), both);
+    world.pass(Duration::from_secs(2));
+    assert!(world.clients[publisher].is_closed());
+    for (lift, left) in [("live/x", 1), ("live/x?address=10.0.0.9", 0)] {
+        let lift = format!("DELETE /api/v1/bans/{lift}");
+        let Answered { status, json, .. } = world.api_with(1, &lift, JSON);
+        assert_eq!((status, &json["lifted"]), (200, &1.into()), "{lift}");
+        assert_eq!(bans(&mut world, "").len(), left);
+        assert_eq!(world.api_with(0, &lift, JSON).status, 404);
+    }
+    for shard in [0, 1] {
+        let back = world.http_push(shard, "/live/x", 9);
+        world.push(back, "V A K0");
+        assert!(world.is_publishing(back));
+        world.reset(back);
+    }
+}
+
+#[test]
+fn a_ban_of_a_network_is_lifted_by_its_own_name() {
+    let mut world = World::new(2, |_| {});
+    world.api_with(0, "DELETE /api/v1/streams/live/x?ban=60", JSON);
+    for (request, fields, status) in [
+        ("GET /api/v1/bans/live/x", JSON, 405),
+        ("DELETE /api/v1/bans/x", JSON, 404),
+        ("DELETE /api/v1/bans/live/y", JSON, 404),
+        ("DELETE /api/v1/bans/live/x?address=localhost", JSON, 400),
+        ("DELETE /api/v1/bans/live/x?address=2001:db8::/64", JSON, 404),
+        ("DELETE /api/v1/bans/live/x?address=2001:db8::%2F48", JSON, 400),
+        ("DELETE /api/v1/bans/live/x", "Host: localhost\r\n", 415),
+        ("DELETE /api/v1/bans/live/x", JSON, 200),
+    ] {
+        assert_eq!(world.api_with(0, request, fields).status, status, "{request}");
+    }
+}
+
+#[test]
+fn lists_are_searched_whatever_the_case() {
+    let mut world = World::new(2, |_| {});
+    for (number, name) in ["Studio-1", "studio-2", "camera"].into_iter().enumerate() {
+        let publisher = world.http_push(number % 2, &format!("/live/{name}"), 1);
+        world.push(publisher, "V A K0 a5");
+    }
+    world.http_play(1, "/live/camera");
+    for (request, found) in [
+        ("streams?search=studio", 2),
+        ("streams?search=STUDIO&count=1", 2),
+        ("streams?search=live%2Fcam", 1),
+        ("streams?search=", 3),
+        ("streams?search=10.0.0", 0),
+        ("clients?search=camera", 2),
+        ("clients?search=10.0.0.9", 1),
+        ("clients?search=10.0.0.9&stream=live/studio-2", 0),
+    ] {
+        let list = world.api(&format!("GET /api/v1/{request}")).json;
+        assert_eq!(list["total"], found, "{request}: {list}");
+    }
+}
+
 #[test]
 fn a_stream_is_found_by_the_name_that_is_listed() {
     for (path, listed, asked) in [
@@ -553,6 +649,7 @@ fn head_is_answered_as_get_without_content() {
         "/api/v1/streams/live/absent",
         "/api/v1/streams?count=x",
         "/api/v1/clients",
+        "/api/v1/bans",
         &client,
     ] {
         let get = world.api(&format!("GET {path}"));
@@ -579,6 +676,8 @@ fn the_methods_of_a_path_are_named_whatever_was_asked() {
             ("/api/v1/streams", "get, head"),
             ("/api/v1/streams/live/x", "get, head, delete"),
             ("/api/v1/clients/1", "get, head, delete"),
+            ("/api/v1/bans", "get, head"),
+            ("/api/v1/bans/live/x", "delete"),
         ] {
             let answer = world.api(&format!("{method} {path}"));
             assert_eq!(answer.status, 405, "{method} {path}");

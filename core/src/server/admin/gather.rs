@@ -6,9 +6,11 @@ use super::explain::{Evidence, Question, explain};
 use super::metrics::{Format, Metrics, ProcessFigures};
 use super::page::Page;
 use super::problem::Problem;
-use super::{client, stream, summary};
+use super::{ban, client, stream, summary};
 use crate::http::Response;
 use crate::hub::ChannelConfig;
+use crate::server::address::Address;
+use crate::server::bans::{Banned, Term};
 use crate::server::buckets::{Bucket, Rate};
 use crate::server::connection::Connection;
 use crate::server::metrics::{Seniority, Sight};
@@ -18,8 +20,10 @@ use crate::server::{Action, ConnectionId, ConnectionView, Kick, Server, ServerSt
 use crate::{RequestId, StreamKey, Time};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use core::time::Duration;
 
 /// How long a worker may take to answer. 1 s: each answers within milliseconds, and an operator does not wait for one that is
@@ -48,6 +52,8 @@ pub(super) enum Asked {
     Client(u32),
     Explain(Question),
     Kick(Query),
+    Bans(Page),
+    Lift(Banned),
     /// Which streams are named is asked first, so that all workers name the same ones.
     Metrics(Format),
     NamedMetrics(Format, Arc<BTreeSet<StreamKey>>),
@@ -69,7 +75,10 @@ pub(in crate::server) enum Query {
     KickClient {
         number: u32,
         ban: Duration,
+        by: Option<IpAddr>,
     },
+    Bans,
+    Lift(Banned),
 }
 
 /// Between workers.
@@ -88,6 +97,9 @@ pub(in crate::server) struct Part {
     pub(super) clients: Vec<ConnectionView>,
     /// Connections that were ended.
     pub(super) kicked: usize,
+    pub(super) bans: Vec<(Banned, Term)>,
+    /// Whether there was the ban that was lifted.
+    pub(super) has_lifted: bool,
     pub(super) oldest: Vec<Seniority>,
     pub(super) sight: Option<Box<Sight>>,
     pub(super) evidence: Option<Box<Evidence>>,
@@ -134,9 +146,10 @@ impl Gatherings {
 }
 
 impl Server {
-    /// Whether an operator may ask, or so much was asked of late that it has to wait. A request that ends something never has to.
+    /// Whether an operator may ask, or so much was asked of late that it has to wait. A request that ends something, or lifts a
+    /// ban, never has to.
     pub(super) fn admits_question(&mut self, now: Time, asked: &Asked) -> bool {
-        if matches!(asked, Asked::Kick(_)) {
+        if matches!(asked, Asked::Kick(_) | Asked::Lift(_)) {
             return true;
         }
         let looks = &mut self.gatherings.looks;
@@ -214,17 +227,22 @@ impl Server {
                 part.streams = self.streams(now);
                 part.sight = Some(Box::new(self.sight(&part.streams, &named)));
             }
+            Query::Bans => {
+                let present = self.bans.present(now);
+                part.bans = present.map(|(banned, term)| (banned.clone(), *term)).collect();
+            }
+            Query::Lift(banned) => part.has_lifted = self.bans.lift(now, &banned),
             Query::Clients => part.clients = self.connections(now),
             Query::Explain(question) => {
                 part.streams.extend(self.view_of(now, &question.key));
                 part.evidence = Some(Box::new(self.evidence(now, &question)));
             }
             Query::Kick(kick) => part.kicked = self.end_kicked(now, &kick),
-            Query::KickClient { number, ban } => {
+            Query::KickClient { number, ban, by } => {
                 let is_meant = |it: &Connection| !matches!(*it.protocol, Session::Admin(_)) && it.generation == number;
                 let found = self.connections.iter().find(|(_, it)| is_meant(it));
                 if let Some(id) = found.map(|(id, _)| id) {
-                    part.kicked = self.end_kicked(now, &Kick::connection(id).with_ban(ban));
+                    part.kicked = self.end_kicked(now, &Kick::connection(id).with_ban(ban).by(by));
                 }
             }
         }
@@ -320,6 +338,8 @@ impl Asked {
             Asked::Clients(..) | Asked::Client(_) => Query::Clients,
             Asked::Explain(question) => Query::Explain(question.clone()),
             Asked::Kick(query) => query.clone(),
+            Asked::Bans(_) => Query::Bans,
+            Asked::Lift(banned) => Query::Lift(banned.clone()),
             Asked::Metrics(_) => Query::OldestStreams(config.metrics_streams),
             Asked::NamedMetrics(_, named) => Query::Metrics(named.clone()),
         }
@@ -352,6 +372,7 @@ impl Gathering {
         let (mut streams, mut clients) = (Vec::new(), Vec::new());
         let (mut stats, mut anomalies, mut kicked) = (ServerStats::default(), BTreeMap::new(), 0);
         let (mut sights, mut evidence) = (Vec::new(), Vec::new());
+        let (mut bans, mut has_lifted) = (BTreeMap::<Banned, Term>::new(), false);
         for (shard, part) in self.parts {
             stats += part.stats;
             for (name, count) in part.anomalies {
@@ -360,10 +381,16 @@ impl Gathering {
             streams.push(part.streams);
             clients.extend(part.clients);
             kicked += part.kicked;
+            for (banned, term) in part.bans {
+                // Each worker has had it from another a little later.
+                let last = bans.entry(banned).or_insert(term);
+                *last = term.max(*last);
+            }
+            has_lifted |= part.has_lifted;
             sights.extend(part.sight.map(|sight| (shard, *sight)));
             evidence.extend(part.evidence.map(|evidence| *evidence));
         }
-        let streams = StreamView::merge(streams);
+        let mut streams = StreamView::merge(streams);
         clients.sort_by_key(|client| client.id.generation());
         let missing = self.missing;
         let absent = |reason| match missing.is_empty() {
@@ -376,6 +403,7 @@ impl Gathering {
                 Envelope::new(world.config, summary).response()
             }
             Asked::Streams(page) => {
+                streams.retain(|stream| page.finds(stream.key.as_str()));
                 let total = streams.len();
                 let streams = page.of_list(streams);
                 let list = stream::List::new(world, &streams, total, &missing);
@@ -390,6 +418,12 @@ impl Gathering {
                 if let Some(key) = of {
                     clients.retain(|client| client.roles.iter().any(|role| role.stream == key));
                 }
+                clients.retain(|client| {
+                    let mut names = client.roles.iter().map(|role| role.stream.as_str());
+                    names.any(|name| page.finds(name))
+                        || page.finds(&client.peer.ip().to_string())
+                        || page.finds(&client.agent)
+                });
                 let total = clients.len();
                 let clients = page.of_list(clients);
                 let list = client::List::new(world, &clients, total, &missing);
@@ -419,6 +453,17 @@ impl Gathering {
             Asked::Kick(query) if kicked == 0 && !query.is_for_a_while() => {
                 return Err(absent("there is nobody to end"));
             }
+            Asked::Bans(page) => {
+                bans.retain(|(stream, address), _| {
+                    let is_address = |it: &Address| page.finds(&it.to_string());
+                    page.finds(stream.as_str()) || address.as_ref().is_some_and(is_address)
+                });
+                let total = bans.len();
+                let bans = page.of_list(bans.into_iter().collect());
+                Envelope::new(world.config, ban::List::new(world, bans, total, &missing)).response()
+            }
+            Asked::Lift(_) if !has_lifted => return Err(absent("there is no such ban")),
+            Asked::Lift(_) => Envelope::new(world.config, ban::Lifted::new(world, &missing)).response(),
             Asked::Kick(_) => Envelope::new(world.config, summary::Kicked::new(world, kicked, &missing)).response(),
         })
     }

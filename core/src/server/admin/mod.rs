@@ -9,12 +9,14 @@
 //! | `GET /api/v1/openapi.json` | all of this in OpenAPI 3.1, field by field |
 //! | `GET /api/v1/versions` | which version this is |
 //! | `GET /api/v1/summaries` | what there is in all, and what was done |
-//! | `GET /api/v1/streams` | the streams, by name: `?start=` and `?count=` say which of them |
+//! | `GET /api/v1/streams` | the streams, by name: `?start=` and `?count=` say which of them; `?search=cam`: those that have this in their names |
 //! | `GET /api/v1/streams/{app/name}` | one of them |
 //! | `DELETE /api/v1/streams/{app/name}` | ends it with all its players; `?ban=60` keeps them away for a minute |
-//! | `GET /api/v1/clients` | the connections, by number: `?start=` and `?count=` as above; `?stream=app/name`: those of one stream |
+//! | `GET /api/v1/clients` | the connections, by number: `?start=` and `?count=` as above; `?stream=app/name`: those of one stream; `?search=`: those that have this in their address, their program or the name of their stream |
 //! | `GET /api/v1/clients/{id}` | one of them |
 //! | `DELETE /api/v1/clients/{id}` | ends it; `?ban=60` keeps its address from its streams for a minute |
+//! | `GET /api/v1/bans` | who is kept away from which stream, how long, and by whom: `?start=`, `?count=` and `?search=` as above |
+//! | `DELETE /api/v1/bans/{app/name}` | lifts the ban of everybody from the stream; `?address=10.0.0.9`: that of one address |
 //! | `GET /api/v1/explain?stream=app/name` | why players of the stream see nothing, in a sentence and with the facts: `&client=ID` asks for one of them |
 //!
 //! Answers have the shape that users of SRS know, with more beside it. A failure is `{"code":404,"error":"not_found","reason":"..."}`.
@@ -33,6 +35,7 @@
 #![doc = include_str!("transcripts.md")]
 
 mod access;
+mod ban;
 mod client;
 mod envelope;
 mod explain;
@@ -87,7 +90,11 @@ impl Server {
         head: &RequestHead,
     ) -> Result<Option<Response>, Problem> {
         let config = self.config.clone();
-        let route = route::find(head, &config.admin)?;
+        let operator = self
+            .connections
+            .get(id)
+            .map(|connection| connection.peer.ip().to_canonical());
+        let route = route::find(head, &config.admin, operator)?;
         Ok(Some(match route {
             Route::Healthy => route::healthy(),
             Route::Ready if self.is_shutting_down => return Err(Problem::shutting_down()),

@@ -3,6 +3,7 @@
 use super::problem::Problem;
 use crate::http::RequestHead;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// How many there are in an answer if nothing is said. 100: a screen or two.
@@ -11,11 +12,13 @@ const DEFAULT: usize = 100;
 /// How many there are at most. 1,000: about a megabyte.
 const MAX: usize = 1_000;
 
-/// A part of a list: `?start=` and `?count=`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A part of a list: `?start=` and `?count=` of what `?search=` finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Page {
     start: usize,
     count: usize,
+    /// In small letters. Empty: everything is found.
+    search: String,
 }
 
 /// A number of nothing but digits, which fits into 32 bits.
@@ -35,10 +38,16 @@ impl Page {
         Ok(Page {
             start: number("start", 0)?,
             count: number("count", DEFAULT)?.clamp(1, MAX),
+            search: head.query_value("search").unwrap_or_default().to_lowercase(),
         })
     }
 
-    pub(super) fn of_list<T>(self, list: Vec<T>) -> Vec<T> {
+    /// Whether a text has in it what is searched for, whatever the case of its letters.
+    pub(super) fn finds(&self, text: &str) -> bool {
+        self.search.is_empty() || text.to_lowercase().contains(&self.search)
+    }
+
+    pub(super) fn of_list<T>(&self, list: Vec<T>) -> Vec<T> {
         list.into_iter().skip(self.start).take(self.count).collect()
     }
 }

@@ -10,8 +10,10 @@ use super::ui::{self, File};
 use crate::StreamKey;
 use crate::http::{Method, RequestHead, Response};
 use crate::server::Kick;
+use crate::server::address::Address;
 use alloc::format;
 use alloc::string::ToString;
+use core::net::IpAddr;
 use core::time::Duration;
 
 /// Where a request leads.
@@ -33,8 +35,8 @@ const DESCRIPTION: &[u8] = include_bytes!("openapi.json");
 /// The longest that somebody may be kept away. A day, as for every time that is given to the server.
 const MAX_BAN: Duration = Duration::from_secs(86_400);
 
-/// Where the request with this head leads, if it may.
-pub(super) fn find(head: &RequestHead, config: &AdminConfig) -> Result<Route, Problem> {
+/// Where the request of an operator with this head leads, if it may.
+pub(super) fn find(head: &RequestHead, config: &AdminConfig, operator: Option<IpAddr>) -> Result<Route, Problem> {
     let path = &*head.path;
     match path {
         "/healthz" => return only_get(head).map(|()| Route::Healthy),
@@ -58,8 +60,10 @@ pub(super) fn find(head: &RequestHead, config: &AdminConfig) -> Result<Route, Pr
         ("streams", "") => list(head, Asked::Streams),
         ("clients", "") => clients(head),
         ("explain", "") => explain(head),
-        ("streams", id) => stream(head, id),
-        ("clients", id) => client(head, id),
+        ("bans", "") => list(head, Asked::Bans),
+        ("streams", id) => stream(head, id, operator),
+        ("clients", id) => client(head, id, operator),
+        ("bans", id) => lift(head, id),
         _ => Err(Problem::not_found("there is no such route")),
     }?;
     check_change(head, config)?;
@@ -94,16 +98,16 @@ fn stream_key(id: &str) -> Option<StreamKey> {
     key.filter(|key| key.as_str() == id)
 }
 
-fn stream(head: &RequestHead, id: &str) -> Result<Route, Problem> {
+fn stream(head: &RequestHead, id: &str, operator: Option<IpAddr>) -> Result<Route, Problem> {
     let key = stream_key(id).ok_or_else(|| Problem::not_found("no stream can have this name: app/name is needed"));
     Ok(Route::Ask(match head.method {
         Method::Get | Method::Head => Asked::Stream(key?),
-        Method::Delete => Asked::Kick(Query::Kick(Kick::stream(key?).with_ban(ban(head)?))),
+        Method::Delete => Asked::Kick(Query::Kick(Kick::stream(key?).with_ban(ban(head)?).by(operator))),
         _ => return Err(Problem::method_not_allowed("GET, HEAD, DELETE")),
     }))
 }
 
-fn client(head: &RequestHead, id: &str) -> Result<Route, Problem> {
+fn client(head: &RequestHead, id: &str, operator: Option<IpAddr>) -> Result<Route, Problem> {
     let number = client_number(id);
     let number = number.ok_or_else(|| Problem::not_found("no client can have this id: it is a number"));
     Ok(Route::Ask(match head.method {
@@ -111,9 +115,25 @@ fn client(head: &RequestHead, id: &str) -> Result<Route, Problem> {
         Method::Delete => Asked::Kick(Query::KickClient {
             number: number?,
             ban: ban(head)?,
+            by: operator,
         }),
         _ => return Err(Problem::method_not_allowed("GET, HEAD, DELETE")),
     }))
+}
+
+/// The ban of everybody from a stream, or of one address.
+fn lift(head: &RequestHead, id: &str) -> Result<Route, Problem> {
+    if head.method != Method::Delete {
+        return Err(Problem::method_not_allowed("DELETE"));
+    }
+    let key = stream_key(id).ok_or_else(|| Problem::not_found("no stream can have this name: app/name is needed"))?;
+    let address = match head.query_value("address") {
+        None => None,
+        Some(text) => {
+            Some(Address::parse(&text).ok_or_else(|| Problem::bad_request("address is one of IPv4 or IPv6"))?)
+        }
+    };
+    Ok(Route::Ask(Asked::Lift((key, address))))
 }
 
 fn explain(head: &RequestHead) -> Result<Route, Problem> {

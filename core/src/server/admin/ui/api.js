@@ -33,10 +33,16 @@ async function ask(method, path) {
 /** `app/name` in a path: each part for itself. */
 const path = (id) => id.split("/").map(encodeURIComponent).join("/");
 
+/** A part of a list: its start, how many, and what its entries have in them. */
+const part = (start, count, search = "") => `start=${start}&count=${count}&search=${encodeURIComponent(search)}`;
+
 export const summary = async () => (await ask("GET", "/api/v1/summaries")).data;
-export const streams = (start, count) => ask("GET", `/api/v1/streams?start=${start}&count=${count}`);
+export const streams = (...which) => ask("GET", `/api/v1/streams?${part(...which)}`);
 export const stream = async (id) => (await ask("GET", `/api/v1/streams/${path(id)}`)).stream;
-export const clients = (id) => ask("GET", `/api/v1/clients?count=200&stream=${encodeURIComponent(id)}`);
+export const clients = (id, ...which) => ask("GET", `/api/v1/clients?stream=${encodeURIComponent(id)}&${part(...which)}`);
+export const bans = (...which) => ask("GET", `/api/v1/bans?${part(...which)}`);
 export const explain = async (id) => (await ask("GET", `/api/v1/explain?stream=${encodeURIComponent(id)}`)).explanation;
-export const kickClient = (id) => ask("DELETE", `/api/v1/clients/${id}`);
+export const kickClient = (id, ban) => ask("DELETE", `/api/v1/clients/${id}?ban=${ban}`);
 export const kickStream = (id, ban) => ask("DELETE", `/api/v1/streams/${path(id)}?ban=${ban}`);
+export const liftBan = ({ stream, address }) =>
+  ask("DELETE", `/api/v1/bans/${path(stream)}${address === null ? "" : `?address=${encodeURIComponent(address)}`}`);

@@ -1,9 +1,11 @@
 // The page: what there is in all, above the streams or one of them.
 
 import * as api from "./api.js";
+import { bansPanel } from "./bans.js";
 import { h, keyed, say } from "./dom.js";
 import * as format from "./format.js";
 import { place, publishing } from "./lines.js";
+import { pages } from "./pages.js";
 import { copyable, gate } from "./parts.js";
 import { push } from "./plot.js";
 import { streamView } from "./stream.js";
@@ -12,8 +14,10 @@ import { switchLanguage, t } from "./words.js";
 
 /** Between two looks. */
 const INTERVAL = 2000;
-/** Streams that are shown. */
-const MOST = 200;
+/** As many streams as are found at a glance. With more, one can be looked for by its name. */
+const GLANCE = 8;
+/** From the last key to the search, in milliseconds. */
+const TYPING = 200;
 
 const notice = h("p", { className: "notice", role: "status", hidden: true });
 const main = h("main", {});
@@ -40,6 +44,11 @@ document.body.append(
 const history = new Map();
 let view;
 let timer;
+/** Looks so far: what an earlier one finds is of no use. */
+let looks = 0;
+/** Which of the streams are shown. */
+const turner = pages(() => look());
+let search = "";
 
 /** What the address names behind `#/`; nothing for all streams. */
 const chosen = () => decodeURIComponent(location.hash.replace(/^#\/?/, ""));
@@ -61,9 +70,12 @@ function showSummary(summary, streams) {
   tell("streams", format.count(summary.streams.published));
   const waiting = summary.streams.waiting;
   tell("players", format.count(summary.streams.players), waiting ? `${format.count(waiting)} ${t("waiting")}` : "");
+  // What was measured here is newer, as long as all streams are here.
+  const isAll = streams.length === summary.streams.total;
   const sum = (of) => streams.reduce((total, stream) => total + (history.get(stream.id)?.[of] ?? 0), 0);
-  tell("incoming", format.rate(sum("rateIn")));
-  tell("outgoing", format.rate(sum("rateOut")));
+  const rate = (of, kbps) => format.rate(isAll ? sum(of) : kbps * 1000);
+  tell("incoming", rate("rateIn", summary.streams.kbps.recv_30s));
+  tell("outgoing", rate("rateOut", summary.streams.kbps.send_30s));
   tell("memory", format.bytes(memory.held), `${t("of")} ${format.bytes(memory.limit)}`);
   tell("uptime", format.time(self.srs_uptime), `${format.count(connections.open)} ${t("connections")}`);
 }
@@ -91,6 +103,21 @@ function note(streams) {
   }
 }
 
+/** A field to look for streams by their names. */
+function finder() {
+  let typing;
+  const find = (value) => {
+    search = value.trim();
+    turner.reset();
+    return look();
+  };
+  const later = ({ target }) => {
+    clearTimeout(typing);
+    typing = setTimeout(find, TYPING, target.value);
+  };
+  return h("input", { type: "search", className: "finder", value: search, placeholder: t("find"), "aria-label": t("find"), oninput: later });
+}
+
 function streamsView(listeners) {
   const list = h("div", { className: "streams" });
   const lines = publishing(place(listeners), "live/stream1");
@@ -102,11 +129,19 @@ function streamsView(listeners) {
     h("p", {}, t("noStreamHint")),
     lines.map(([title, text]) => copyable(title, text)),
   );
+  const field = finder();
+  const nothing = h("p", { className: "none", role: "status" }, t("notFound"));
+  const bans = bansPanel();
   return {
-    element: h("div", {}, empty, list),
-    update(streams) {
-      empty.hidden = streams.length > 0;
+    element: h("div", {}, field, empty, nothing, list, turner.element, bans.element),
+    async update(streams, total) {
+      const isSearched = search !== "";
+      empty.hidden = isSearched || total > 0;
+      nothing.hidden = !isSearched || total > 0;
+      field.hidden = !isSearched && total <= GLANCE;
+      turner.update(total);
       keyed(list, streams, (stream) => stream.id, (stream) => streamRow(stream, history));
+      await bans.update();
     },
     close() {},
   };
@@ -122,15 +157,20 @@ function open(listeners) {
 
 async function look() {
   clearTimeout(timer);
+  looks += 1;
+  const number = looks;
   try {
-    const [summary, page] = await Promise.all([api.summary(), api.streams(0, MOST)]);
+    const [summary, page] = await Promise.all([api.summary(), api.streams(...turner.part(), search)]);
     complain(page.missing_workers.length ? `${t("missing")} ${page.missing_workers.join(", ")}` : "");
     // One by which nothing is published comes behind those that live.
     const streams = page.streams.sort((a, b) => Number(vacant(a)) - Number(vacant(b)) || (a.id < b.id ? -1 : 1));
-    note(streams);
+    const id = chosen();
+    const one = id && (streams.find((stream) => stream.id === id) ?? (await api.stream(id).catch(() => undefined)));
+    if (number !== looks) return;
+    note(one && !streams.includes(one) ? [...streams, one] : streams);
     showSummary(summary, streams);
-    if (!view || view.id !== chosen()) open(summary.listeners);
-    await view.update(streams);
+    if (!view || view.id !== id) open(summary.listeners);
+    await (id ? view.update(one) : view.update(streams, page.total));
   } catch (problem) {
     if (problem.status === 401) {
       await gate(api.token.get() ? t("tokenWrong") : "");
@@ -141,7 +181,7 @@ async function look() {
     if (!(problem instanceof api.Problem)) console.error(problem);
   }
   // A page that nobody looks at asks for nothing.
-  if (!document.hidden) timer = setTimeout(look, INTERVAL);
+  if (number === looks && !document.hidden) timer = setTimeout(look, INTERVAL);
 }
 
 addEventListener("hashchange", look);

@@ -1,17 +1,16 @@
 // One stream: what it is, how it does, its players, and how to publish, play and end it.
 
 import * as api from "./api.js";
+import { bansPanel, term } from "./bans.js";
 import { h, keyed, say } from "./dom.js";
 import * as format from "./format.js";
 import { place, playing, publishing } from "./lines.js";
+import { pages } from "./pages.js";
 import { ask, copyable } from "./parts.js";
 import { plot, push } from "./plot.js";
 import { screen } from "./screen.js";
 import { contents, lamp } from "./streams.js";
 import { t } from "./words.js";
-
-/** How long those that are ended may be kept away, in seconds, by the name of the word. */
-const BANS = { seconds0: 0, minute: 60, hour: 3600 };
 
 const ago = (ms) => (ms === null || ms === undefined ? t("none") : `${format.milliseconds(ms)} ${t("ago")}`);
 
@@ -83,7 +82,8 @@ export function streamView(id, listeners, history) {
   const figures = { bitrate: figure("bitrate"), frameRate: figure("frameRate"), players: figure("players"), lag: figure("lag") };
   const rows = h("tbody", {});
   const none = h("p", { className: "none" }, t("noPlayers"));
-  const more = h("p", { className: "none", hidden: true });
+  const turner = pages(() => showPlayers());
+  const bans = bansPanel(id);
   const columns = ["address", "protocol", "agent", "age", "sent", "lagColumn", "drops"];
   const explanation = h("div", { className: "explanation", role: "status", hidden: true });
   const watch = screen(where.http && `${where.http}/${id.split("/").map(encodeURIComponent).join("/")}.flv`, () => size);
@@ -100,13 +100,25 @@ export function streamView(id, listeners, history) {
   }
 
   async function kickStream() {
-    const ban = h("select", { id: "ban" }, Object.entries(BANS).map(([word, value]) => h("option", { value }, t(word))));
-    const label = h("label", { htmlFor: "ban" }, t("keepAway"));
+    const [label, ban] = term("keepAway");
     if (await ask(t("kickStreamAsk"), t("kickPublisher"), label, ban)) await attempt(() => api.kickStream(id, ban.value));
   }
 
   async function kickClient(client) {
-    if (await ask(`${t("kickAsk")} ${client.ip}:${client.port}`, t("kick"))) await attempt(() => api.kickClient(client.id));
+    const [label, ban] = term("keepAddressAway");
+    const question = `${t("kickAsk")} ${client.ip}:${client.port}`;
+    if (await ask(question, t("kick"), label, ban)) await attempt(() => api.kickClient(client.id, ban.value));
+  }
+
+  /** The largest lag of those that are shown, and whether others are not. */
+  async function showPlayers() {
+    const { total, clients } = await api.clients(id, ...turner.part());
+    const players = clients.filter((client) => client.role === "plays" || client.role === "waits_to_play");
+    players.sort((a, b) => b.lag.ms - a.lag.ms || a.id - b.id);
+    keyed(rows, players, (client) => client.id, (client) => playerRow(client, kickClient));
+    none.hidden = players.length > 0;
+    const isPart = turner.update(total);
+    return { lag: players.reduce((most, player) => Math.max(most, player.lag.ms), 0), isPart };
   }
 
   async function explain() {
@@ -138,6 +150,7 @@ export function streamView(id, listeners, history) {
     ),
     complaint,
     explanation,
+    bans.element,
     h(
       "div",
       { className: "columns" },
@@ -151,7 +164,7 @@ export function streamView(id, listeners, history) {
       h("h2", {}, t("players")),
       h("div", { className: "wide" }, h("table", {}, h("thead", {}, h("tr", {}, columns.map((name) => h("th", {}, t(name))), h("th", {}))), rows)),
       none,
-      more,
+      turner.element,
     ),
     h(
       "div",
@@ -164,8 +177,8 @@ export function streamView(id, listeners, history) {
   return {
     element,
     close: watch.close,
-    async update(streams) {
-      const stream = streams.find((it) => it.id === id) ?? (await api.stream(id).catch(() => undefined));
+    async update(stream) {
+      await bans.update();
       if (!stream) {
         element.dataset.gone = "";
         say(about, t("gone"));
@@ -183,22 +196,15 @@ export function streamView(id, listeners, history) {
         element.hidden = !text;
         say(value, text || "");
       }
-      const { total, clients } = await api.clients(id);
-      const players = clients.filter((client) => client.role === "plays" || client.role === "waits_to_play");
-      players.sort((a, b) => b.lag.ms - a.lag.ms || a.id - b.id);
-      keyed(rows, players, (client) => client.id, (client) => playerRow(client, kickClient));
-      none.hidden = players.length > 0;
-      more.hidden = total <= clients.length;
-      say(more, `${format.count(total)}, ${t("more")}`);
+      const { lag, isPart } = await showPlayers();
       const known = history.get(id);
       if (!known) return;
-      const lag = players.reduce((most, player) => Math.max(most, player.lag.ms), 0);
       push(known.series.lag, lag);
       const { bitrate, frameRate, players: numbers } = known.series;
       figures.bitrate.update(bitrate, format.rate(known.rateIn));
       figures.frameRate.update(frameRate, frameRate.length ? format.fps(frameRate.at(-1) ?? 0) : "–");
       figures.players.update(numbers, format.count(stream.players));
-      figures.lag.update(known.series.lag, format.milliseconds(lag));
+      figures.lag.update(known.series.lag, `${isPart ? "≥ " : ""}${format.milliseconds(lag)}`);
     },
   };
 }
