@@ -36,17 +36,13 @@ pub struct Browser {
 
 impl Browser {
     pub fn start() -> Browser {
-        let mut command = Command::new("chromedriver");
-        command.arg("--port=0").stderr(Stdio::null());
-        let driver = Process::spawn_silent("chromedriver", &mut command, true);
-        let line = driver.wait_for_line("started successfully on port", DEADLINE);
-        let port = line
-            .rsplit("port ")
-            .next()
-            .and_then(|text| text.trim_end_matches('.').parse().ok());
+        // The port that it finds may be taken by IPv4, and then it ends.
+        let (driver, port) = (0..10)
+            .find_map(|_| Browser::start_driver())
+            .expect("chromedriver finds a port");
         let mut browser = Browser {
             _driver: driver,
-            port: port.expect(&line),
+            port,
             session: String::new(),
         };
         let arguments = [
@@ -65,6 +61,16 @@ impl Browser {
         let made = browser.command("POST", "/session", &json!({ "capabilities": capabilities }));
         browser.session = made["sessionId"].as_str().expect("a session").to_owned();
         browser
+    }
+
+    /// chromedriver and its port, unless that was taken.
+    fn start_driver() -> Option<(Process, u16)> {
+        let mut command = Command::new("chromedriver");
+        command.arg("--port=0").stderr(Stdio::null());
+        let driver = Process::spawn_silent("chromedriver", &mut command, true);
+        let line = driver.wait_for_one_of(&["started successfully on port", "port not available"], DEADLINE);
+        let port = line.rsplit("port ").next()?.trim_end_matches('.').parse().ok()?;
+        Some((driver, port))
     }
 
     pub fn open(&self, url: &str) {

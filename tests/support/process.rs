@@ -85,11 +85,15 @@ impl Process {
 
     /// The first line that contains `text`, once it is there.
     pub fn wait_for_line(&self, text: &str, within: Duration) -> String {
+        self.wait_for_one_of(&[text], within)
+    }
+
+    /// The first line that contains one of `texts`, once it is there.
+    pub fn wait_for_one_of(&self, texts: &[&str], within: Duration) -> String {
+        let is_meant = |line: &&String| texts.iter().any(|text| line.contains(text));
         self.log
-            .wait(within, |state| {
-                state.lines.iter().find(|line| line.contains(text)).cloned()
-            })
-            .unwrap_or_else(|| panic!("{} did not say {text:?} within {within:?}", self.name))
+            .wait(within, |state| state.lines.iter().find(is_meant).cloned())
+            .unwrap_or_else(|| panic!("{} did not say one of {texts:?} within {within:?}", self.name))
     }
 
     /// Returns once `count` lines contain all of `texts`.
