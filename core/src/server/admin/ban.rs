@@ -19,6 +19,8 @@ pub(super) struct List<'a> {
 #[derive(Debug, Serialize)]
 struct BanJson {
     stream: String,
+    app: String,
+    name: String,
     /// Of everybody, if there is none.
     address: Option<String>,
     /// What those that it is for may not do: always the same so far.
@@ -40,6 +42,8 @@ impl<'a> List<'a> {
     pub(super) fn new(world: &World<'_>, bans: Vec<(Banned, Term)>, total: usize, missing: &'a [u16]) -> Self {
         let bans = bans.into_iter().map(|((stream, address), term)| BanJson {
             stream: stream.as_str().to_string(),
+            app: stream.app().to_string(),
+            name: stream.name().to_string(),
             address: address.map(|address| address.to_string()),
             action: "publish_and_play",
             seconds_left: term.end.since(world.now).as_secs_f64(),
