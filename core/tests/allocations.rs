@@ -493,7 +493,7 @@ fn an_idle_server_costs_nothing_to_ask() {
 #[test]
 fn a_connection_that_says_nothing_owns_little() {
     let _turn = turn();
-    for (listener, budget) in [(Protocol::Rtmp, 1_088), (Protocol::Http, 688), (Protocol::Media, 400)] {
+    for (listener, budget) in [(Protocol::Rtmp, 1_088), (Protocol::Http, 704), (Protocol::Media, 400)] {
         let mut whole = Whole::new();
         let owned = owned_by_each(|| {
             whole.accept(listener);
