@@ -59,7 +59,7 @@ fn peers_that_hold_much_are_ended(runtime: Runtime) {
             .map(|_| scope.spawn(|| hold_messages(&server)))
             .collect();
         let unfinished: Vec<_> = unfinished.into_iter().map(|peer| peer.join().unwrap()).collect();
-        server.wait_for_line("memory is short: connections that publish nothing were ended");
+        server.wait_for_line("memory is short: connections that hold unfinished messages were ended");
         drop(unfinished);
 
         let large = scope.spawn(|| publish(&server, LARGE, Duration::from_millis(50), 1_000_000, &is_over));

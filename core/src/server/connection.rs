@@ -40,6 +40,8 @@ pub(super) struct Connection {
     pub(super) armed: Time,
     /// What it was last counted with, of the memory that is its own.
     pub(super) counted: u32,
+    /// Since when that is [more](super::relief::MUCH) than what a publisher has under way; [`Time::NEVER`] if it is not.
+    pub(super) much_since: Time,
     /// When it was accepted.
     pub(super) since: Time,
     pub(super) last_input: Time,
@@ -246,10 +248,14 @@ impl Connection {
         matches!(*self.protocol, Session::Http(_)) && !self.is_kept_waiting() && !asks_to_publish
     }
 
+    pub(super) fn is_publishing(&self) -> bool {
+        let is_publishing = |role: &Role| matches!(role.activity, Activity::Publishing { .. });
+        self.roles.iter().any(is_publishing)
+    }
+
     /// When it has sent nothing for so long that it is worth a word, if it publishes.
     pub(super) fn silence_due(&self) -> Option<Time> {
-        let is_publishing = |role: &Role| matches!(role.activity, Activity::Publishing { .. });
-        let is_heard = !self.is_silent && self.roles.iter().any(is_publishing);
+        let is_heard = !self.is_silent && self.is_publishing();
         is_heard.then(|| self.last_input + PUBLISHER_SILENCE)
     }
 

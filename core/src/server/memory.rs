@@ -17,10 +17,11 @@
 
 use super::Server;
 use super::connection::{Activity, Connection, Role};
+use super::relief::MUCH;
 use super::stream::Stream;
 use super::{ConnectionId, session::Session};
 use crate::hub::ChannelId;
-use crate::{Frame, Output};
+use crate::{Frame, Output, Time};
 use alloc::sync::Arc;
 use bytes::Bytes;
 use core::mem;
@@ -175,6 +176,10 @@ impl Server {
             let owned = connection.owned_memory();
             let counted = mem::replace(&mut connection.counted, owned);
             self.memory.connections = self.memory.connections + owned as usize - counted as usize;
+            connection.much_since = match owned > MUCH {
+                true => connection.much_since.min(self.now),
+                false => Time::NEVER,
+            };
         }
     }
 

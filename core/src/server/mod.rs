@@ -32,11 +32,12 @@
 //! What one peer can make a server hold is bounded by [`Limits`](crate::Limits); what all can together, by
 //! [`Config::memory_budget`]. [`ServerStats::memory_held`] is the sum: payloads of frames, each once, however many wait for it;
 //! outputs, unfinished messages, input that waits, rings, and frames on their way to other workers. Above the budget those that
-//! are the least use to others go first, until an eighth of it is free:
+//! are the least use to others go first, until an eighth of it is free. As long as newcomers are refused, room is made again every
+//! five seconds:
 //!
 //! | what goes, the largest first | |
 //! |---|---|
-//! | connections that publish nothing, and hold messages without an end or the like | [`relief_unfinished`](ServerStats::relief_unfinished) |
+//! | connections that hold messages without an end or the like, and publish nothing or have for five seconds; of the address that holds the most so first | [`relief_unfinished`](ServerStats::relief_unfinished) |
 //! | players whose output has not been drained for a second, by what waits there and for how long | [`relief_players`](ServerStats::relief_players) |
 //! | GOP caches that nobody watches, frames for players that lag, then other GOP caches | [`relief_rings`](ServerStats::relief_rings) |
 //! | newcomers: requests to publish or play are refused (503, `NetStream.Publish.Failed`, `NetStream.Play.Failed`) | [`relief_refused`](ServerStats::relief_refused) |
@@ -520,6 +521,7 @@ impl Server {
             half_closed: None,
             armed: Time::NEVER,
             counted: 0,
+            much_since: Time::NEVER,
             since: now,
             last_input: now,
             bytes_in: 0,

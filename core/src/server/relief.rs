@@ -5,21 +5,24 @@
 //!
 //! | rung | what goes, the largest first |
 //! |---|---|
-//! | unfinished | connections that publish nothing, and hold messages without an end or the like |
+//! | unfinished | connections that hold messages without an end or the like: those that publish nothing, and publishers that have held much for some seconds; of all addresses the one that holds the most so first |
 //! | slow players | players whose output has not been drained for a second, by what waits there and for how long |
 //! | rings | GOP caches of streams that nobody watches, frames for players that lag, then the other GOP caches |
 //! | newcomers | are refused from then on, until an eighth of the budget is free |
 //! | publishers | if there still is more than the budget: players whose output is full, then the publisher that holds the most, or all frames of a stream from another worker, or of the program's own, that holds more |
 //!
 //! A decision costs O(connections log connections). The next comes when the sum is above the budget again, but not within
-//! [`REVIEW`], unless the sum grows by a 16th of the budget meanwhile.
+//! [`REVIEW`], unless the sum grows by a 16th of the budget meanwhile. As long as newcomers are refused, all that goes before
+//! them is looked at again every [`LASTING`].
 
-use super::connection::{Activity, Connection, Phase, Role};
+use super::address::Address;
+use super::connection::{Activity, Connection, Phase};
 use super::metrics::Closing;
 use super::refusal::Refusal;
 use super::{ConnectionId, Event, Server};
 use crate::hub::ChannelId;
 use crate::{EndCause, Time};
+use alloc::collections::BTreeMap;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -35,8 +38,10 @@ pub(super) struct Relief {
     /// Before that nothing is decided again, unless there are more bytes than that.
     next: Time,
     grown: usize,
-    /// When to look again if nothing comes in before.
+    /// When to look again if nothing comes in before: there still is more than the budget.
     review: Option<Time>,
+    /// When to make room again, as newcomers are refused.
+    again: Option<Time>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +60,15 @@ const REVIEW: Duration = Duration::from_millis(100);
 /// conversation before it needs.
 const MODEST: u32 = 8 << 10;
 
+/// Bytes that a publisher may own for as long as it likes. 128 KiB: what is [reserved](crate::rtmp::ChunkDecoder) at first for a
+/// picture and for sound beside it. Of a longer picture it holds more only until that is complete.
+pub(super) const MUCH: u32 = 128 << 10;
+
+/// For how long a publisher may own more than [`MUCH`], and newcomers are refused before those are looked for again that are less
+/// use. 5 s: a picture that takes longer comes at less than 210 kbit/s, so that nobody can watch its stream; an encoder that
+/// recovers from a lost packet or a change of its network is back by then.
+const LASTING: Duration = Duration::from_secs(5);
+
 /// For how long the output of a player that keeps up may wait to be drained, when memory is short. 1 s: a player that joins by
 /// a fast connection has had its GOP by then.
 const DRAINED_WITHIN: Duration = Duration::from_secs(1);
@@ -67,8 +81,8 @@ const KEPT: Duration = Duration::from_secs(2);
 const SMALL_RING: usize = 64 << 10;
 
 impl Relief {
-    pub(super) const fn poll_timeout(&self) -> Option<Time> {
-        self.review
+    pub(super) fn poll_timeout(&self) -> Option<Time> {
+        self.review.into_iter().chain(self.again).min()
     }
 }
 
@@ -77,37 +91,45 @@ impl Server {
     /// is nothing to do, costs some dozen instructions.
     pub(super) fn relieve(&mut self, now: Time) -> bool {
         let held = self.memory_held();
-        if held <= self.config.memory_budget && self.relief.review.is_none() {
+        if held <= self.config.memory_budget && self.relief.poll_timeout().is_none() {
             return false;
         }
-        self.review_memory(now, held);
+        self.review_memory(now);
         self.connections.has_touched()
     }
 
     #[cold]
-    fn review_memory(&mut self, now: Time, held: usize) {
-        let budget = self.config.memory_budget;
-        if self.relief.is_short && held <= self.memory_target() {
-            self.relief.is_short = false;
-            info!(held, budget, "there is enough memory again");
+    fn review_memory(&mut self, now: Time) {
+        if self.relief.again.is_some_and(|due| due <= now) {
+            self.make_room(now);
         }
+        self.note_room();
+        let (held, budget) = (self.memory_held(), self.config.memory_budget);
         if held > budget && (self.relief.next <= now || self.relief.grown <= held) {
             self.climb(now);
             let held = self.memory_held();
             self.relief.next = now + REVIEW;
             self.relief.grown = held.saturating_add(budget / 16);
         }
-        let waits = self.relief.is_short || self.memory_held() > budget;
         let due = self.relief.review.filter(|due| *due > now).unwrap_or(now + REVIEW);
-        self.relief.review = waits.then_some(due);
+        self.relief.review = (self.memory_held() > budget).then_some(due);
+    }
+
+    /// Takes newcomers again if there is room.
+    fn note_room(&mut self) {
+        if self.relief.is_short && self.has_room() {
+            (self.relief.is_short, self.relief.again) = (false, None);
+            let (held, budget) = (self.memory_held(), self.config.memory_budget);
+            info!(held, budget, "there is enough memory again");
+        }
     }
 
     /// Whether a request to publish or play is refused for want of memory: not while others can go that are less use.
     pub(super) fn is_short_of_memory(&mut self, now: Time) -> bool {
+        self.note_room();
         if !self.relief.is_short && !self.has_room() && self.relief.next <= now {
             self.make_room(now);
             self.relief.next = now + REVIEW;
-            self.relief.review.get_or_insert(now + REVIEW);
         }
         if self.relief.is_short {
             self.stats.relief_refused += 1;
@@ -151,21 +173,29 @@ impl Server {
         if self.has_room() {
             return;
         }
+        self.relief.again = Some(now + LASTING);
         if !mem::replace(&mut self.relief.is_short, true) {
             self.note_rung(now, Rung::Newcomers, 0);
         }
     }
 
-    /// Ends connections that publish nothing and own much, the largest first.
+    /// Ends connections that own much and bring nothing: of the address whose connections own the most so first, the largest
+    /// first.
     fn end_unfinished(&mut self, now: Time) {
-        let those = self
-            .connections
-            .iter()
-            .filter(|(_, it)| it.counted > MODEST && it.may_go());
-        let mut those: Vec<_> = those.map(|(id, it)| (Reverse(it.counted), id)).collect();
-        those.sort_unstable();
+        let those = self.connections.iter().filter(|(_, it)| it.is_unfinished(now));
+        let mut those: Vec<_> = those
+            .map(|(id, it)| (0, Address::from(it.peer), it.counted, id))
+            .collect();
+        let mut of_address = BTreeMap::new();
+        for (_, address, counted, _) in &those {
+            *of_address.entry(*address).or_default() += u64::from(*counted);
+        }
+        for (of_all, address, ..) in &mut those {
+            *of_all = of_address.get(address).copied().unwrap_or_default();
+        }
+        those.sort_unstable_by_key(|it| Reverse(*it));
         let mut ended = 0;
-        for (_, id) in those {
+        for (.., id) in those {
             if self.has_room() {
                 break;
             }
@@ -323,7 +353,7 @@ impl Server {
         };
         let (held, budget) = (self.memory_held(), self.config.memory_budget);
         let what = match rung {
-            Rung::Unfinished => "connections that publish nothing were ended",
+            Rung::Unfinished => "connections that hold unfinished messages were ended",
             Rung::SlowPlayers => "players that do not keep up were ended",
             Rung::Rings => "streams keep less for players that join or lag",
             Rung::Newcomers => "publishers and players are refused",
@@ -345,7 +375,20 @@ impl Connection {
 
     /// Whether it may be ended before any publisher: it is none, and no connection of the program's own.
     fn may_go(&self) -> bool {
-        let is_publishing = |role: &Role| matches!(role.activity, Activity::Publishing { .. });
-        self.phase != Phase::Closed && !self.protocol.is_local() && !self.roles.iter().any(is_publishing)
+        self.is_of_a_peer() && !self.is_publishing()
+    }
+
+    /// Whether it owns much and brings nothing: it publishes nothing, or what it has under way does not come to an end.
+    fn is_unfinished(&self, now: Time) -> bool {
+        self.is_of_a_peer()
+            && match self.is_publishing() {
+                true => now.since(self.much_since) >= LASTING,
+                false => self.counted > MODEST,
+            }
+    }
+
+    /// Whether it is there, and no connection of the program's own.
+    fn is_of_a_peer(&self) -> bool {
+        self.phase != Phase::Closed && !self.protocol.is_local()
     }
 }

@@ -49,8 +49,8 @@ pub struct ServerStats {
     pub memory_under_way: usize,
     /// Bytes that may be held.
     pub memory_budget: usize,
-    /// Connections that published nothing and were ended because they held the most of all, of messages without an end above
-    /// all, when the memory budget was used up.
+    /// Connections that were ended because they held much, in messages without an end above all, when the memory budget was used
+    /// up: those that published nothing, and publishers that had for five seconds.
     pub relief_unfinished: u64,
     /// Players that did not keep up and were ended for that reason.
     pub relief_players: u64,

@@ -80,7 +80,7 @@ pub(super) fn memory(config: &Config) -> Result<String, fmt::Error> {
 }
 
 const RUNGS: [&str; 5] = [
-    "connections that publish nothing, and hold messages without an end",
+    "connections that hold messages without an end, and publish nothing or have for five seconds",
     "players that do not keep up",
     "GOP caches that nobody watches, frames for players that lag, other GOP caches",
     "newcomers, which are refused",

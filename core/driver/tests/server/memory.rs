@@ -466,3 +466,113 @@ fn one_decision_makes_room_for_many_reads() {
     assert!(decisions <= 20, "{decisions} decisions for {before} peers");
     assert!(stats(&world).memory_held <= 8 * MIB);
 }
+
+/// A message of `len` bytes but for the last, as one chunk. What follows is another message, or [`END`].
+fn send_unfinished(world: &mut World, client: usize, len: u32) {
+    let (sent, len) = (vec![0; len as usize - 1], len.to_be_bytes());
+    let chunk_size = u32::try_from(sent.len()).unwrap().to_be_bytes();
+    let head = [&[20, 0, 0, 0][..], &len[1..], &[9, 1, 0, 0, 0]].concat();
+    let bytes = [&b"\x02\0\0\0\0\0\x04\x01\0\0\0\0"[..], &chunk_size, &head, &sent].concat();
+    bytes.chunks(64 << 10).for_each(|piece| world.send(client, piece));
+}
+
+/// The last byte of such a message.
+const END: &[u8] = &[0xC0 | 20, 0];
+
+/// Publishers of one address, each with a message of `len` bytes that it never ends.
+fn hold_messages(world: &mut World, name: &str, host: u8, count: usize, len: u32) -> Vec<usize> {
+    let hold = |number| {
+        let publisher = world.rtmp(0, Publish, "live", &format!("{name}{number}"), host);
+        world.publish(publisher, "A a0");
+        send_unfinished(world, publisher, len);
+        publisher
+    };
+    (0..count).map(hold).collect()
+}
+
+/// They send just enough sound to be publishers.
+fn go_on_holding(world: &mut World, publishers: &[usize], second: usize) {
+    for &publisher in publishers.iter().filter(|_| second.is_multiple_of(20)) {
+        world.offer(publisher, &format!("a{}", second * 1_000));
+    }
+}
+
+/// A minute in which a player comes every second, and something else is done. Returns how many players are refused.
+fn newcomers_in_a_minute(world: &mut World, good: &mut Good, mut meanwhile: impl FnMut(&mut World, usize)) -> usize {
+    let mut is_refused = |second| {
+        meanwhile(world, second);
+        (0..25).for_each(|_| good.go_on(world));
+        let player = world.rtmp(0, Play, "live", "good", 1);
+        let is_refused = world.heard(player).contains("Play.Failed");
+        world.reset(player);
+        is_refused
+    };
+    (1..=60).filter(|second| is_refused(*second)).count()
+}
+
+#[test]
+fn publishers_that_hold_messages_keep_newcomers_out_briefly() {
+    let mut world = with_budget(8 * MIB);
+    let mut good = Good::begin(&mut world);
+    let hostile = hold_messages(&mut world, "h", 66, 8, 920_000);
+    let meanwhile = |world: &mut World, second| go_on_holding(world, &hostile, second);
+    let refused = newcomers_in_a_minute(&mut world, &mut good, meanwhile);
+    assert!((1..=6).contains(&refused), "{refused} of 60");
+    let stats = stats(&world);
+    assert!(stats.relief_unfinished > 0, "{stats:?}");
+    assert_eq!((stats.relief_players, stats.relief_publishers), (0, 0), "{stats:?}");
+    good.assert_complete(&world);
+}
+
+#[test]
+fn the_address_that_holds_the_most_goes_first() {
+    let mut world = with_budget(8 * MIB);
+    let mut good = Good::begin(&mut world);
+    let mut hostile = hold_messages(&mut world, "h", 66, 11, 600_000);
+    let other = hold_messages(&mut world, "other", 67, 1, 900_000)[0];
+    hostile.push(other);
+    let meanwhile = |world: &mut World, second| go_on_holding(world, &hostile, second);
+    newcomers_in_a_minute(&mut world, &mut good, meanwhile);
+    assert!(stats(&world).relief_unfinished > 0);
+    assert!(world.is_publishing(other), "it holds more than any of the others");
+    good.assert_complete(&world);
+}
+
+#[test]
+fn a_publisher_whose_long_messages_end_is_spared() {
+    let mut world = with_budget(8 * MIB);
+    let mut good = Good::begin(&mut world);
+    let encoder = hold_messages(&mut world, "encoder", 3, 1, 900_000)[0];
+    let hostile = hold_messages(&mut world, "h", 66, 7, 900_000);
+    let meanwhile = |world: &mut World, second| {
+        // The end of one message, and most of the next: that much is under way whenever room is made.
+        world.send(encoder, END);
+        send_unfinished(world, encoder, 900_000);
+        go_on_holding(world, &hostile, second);
+    };
+    newcomers_in_a_minute(&mut world, &mut good, meanwhile);
+    let ended = hostile.iter().filter(|peer| !world.is_publishing(**peer)).count();
+    assert!(ended > 0);
+    assert!(world.is_publishing(encoder));
+    good.assert_complete(&world);
+}
+
+#[test]
+fn room_is_made_again_while_newcomers_are_refused() {
+    let mut world = with_budget(16 * MIB);
+    let publishers = fill(&mut world, 8);
+    let player = world.rtmp(0, Play, "live", "11", 1);
+    assert_eq!(world.heard(player), "[NetStream.Play.Failed]");
+    // A peer takes what one of the streams lets go of, before that is an eighth of the budget.
+    let hostile = begin_messages(&mut world, 99);
+    send_unfinished(&mut world, hostile, 600_000);
+    for second in 1..=6 {
+        world.pass(Duration::from_secs(1));
+        world.offer(publishers[0], &format!("a{}", second * 1_000));
+        let player = world.rtmp(0, Play, "live", "11", 1);
+        let is_refused = world.heard(player) == "[NetStream.Play.Failed]";
+        assert_eq!(is_refused, second < 5, "after {second} seconds");
+    }
+    assert!(world.clients[hostile].is_shut_down());
+    assert!(publishers.iter().all(|publisher| world.is_publishing(*publisher)));
+}

@@ -11,6 +11,10 @@ use core::mem;
 /// announces more than it sends makes us hold little.
 const FIRST_RESERVE: usize = 64 << 10;
 
+/// How many times the bytes of a longer message are reserved that have come so far. 4: while a message of 1 MB grows, a third of
+/// it is moved, and no peer makes us hold much more than it has sent.
+const GROWTH: usize = 4;
+
 /// The most bytes of a protocol or user control message. Real ones have at most 10.
 const MAX_CONTROL_LEN: u32 = 4 << 10;
 
@@ -24,8 +28,8 @@ const SHORT_CONTROL_LEN: u32 = 16;
 ///
 /// Cost: each payload byte is copied once, each message allocates its payload and nothing else (the reference count
 /// comes with the first clone). Control messages allocate nothing, as long as each is dropped before the next is
-/// decoded. A message of more than 64 KiB that is also longer than all before it may be moved while it grows. Work is
-/// linear in the bytes, also with chunks of one byte.
+/// decoded. A message of more than 64 KiB may be moved while it grows: what is held of it is never more than four times
+/// what has come. Work is linear in the bytes, also with chunks of one byte.
 #[derive(Debug)]
 #[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub struct ChunkDecoder {
@@ -52,9 +56,6 @@ pub struct ChunkDecoder {
     control_out: BytesMut,
     /// Capacity of all payload buffers.
     reserved: usize,
-    /// What to reserve for the next message: `FIRST_RESERVE`, or the longest message that came so far. A peer that
-    /// sent one of that length may well send another.
-    first_reserve: usize,
     bytes_received: u64,
     chunks_received: u64,
     #[cfg_attr(feature = "server", serde(skip))]
@@ -124,7 +125,6 @@ impl ChunkDecoder {
             control: Vec::new(),
             control_out: BytesMut::new(),
             reserved: 0,
-            first_reserve: FIRST_RESERVE,
             bytes_received: 0,
             chunks_received: 0,
             failed: None,
@@ -390,10 +390,10 @@ impl ChunkDecoder {
         let (len, capacity) = (stream.payload.len(), stream.payload.capacity());
         let needed = len + piece.len();
         if needed > capacity {
-            // Exactly what the message needs or, where that is much, twice what is there.
+            // Exactly what the message needs or, where that is much, some times what is there.
             let wanted = needed
-                .max(capacity.saturating_mul(2))
-                .max(self.first_reserve)
+                .max(capacity.saturating_mul(GROWTH))
+                .max(FIRST_RESERVE)
                 .min(stream.length as usize);
             let reserved = self.reserved - capacity + wanted;
             if reserved > self.max_buffered_bytes {
@@ -432,7 +432,6 @@ impl ChunkDecoder {
             self.control = payload;
             self.control_out.split().freeze()
         } else {
-            self.first_reserve = self.first_reserve.max(payload.len());
             Bytes::from(payload)
         };
         let message = Message {
