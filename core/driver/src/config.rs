@@ -13,16 +13,21 @@ pub struct Config {
     /// Where what is spoken. RTMP and HTTP on the ports 1935 and 8080 of all IPv4 addresses, either of them on both; operators are
     /// not listened for. What they may do on [`Listen::admin`] is up to [`server.admin`](server::Config::admin).
     pub listen: Vec<Listen>,
-    /// Threads, each with its own server, listeners and sockets. `None`: one per core.
+    /// Threads, each with its own server, listeners and sockets. `None`: one per core, or as many as there is memory for if these
+    /// are fewer.
     pub workers: Option<NonZeroU16>,
     /// Bytes of memory that the whole process may use. Each worker is given its share as
     /// [`server.memory_budget`](server::Config::memory_budget), beside which the program itself and its allocator have room.
+    /// If connections are [recorded](Self::record), recordings have up to a quarter of the share. A worker needs 7.4 MiB, the
+    /// program 8 MiB: with less than that for all [`workers`](Self::workers) that are asked for a server does not start.
+    ///
     /// `None`: three quarters of the machine's memory, or of what the control group of the process allows if that is less; where
     /// the system does not say, the budget is what [`server`](Self::server) says.
     pub max_memory: Option<usize>,
     /// What each of the servers is told.
     pub server: server::Config,
-    /// Where connections that fail are recorded. `None`: nowhere. [`server.record`](server::Config::record) says how much of each.
+    /// Where connections that fail are recorded. `None`: nowhere. [`server.record`](server::Config::record) says how much of each, and
+    /// less of all is kept if there is little memory.
     pub record: Option<RecordTo>,
     /// The function that says whether peers may publish and play. `None`: all may. If
     /// [`server.authorize`](server::Config::authorize) does not say about which of them, it is asked about all.

@@ -37,6 +37,7 @@ mod running;
 mod seed;
 mod server;
 mod shard;
+mod share;
 pub mod sockets;
 mod terms;
 mod worker;

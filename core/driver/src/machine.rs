@@ -1,30 +1,13 @@
 //! How much memory the process may use.
 
-use core::num::NonZeroU16;
-
 /// Parts of the machine's memory that the server may use if nothing else is said: three of four.
 const USED: usize = 3;
 const PARTS: usize = 4;
-
-/// What the process needs whoever is connected: the program, and for each worker its stack and what it reads into.
-const PROGRAM: usize = 8 << 20;
-const PER_WORKER: usize = 2 << 20;
-
-/// The least that a worker is left for its peers. 4 MiB: a stream and some players.
-const LEAST: usize = 4 << 20;
 
 /// Bytes that the whole process may use if its configuration does not say: three quarters of the machine's memory, or of what the
 /// control group of the process allows if that is less. `None` where the system does not tell.
 pub(crate) fn default_max_memory() -> Option<usize> {
     memory().map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX) / PARTS * USED)
-}
-
-/// What each of `workers` may hold for its peers if the process may use `max` bytes: a quarter is left to the allocator, which
-/// gives back late, and in whole pages.
-pub(crate) fn memory_budget(max: usize, workers: NonZeroU16) -> usize {
-    let workers = usize::from(workers.get());
-    let fixed = PROGRAM + PER_WORKER * workers;
-    (max.saturating_sub(fixed) / 4 * 3 / workers).max(LEAST)
 }
 
 /// Bytes of memory that there are for the process.
@@ -118,19 +101,5 @@ mod linux {
                 ]
             );
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn workers_share_what_the_process_may_use() {
-        let share = |max, workers| memory_budget(max, NonZeroU16::new(workers).unwrap());
-        assert_eq!(share(64 << 20, 1), (54 << 20) / 4 * 3);
-        assert_eq!(share(64 << 20, 2), (52 << 20) / 4 * 3 / 2);
-        assert_eq!(share(0, 4), LEAST);
-        assert!(share(usize::MAX, 1) > usize::MAX / 2);
     }
 }

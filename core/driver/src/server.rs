@@ -1,14 +1,15 @@
 //! The workers together.
 
 use crate::hooks::Hooks;
-use crate::machine::{default_max_memory, memory_budget};
 use crate::recorder::{self, Recorder};
+use crate::share::Share;
 use crate::sockets::{self, Bound, Listeners};
 use crate::terms::Terms;
 use crate::{Addresses, Clock, Config, Handle, Running, Socket, Worker, mail, running, workers};
 use headwater_core::server;
 use std::io;
 use std::sync::Arc;
+use tracing::warn;
 
 /// A server that listens already and waits to be run, on any runtime. Connections made meanwhile wait in the kernel.
 #[derive(Debug)]
@@ -26,19 +27,24 @@ impl Server {
     ///
     /// # Errors
     /// If an address cannot be listened on, the text says which, and why; or if there is none. The same for a folder where
-    /// connections are to be recorded and no file can be made.
+    /// connections are to be recorded and no file can be made, and if [`Config::max_memory`] is too little for its workers.
     pub fn bind(mut config: Config) -> io::Result<Self> {
-        let recorder = config.record.take().map(Recorder::new).transpose()?;
+        let share = Share::of(&config)?;
+        config.workers = Some(share.workers);
+        let recorder = config.record.take().map(|to| Recorder::new(to, share.waiting));
+        let recorder = recorder.transpose()?;
         let hooks = Hooks {
             authorize: config.authorize.take(),
             observe: config.observe.take(),
             recorder: recorder.as_ref().map(Recorder::queue),
         };
         let bound = sockets::listen(&config)?;
-        let max_memory = config.max_memory.or_else(default_max_memory);
-        let memory_budget = max_memory.map(|max| memory_budget(max, sockets::workers(&config)));
+        if share.workers < share.wanted {
+            let (workers, of, max_memory) = (share.workers, share.wanted, share.max_memory);
+            warn!(workers, of, max_memory, "there is memory for fewer workers");
+        }
         let terms = Terms::new(&hooks, bound.capacity)
-            .with_memory(memory_budget)
+            .with_share(share)
             .with_listeners(&bound.addresses.listen);
         let config = Arc::new(terms.applied_to(config.server));
         let (mailboxes, inboxes): (Vec<_>, Vec<_>) = bound.listeners.iter().map(|_| mail::new()).unzip();

@@ -3,6 +3,7 @@
 use crate::config::Listen;
 use crate::hooks::Hooks;
 use crate::random_seed;
+use crate::share::Share;
 use crate::sockets::Capacity;
 use headwater_core::server::record::RecordConfig;
 use headwater_core::server::{Config, Protocol};
@@ -20,8 +21,8 @@ pub(crate) struct Terms {
     capacity: Capacity,
     /// How much of connections is recorded, if it is written somewhere.
     record: Option<RecordConfig>,
-    /// Bytes that each worker may hold, if the machine or the process's configuration says.
-    memory_budget: Option<usize>,
+    /// How the memory of the process is shared out, if that is known.
+    share: Option<Share>,
     /// What operators are told of the process.
     process: Process,
     /// Where what is listened for.
@@ -52,7 +53,7 @@ impl Terms {
             is_observed: hooks.observe.is_some(),
             capacity,
             record: hooks.recorder.as_ref().map(|_| RecordConfig::default()),
-            memory_budget: None,
+            share: None,
             process: Process {
                 server: format!("hw-{:08x}", random_seed() >> 32).into(),
                 service: format!("{:08x}", random_seed() >> 32).into(),
@@ -68,9 +69,12 @@ impl Terms {
         Terms { listeners, ..self }
     }
 
-    /// With so many bytes for each worker, if it is known how many.
-    pub(crate) fn with_memory(self, memory_budget: Option<usize>) -> Self {
-        Terms { memory_budget, ..self }
+    /// With a share of memory for each worker.
+    pub(crate) fn with_share(self, share: Share) -> Self {
+        Terms {
+            share: Some(share),
+            ..self
+        }
     }
 
     /// The configuration that comes of `config`.
@@ -79,7 +83,6 @@ impl Terms {
         config.max_connections = config.max_connections.min(connections);
         config.max_refused_connections = config.max_refused_connections.min(refused);
         config.admin.max_connections = config.admin.max_connections.min(refused);
-        config.memory_budget = self.memory_budget.unwrap_or(config.memory_budget);
         config.keeps_events |= self.is_observed;
         config.admin.pid = std::process::id();
         config.admin.server = self.process.server.clone();
@@ -87,6 +90,9 @@ impl Terms {
         config.admin.epoch = self.process.epoch;
         config.admin.listeners.clone_from(&self.listeners);
         config.record = config.record.or_else(|| self.record.clone());
+        if let Some(share) = self.share {
+            share.apply_to(&mut config);
+        }
         if self.is_asked && !config.authorize.publish && !config.authorize.play {
             (config.authorize.publish, config.authorize.play) = (true, true);
         }
@@ -99,6 +105,7 @@ mod tests {
     use super::*;
     use crate::{Authorizer, Observer};
     use std::mem;
+    use std::num::NonZeroU16;
     use std::sync::Arc;
 
     const FEW: Capacity = Capacity {
@@ -125,20 +132,24 @@ mod tests {
 
     #[test]
     fn a_worker_has_its_share_of_memory_if_that_is_known() {
-        let terms = Terms::new(&Hooks::default(), Capacity::UNKNOWN);
-        assert_eq!(
-            terms
-                .clone()
-                .with_memory(Some(5))
-                .applied_to(Config::default())
-                .memory_budget,
-            5
-        );
-        let default = Config::default().memory_budget;
-        assert_eq!(
-            terms.with_memory(None).applied_to(Config::default()).memory_budget,
-            default
-        );
+        let hooks = Hooks {
+            recorder: Some(Arc::default()),
+            ..Hooks::default()
+        };
+        let terms = Terms::new(&hooks, Capacity::UNKNOWN);
+        let share = |max_memory| Share {
+            workers: NonZeroU16::MIN,
+            wanted: NonZeroU16::MIN,
+            max_memory,
+            waiting: 0,
+        };
+        let applied = |share| terms.clone().with_share(share).applied_to(Config::default());
+        let (known, unknown) = (applied(share(Some(64 << 20))), applied(share(None)));
+        let recordings = known.record.unwrap().max_memory();
+        assert!(recordings > 0);
+        assert_eq!(known.memory_budget as u64 + recordings, (54 << 20) / 4 * 3);
+        assert_eq!(unknown.memory_budget, Config::default().memory_budget);
+        assert_eq!(unknown.record, Some(RecordConfig::default()));
     }
 
     #[test]

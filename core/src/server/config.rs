@@ -87,7 +87,7 @@ pub struct Config {
     /// Bytes that a worker may hold for all its peers together: payloads, outputs, unfinished messages, rings, and what is on its
     /// way to other workers. Above it, those that are the least use to others go first: see [the ladder](super#memory).
     ///
-    /// What is [recorded](Self::record) has a bound of its own.
+    /// What is [recorded](Self::record) has a bound of its own, [`RecordConfig::max_memory`], which the drivers take off first.
     ///
     /// 1 GiB: 1,000 streams of 4 Mb/s with a keyframe every 2 s, and 10,000 players that keep up, hold 1 GB. The drivers set it
     /// to the worker's share of what the process may use, whatever it is here. One connection may hold more than a small budget

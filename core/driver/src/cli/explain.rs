@@ -1,17 +1,19 @@
 //! What `--explain-memory` prints.
 
-use crate::machine::{default_max_memory, memory_budget};
-use crate::{Config, sockets};
+use crate::Config;
+use crate::share::Share;
 use core::fmt::{self, Write};
 use headwater_core::hub::{MAX_HEADER_LEN, MAX_HEADERS};
 
-/// How much memory a server with this configuration can hold, and what it does about it.
-pub(super) fn memory(config: &Config) -> Result<String, fmt::Error> {
-    let (limits, channel) = (&config.server.limits, &config.server.channel);
-    let workers = sockets::workers(config);
-    let max_memory = config.max_memory.or_else(default_max_memory);
-    let budget = max_memory.map_or(config.server.memory_budget, |max| memory_budget(max, workers));
-    let at_most = |connections, streams| Bytes(config.server.max_memory(connections, streams));
+/// How much memory a server with this configuration can hold, of which its workers have such a share, and what it does about it.
+pub(super) fn memory(config: &Config, share: &Share) -> Result<String, fmt::Error> {
+    let mut server = config.server.clone();
+    if config.record.is_some() {
+        server.record.get_or_insert_default();
+    }
+    share.apply_to(&mut server);
+    let (limits, channel) = (&server.limits, &server.channel);
+    let at_most = |connections, streams| Bytes(server.max_memory(connections, streams));
     let mut text = String::new();
     let out = &mut text;
     writeln!(out, "If all its peers did their worst, a worker could hold")?;
@@ -38,6 +40,16 @@ pub(super) fn memory(config: &Config) -> Result<String, fmt::Error> {
         channel.lag_max_frames,
         Bytes(MAX_HEADER_LEN as u64)
     )?;
+    if let Some(record) = &server.record {
+        let (all, each) = (record.max_bytes as u64, record.max_bytes_per_connection as u64);
+        writeln!(
+            out,
+            "+ recordings  {}: max_bytes {} + 18 x 2 x max_bytes_per_connection {}",
+            Bytes(record.max_memory()),
+            Bytes(all),
+            Bytes(each)
+        )?;
+    }
     writeln!(out)?;
     for (connections, streams) in [(1, 0), (0, 1), (1_000, 100)] {
         let most = at_most(connections, streams);
@@ -58,7 +70,7 @@ pub(super) fn memory(config: &Config) -> Result<String, fmt::Error> {
         "  10,000 players of 100 such streams                       120 MiB"
     )?;
     writeln!(out)?;
-    match (config.max_memory, max_memory) {
+    match (config.max_memory, share.max_memory) {
         (Some(max), _) => writeln!(out, "The process may use {} (--max-memory).", Bytes(max as u64))?,
         (None, Some(max)) => writeln!(
             out,
@@ -67,10 +79,22 @@ pub(super) fn memory(config: &Config) -> Result<String, fmt::Error> {
         )?,
         (None, None) => writeln!(out, "The system does not say how much memory there is.")?,
     }
+    if share.workers < share.wanted {
+        writeln!(out, "That is enough for {} of {} workers.", share.workers, share.wanted)?;
+    }
+    if let Some(record) = &server.record {
+        writeln!(
+            out,
+            "Recordings take {} of it in each worker, and {} that wait to be written.",
+            Bytes(record.max_memory()),
+            Bytes(share.waiting as u64)
+        )?;
+    }
     writeln!(
         out,
-        "Each of {workers} workers holds its peers within a budget of {}. Above it go, the largest first:",
-        Bytes(budget as u64)
+        "Each of {} workers holds its peers within a budget of {}. Above it go, the largest first:",
+        share.workers,
+        Bytes(server.memory_budget as u64)
     )?;
     writeln!(out)?;
     for (number, rung) in (1..).zip(RUNGS) {
@@ -109,6 +133,7 @@ impl fmt::Display for Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::RecordTo;
     use core::num::NonZeroU16;
 
     #[test]
@@ -119,7 +144,8 @@ mod tests {
             ..Config::default()
         };
         config.server.channel.gop_max_bytes = 4 << 20;
-        let text = memory(&config).unwrap();
+        let explained = |config: &Config| memory(config, &Share::of(config).unwrap()).unwrap();
+        let text = explained(&config);
         let one = Bytes(config.server.max_memory(1, 0)).to_string();
         for expected in [
             "gop_max_bytes 4 MiB + lag_max_bytes 8 MiB",
@@ -127,6 +153,37 @@ mod tests {
             &format!("    1 connections,   0 streams: {one}\n"),
             "may use 64 MiB (--max-memory)",
             "Each of 2 workers holds its peers within a budget of 19.5 MiB",
+        ] {
+            assert!(text.contains(expected), "{expected}\n{text}");
+        }
+        assert!(!text.contains("ecordings"));
+        config.record = Some(RecordTo::new("/nowhere"));
+        let text = explained(&config);
+        for expected in [
+            "+ recordings  4.7 MiB: max_bytes 3.5 MiB + 18 x 2 x max_bytes_per_connection 34 KiB",
+            "Recordings take 4.7 MiB of it in each worker, and 1 MiB that wait to be written.",
+            "Each of 2 workers holds its peers within a budget of 14.3 MiB",
+        ] {
+            assert!(text.contains(expected), "{expected}\n{text}");
+        }
+    }
+
+    #[test]
+    fn the_formula_has_the_workers_that_there_is_memory_for() {
+        let config = Config {
+            max_memory: Some(16 << 20),
+            ..Config::default()
+        };
+        let share = Share {
+            workers: NonZeroU16::MIN,
+            wanted: NonZeroU16::new(16).unwrap(),
+            max_memory: config.max_memory,
+            waiting: 0,
+        };
+        let text = memory(&config, &share).unwrap();
+        for expected in [
+            "enough for 1 of 16 workers",
+            "Each of 1 workers holds its peers within a budget of 4.5 MiB",
         ] {
             assert!(text.contains(expected), "{expected}\n{text}");
         }

@@ -27,7 +27,8 @@ mod value;
 
 pub use options::Options;
 
-use crate::{Running, Server, sockets};
+use crate::share::Share;
+use crate::{Config, Running, Server, sockets};
 use clap::{CommandFactory, FromArgMatches};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use headwater_core::server::Protocol;
@@ -70,7 +71,7 @@ pub fn main(program: &'static str, start: impl FnOnce(Server) -> Running) -> Exi
         };
     }
     if options.explain_memory {
-        return explain(&options);
+        return explain(program, &options.config());
     }
     if let Err(reason) = log::init(&options) {
         return refuse(program, &reason);
@@ -115,6 +116,7 @@ pub fn main(program: &'static str, start: impl FnOnce(Server) -> Running) -> Exi
 /// A server that listens, and that signals stop.
 fn bind(program: &str, options: &Options) -> io::Result<Server> {
     let mut config = options.config();
+    share(&config)?;
     config.server.admin.runtime = program.trim_start_matches("headwater-").into();
     if config.server.admin.token.is_none()
         && let Some(text) = env::var_os(TOKEN_VARIABLE).filter(|text| !text.is_empty())
@@ -155,11 +157,21 @@ fn invalid(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, reason)
 }
 
-/// Says how much memory a server with these flags can hold.
-fn explain(options: &Options) -> ExitCode {
-    // As for the help: a closed standard output is no reason to fail.
-    let _ = explain::memory(&options.config()).map(|text| io::stdout().write_all(text.as_bytes()));
-    ExitCode::SUCCESS
+/// Says how much memory a server with this configuration can hold.
+fn explain(program: &str, config: &Config) -> ExitCode {
+    match share(config) {
+        Ok(share) => {
+            // As for the help: a closed standard output is no reason to fail.
+            let _ = explain::memory(config, &share).map(|text| io::stdout().write_all(text.as_bytes()));
+            ExitCode::SUCCESS
+        }
+        Err(error) => refuse(program, &error.to_string()),
+    }
+}
+
+/// How the memory is shared out among the workers.
+fn share(config: &Config) -> io::Result<Share> {
+    Share::of(config).map_err(|error| invalid(&format!("{error} (--max-memory, --workers)")))
 }
 
 /// Addresses for a log line, if there are any.

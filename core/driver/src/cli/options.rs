@@ -41,7 +41,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE", value_parser = value::token_file, conflicts_with = "admin_token")]
     pub admin_token_file: Option<Token>,
 
-    /// Threads that share the connections [default: one per core]
+    /// Threads that share the connections [default: one per core, or fewer if there is no memory for so many]
     #[arg(long, value_name = "N")]
     pub workers: Option<NonZeroU16>,
 
@@ -66,8 +66,8 @@ pub struct Options {
     #[arg(long, value_name = "N")]
     pub max_streams: Option<NonZeroUsize>,
 
-    /// Bytes of memory that the process may use; K, M and G may follow [default: three quarters of the machine's, or of its
-    /// control group's limit]
+    /// Bytes of memory that the process may use, 8M and 7.4M for each worker at least; K, M and G may follow [default: three
+    /// quarters of the machine's, or of its control group's limit]
     #[arg(long, value_name = "BYTES", value_parser = value::max_memory)]
     pub max_memory: Option<usize>,
 

@@ -6,7 +6,7 @@
 mod folder;
 mod queue;
 
-pub(crate) use queue::Queue;
+pub(crate) use queue::{Queue, most_waiting};
 
 use folder::Folder;
 use std::io;
@@ -58,11 +58,11 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// A recorder that writes nothing yet.
+    /// A recorder that writes nothing yet, and keeps up to `waiting` bytes that are to be written.
     ///
     /// # Errors
     /// If files cannot be made in the folder. The text says which, and why.
-    pub(crate) fn new(to: RecordTo) -> io::Result<Self> {
+    pub(crate) fn new(to: RecordTo, waiting: usize) -> io::Result<Self> {
         let dir = to.dir.clone();
         let folder = Folder::open(to).map_err(|error| {
             let text = format!("cannot record in {}: {error}", dir.display());
@@ -70,7 +70,7 @@ impl Recorder {
         })?;
         Ok(Recorder {
             folder,
-            queue: Arc::default(),
+            queue: Arc::new(Queue::new(waiting)),
         })
     }
 

@@ -8,12 +8,20 @@ use std::time::Duration;
 
 /// Bytes that wait. 16 MiB: what a flood of failures adds while one file is written; beyond that one more says little.
 const MAX_WAITING_BYTES: usize = 16 << 20;
+/// The part of what the process may use that they take at most: one of 64.
+const PARTS: usize = 64;
 /// Recordings that wait. 4,096: most take a few hundred bytes, and each has some of its own.
 const MAX_WAITING: usize = 4_096;
 
+/// Bytes that wait at most in a process that may use `max_memory` bytes, if that is known.
+pub(crate) fn most_waiting(max_memory: Option<usize>) -> usize {
+    max_memory.map_or(MAX_WAITING_BYTES, |max| MAX_WAITING_BYTES.min(max / PARTS))
+}
+
 /// Recordings that have not been written yet. Putting one in takes as long as moving it, whatever the disk does.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Queue {
+    max_bytes: usize,
     state: Mutex<State>,
     /// There is something to write, or it has been written.
     changed: Condvar,
@@ -29,7 +37,22 @@ struct State {
     lost: u64,
 }
 
+impl Default for Queue {
+    fn default() -> Self {
+        Queue::new(MAX_WAITING_BYTES)
+    }
+}
+
 impl Queue {
+    /// A queue of recordings of so many bytes together.
+    pub(super) fn new(max_bytes: usize) -> Self {
+        Queue {
+            max_bytes,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing below panics with the lock held.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -39,7 +62,7 @@ impl Queue {
     pub(crate) fn push(&self, recording: Recording) {
         let mut state = self.state();
         let bytes = state.bytes + recording.len();
-        if bytes > MAX_WAITING_BYTES || state.waiting.len() >= MAX_WAITING {
+        if bytes > self.max_bytes || state.waiting.len() >= MAX_WAITING {
             state.lost += 1;
             return;
         }

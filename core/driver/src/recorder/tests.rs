@@ -160,18 +160,18 @@ fn a_folder_that_is_gone_harms_nobody() {
 
 #[test]
 fn a_folder_that_takes_no_files_is_said_at_the_start() {
-    let missing = Recorder::new(RecordTo::new("/nowhere/at/all")).unwrap_err();
+    let missing = Recorder::new(RecordTo::new("/nowhere/at/all"), 0).unwrap_err();
     assert!(missing.to_string().starts_with("cannot record in /nowhere/at/all: "));
     let dir = Temporary::new();
     let file = dir.0.join("file");
     fs::write(&file, "").unwrap();
-    assert!(Recorder::new(RecordTo::new(file)).is_err());
+    assert!(Recorder::new(RecordTo::new(file), 0).is_err());
 }
 
 #[test]
 fn the_last_recordings_are_written_before_the_end() {
     let dir = Temporary::new();
-    let recorder = Recorder::new(RecordTo::new(&dir.0)).unwrap();
+    let recorder = Recorder::new(RecordTo::new(&dir.0), 1 << 20).unwrap();
     let queue = recorder.queue();
     for number in 0..5 {
         queue.push(failure(address(number), NOT_HTTP));

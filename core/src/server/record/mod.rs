@@ -80,13 +80,28 @@ pub struct RecordConfig {
 }
 
 impl RecordConfig {
+    /// The same, with less of all if recordings would take more than `bytes` in memory.
+    #[must_use]
+    pub fn within(self, bytes: usize) -> Self {
+        if self.max_memory() <= bytes as u64 {
+            return self;
+        }
+        // A quarter for what single connections add, as with the defaults.
+        let max_bytes_per_connection = self.max_bytes_per_connection.min(bytes / 4 / COPIES);
+        let single = COPIES.saturating_mul(max_bytes_per_connection);
+        RecordConfig {
+            max_bytes_per_connection,
+            max_bytes: self.max_bytes.min(bytes.saturating_sub(single)),
+            ..self
+        }
+    }
+
     /// The most that recordings take in memory, in bytes: what is kept, with the last connection that exceeds it, what waits
     /// to be taken, and a copy while one is made.
-    pub(super) const fn max_memory(&self) -> u64 {
-        let connection = (self.max_bytes_per_connection as u64).saturating_mul(2);
-        connection
-            .saturating_mul(MAX_WAITING as u64 + 2)
-            .saturating_add(self.max_bytes as u64)
+    #[must_use]
+    pub const fn max_memory(&self) -> u64 {
+        let single = (self.max_bytes_per_connection as u64).saturating_mul(COPIES as u64);
+        single.saturating_add(self.max_bytes as u64)
     }
 }
 
@@ -102,6 +117,10 @@ impl Default for RecordConfig {
 
 /// Recordings that wait for [`Server::poll_recording`]. 16: they are taken after every turn.
 const MAX_WAITING: usize = 16;
+
+/// How often what is kept of one connection may be in memory beside all that is kept: each that waits, the one that exceeds the bound
+/// and the copy that is being made. Each takes up to twice what may be kept.
+const COPIES: usize = 2 * (MAX_WAITING + 2);
 
 /// The first line of a file.
 const MAGIC: &[u8] = b"headwater recording 1\n";
