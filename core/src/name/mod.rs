@@ -7,6 +7,8 @@
 //! | `live/x?token=a` | the same stream; the query is kept beside it in its [`Target`] |
 //! | `live/%41` | the stream `live/A` by HTTP, where paths are percent-decoded once; the stream `live/%41` by RTMP, where names are sent as they were typed |
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 mod key;
 mod target;
 

@@ -15,6 +15,8 @@
 //!
 //! With nobody connected and nothing kept by the program, the sum is 0.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use super::Server;
 use super::connection::{Activity, Connection, Role};
 use super::relief::MUCH;
@@ -72,7 +74,7 @@ pub(super) struct RingMemory {
 impl RingMemory {
     /// With the payloads.
     pub(super) const fn total(self) -> usize {
-        self.own + self.payloads
+        self.own.saturating_add(self.payloads)
     }
 }
 
@@ -92,7 +94,7 @@ impl Memory {
         if payload.is_empty() {
             return payload;
         }
-        let cost = payload.len() + PER_PAYLOAD;
+        let cost = cost(&payload);
         self.tally.payloads.fetch_add(cost, Ordering::Relaxed);
         let tally = self.tally.clone();
         Bytes::from_owner(Counted { payload, tally })
@@ -116,7 +118,8 @@ impl Memory {
 
     /// All but the outputs.
     fn sum(&self) -> usize {
-        self.payloads() + self.under_way() + self.connections + self.rings
+        let of_tally = self.payloads().saturating_add(self.under_way());
+        of_tally.saturating_add(self.connections).saturating_add(self.rings)
     }
 
     fn payloads(&self) -> usize {
@@ -148,8 +151,7 @@ impl AsRef<[u8]> for Counted {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let cost = self.payload.len() + PER_PAYLOAD;
-        self.tally.payloads.fetch_sub(cost, Ordering::Relaxed);
+        self.tally.payloads.fetch_sub(cost(&self.payload), Ordering::Relaxed);
     }
 }
 
@@ -159,23 +161,28 @@ impl Drop for UnderWay {
     }
 }
 
-/// Has `sum` say `now` where it said `counted` before.
+/// What a payload counts.
+const fn cost(payload: &Bytes) -> usize {
+    payload.len().saturating_add(PER_PAYLOAD)
+}
+
+/// Has `sum` say `now` where it said `counted` before. A sum that was wrong does not wrap, which would be more than any budget.
 fn update(sum: &mut usize, counted: &mut usize, now: usize) {
-    *sum = *sum + now - mem::replace(counted, now);
+    *sum = sum.saturating_add(now).saturating_sub(mem::replace(counted, now));
 }
 
 impl Server {
     /// Bytes that this worker holds now, as [`Config::memory_budget`](super::Config::memory_budget) counts them. O(1).
     pub(super) fn memory_held(&self) -> usize {
-        self.memory.sum() + self.buffer_pool.used_memory()
+        self.memory.sum().saturating_add(self.buffer_pool.used_memory())
     }
 
     /// Brings the sum up to date with what a connection owns. O(roles).
     pub(super) fn count_connection(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get_mut(id) {
             let owned = connection.owned_memory();
-            let counted = mem::replace(&mut connection.counted, owned);
-            self.memory.connections = self.memory.connections + owned as usize - counted as usize;
+            let mut counted = mem::replace(&mut connection.counted, owned) as usize;
+            update(&mut self.memory.connections, &mut counted, owned as usize);
             connection.much_since = match owned > MUCH {
                 true => connection.much_since.min(self.now),
                 false => Time::NEVER,
@@ -186,7 +193,8 @@ impl Server {
     /// The connection is about to be forgotten: nothing of it counts any more.
     pub(super) fn discount_connection(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get_mut(id) {
-            self.memory.connections -= mem::take(&mut connection.counted) as usize;
+            let mut counted = mem::take(&mut connection.counted) as usize;
+            update(&mut self.memory.connections, &mut counted, 0);
             let output: &mut Output = connection.protocol.output();
             output.clear();
             self.buffer_pool.release(output);
@@ -207,6 +215,10 @@ impl Server {
 
     /// In tests, whether the sums are those of the parts, counted from scratch.
     #[cfg(debug_assertions)]
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "an overflow is a wrong sum, and tests see it"
+    )]
     pub(super) fn assert_counted(&self) {
         /// Beyond that it takes too long to look at all for each deadline.
         const FEW: usize = 64;
@@ -237,6 +249,7 @@ impl Server {
 
 impl Connection {
     /// Bytes of memory that are the connection's own, but for its output.
+    #[expect(clippy::arithmetic_side_effects, reason = "what is in memory at once")]
     pub(super) fn owned_memory(&self) -> u32 {
         let first = |role: &Role| match &role.activity {
             Activity::Claiming { frames } => frames.iter().map(Frame::memory).sum(),
@@ -256,7 +269,7 @@ impl Connection {
         match *self.protocol {
             Session::Local(_) => self.protocol.queued(),
             _ if output.is_empty() => 0,
-            _ => output.len() + output.held_memory(),
+            _ => output.len().saturating_add(output.held_memory()),
         }
     }
 }
@@ -266,8 +279,30 @@ impl Stream {
     fn memory(&self) -> RingMemory {
         let (own, payloads, frames) = self.channel.memory();
         RingMemory {
-            own: mem::size_of::<Stream>() + own,
-            payloads: usize::try_from(payloads).unwrap_or(usize::MAX) + frames * PER_PAYLOAD,
+            own: own.saturating_add(mem::size_of::<Stream>()),
+            payloads: usize::try_from(payloads)
+                .unwrap_or(usize::MAX)
+                .saturating_add(frames.saturating_mul(PER_PAYLOAD)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_that_was_wrong_does_not_wrap() {
+        let (mut sum, mut counted) = (10, 20);
+        update(&mut sum, &mut counted, 5);
+        assert_eq!((sum, counted), (0, 5));
+        update(&mut sum, &mut counted, 7);
+        assert_eq!((sum, counted), (2, 7));
+        let memory = Memory {
+            connections: usize::MAX,
+            rings: 1,
+            ..Memory::default()
+        };
+        assert_eq!(memory.sum(), usize::MAX);
     }
 }

@@ -80,7 +80,7 @@ pub(super) fn delete_stream(stream: MessageStreamId) -> Bytes {
 /// The body of a data message that makes `metadata` the frame that late players get. RTMP 1.0 §7.1.2.
 pub(super) fn set_data_frame(metadata: &[u8]) -> Bytes {
     let name = b"\x02\x00\x0D@setDataFrame";
-    let mut body = BytesMut::with_capacity(name.len() + metadata.len());
+    let mut body = BytesMut::with_capacity(name.len().saturating_add(metadata.len()));
     body.extend_from_slice(name);
     body.extend_from_slice(metadata);
     body.freeze()

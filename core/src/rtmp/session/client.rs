@@ -321,7 +321,8 @@ impl ClientSession {
         match (self.state, self.request.purpose) {
             // A stream may be silent for long, but its server pings.
             (ClientState::Started, Purpose::Play) => {
-                self.link.start(Timer::Idle, limits.idle_timeout + limits.ping_interval);
+                let span = limits.idle_timeout.saturating_add(limits.ping_interval);
+                self.link.start(Timer::Idle, span);
             }
             (ClientState::Started, Purpose::Publish) => {}
             _ => self.link.start(Timer::Command, limits.command_timeout),
@@ -399,7 +400,10 @@ impl Machine for ClientSession {
         let limits = &self.config.limits;
         match timer {
             Timer::Handshake | Timer::Command => return Err(ProtocolError::Timeout(timer)),
-            Timer::Idle => self.link.check_idle(limits.idle_timeout + limits.ping_interval)?,
+            Timer::Idle => {
+                let span = limits.idle_timeout.saturating_add(limits.ping_interval);
+                self.link.check_idle(span)?;
+            }
             Timer::Ping => {}
             Timer::Stall => self.link.check_stall()?,
             Timer::Close => {

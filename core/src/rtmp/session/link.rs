@@ -166,13 +166,15 @@ impl Link {
 
     /// The [work] that the input has made.
     pub(super) const fn work(&self) -> u64 {
-        self.work + work::CHUNK * self.decoder.chunks_received()
+        let chunks = work::CHUNK.saturating_mul(self.decoder.chunks_received());
+        self.work.saturating_add(chunks)
     }
 
     /// Bytes of memory that belong to this, but for itself and the output.
     pub(super) fn held_memory(&self) -> usize {
         let aggregate = self.aggregate.as_ref();
-        self.decoder.held_memory() + aggregate.map_or(0, |parts| size_of::<Parts>() + parts.held_memory())
+        let parts = aggregate.map_or(0, |parts| size_of::<Parts>().saturating_add(parts.held_memory()));
+        self.decoder.held_memory().saturating_add(parts)
     }
 
     /// Forgets what has come of messages, as nothing will be read any more.
@@ -183,6 +185,7 @@ impl Link {
     }
 
     /// Sets `timer` to run out after `span`.
+    #[expect(clippy::arithmetic_side_effects, reason = "a sum of times saturates")]
     pub(super) fn start(&mut self, timer: Timer, span: Duration) {
         self.timers.set(timer, self.now + span);
     }
@@ -198,7 +201,7 @@ impl Link {
     pub(super) fn receive(&mut self, input: &mut &[u8]) -> Result<Option<Received>, ProtocolError> {
         loop {
             while let Some(part) = self.aggregate.as_mut().and_then(|parts| parts.cut()) {
-                self.work += work::MESSAGE + parsed_len(&part);
+                self.count_work(&part);
                 if Parts::may_have(part.type_id) {
                     // A copy: a frame of a few bytes that is kept for long is not to keep the whole aggregate.
                     let payload = Bytes::copy_from_slice(&part.payload);
@@ -212,12 +215,12 @@ impl Link {
             let (mut now, later) = input.split_at_checked(until_ack).unwrap_or((*input, &[]));
             let offered = now.len();
             let message = self.decoder.decode(&mut now)?;
-            *input = input.get(offered - now.len()..).unwrap_or_default();
+            *input = input.get(offered.saturating_sub(now.len())..).unwrap_or_default();
             if self.decoder.bytes_received() >= self.ack_at {
                 self.acknowledge();
             }
             if let Some(message) = &message {
-                self.work += work::MESSAGE + parsed_len(message);
+                self.count_work(message);
                 self.check_flood()?;
             }
             match message {
@@ -235,15 +238,22 @@ impl Link {
         }
     }
 
+    fn count_work(&mut self, message: &Message) {
+        let work = work::MESSAGE.saturating_add(parsed_len(message));
+        self.work = self.work.saturating_add(work);
+    }
+
     /// RTMP 1.0 §5.4.3: the bytes received so far, modulo 2^32.
     #[expect(clippy::cast_possible_truncation, reason = "the sequence number wraps")]
     fn acknowledge(&mut self) {
         let received = self.decoder.bytes_received();
-        self.ack_at = received + u64::from(self.ack_every);
+        self.ack_at = received.saturating_add(self.ack_every.into());
         let sequence_number = received as u32;
         if let Some((end, at)) = self.courtesies.acknowledged
             && at < self.now
-            && self.output.overwrite(end - 4, &sequence_number.to_be_bytes())
+            && self
+                .output
+                .overwrite(end.saturating_sub(4), &sequence_number.to_be_bytes())
         {
             return;
         }
@@ -276,7 +286,8 @@ impl Link {
                 match Control::parse(&message)? {
                     Control::WindowAckSize(size) => {
                         self.ack_every = size.max(MIN_WINDOW) / 2;
-                        self.ack_at = self.decoder.bytes_received() + u64::from(self.ack_every);
+                        let received = self.decoder.bytes_received();
+                        self.ack_at = received.saturating_add(self.ack_every.into());
                     }
                     Control::SetPeerBandwidth { size, .. } if size != self.window_ack_size => {
                         self.window_ack_size = size;
@@ -432,8 +443,9 @@ impl Link {
         if messages == 1 {
             self.messages_from = received;
         }
-        let bytes = received - self.messages_from; // of all but the first
-        if messages > MANY_MESSAGES && bytes < u64::from(messages - 1) * MIN_MEAN_LEN {
+        let bytes = received.saturating_sub(self.messages_from); // of all but the first
+        let least = u64::from(messages.saturating_sub(1)).saturating_mul(MIN_MEAN_LEN);
+        if messages > MANY_MESSAGES && bytes < least {
             return Err(ProtocolError::MessageFlood { messages, bytes });
         }
         Ok(())

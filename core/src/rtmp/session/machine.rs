@@ -55,7 +55,9 @@ pub(super) trait Machine {
             }
             let offered = input.len();
             let result = self.read(input);
-            self.link().bytes_received += (offered - input.len()) as u64;
+            let taken = offered.saturating_sub(input.len()) as u64;
+            let received = &mut self.link().bytes_received;
+            *received = received.saturating_add(taken);
             match result {
                 Ok(None) => {}
                 Ok(event) => return Ok(event),
@@ -101,7 +103,8 @@ pub(super) trait Machine {
     /// Counts an anomaly. The event is for callers that have reported nothing else yet: it costs no place in the queue,
     /// so a peer that sends many such messages makes us allocate nothing.
     fn note_anomaly(&mut self, anomaly: Anomaly) -> Self::Event {
-        self.reports().anomalies += 1;
+        let anomalies = &mut self.reports().anomalies;
+        *anomalies = anomalies.saturating_add(1);
         Self::anomaly(anomaly)
     }
 

@@ -1,5 +1,7 @@
 //! The conversation, both sides. RTMP 1.0 §7. The page of [`rtmp`](super) says how to use it.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 mod calls;
 mod client;
 mod config;

@@ -149,7 +149,7 @@ fn cut(path: &str) -> Option<(&str, &str)> {
     let path = path.trim_start_matches('/');
     let begins_name = |rest: &str| CONTAINERS.iter().any(|container| rest.starts_with(container));
     let of_container = path.match_indices('/').map(|(at, _)| at).find(|at| {
-        let rest = path.get(at + 1..).unwrap_or_default();
+        let rest = path.get(at.saturating_add(1)..).unwrap_or_default();
         begins_name(rest)
     });
     let (app, name) = path.split_at_checked(of_container.or_else(|| path.rfind('/'))?)?;

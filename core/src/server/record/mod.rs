@@ -41,6 +41,8 @@
 //! **Secrets**: the input has what the peer sent, stream keys and `Authorization` fields included.
 //! [`without_payload`](Recording::without_payload) leaves sound and pictures out, not those.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 mod play;
 mod recorder;
 mod step;
@@ -219,7 +221,7 @@ impl Recording {
     /// Bytes that it takes.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.steps.len() + self.state.as_ref().map_or(0, Vec::len)
+        self.steps.len().saturating_add(self.state.as_ref().map_or(0, Vec::len))
     }
 
     /// Whether nothing was recorded.
@@ -231,7 +233,7 @@ impl Recording {
     /// The file. The [page of this module](self) says what is in it.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.len() + (2 << 10));
+        let mut bytes = Vec::with_capacity(self.len().saturating_add(2 << 10));
         bytes.extend_from_slice(MAGIC);
         // Nothing in it can fail to be written.
         bytes.extend(serde_json::to_vec(&self.head).unwrap_or_default());
@@ -251,7 +253,7 @@ impl Recording {
         let rest = bytes.strip_prefix(MAGIC).ok_or(ReadError::NoRecording)?;
         let (_, sum) = bytes.split_last_chunk().ok_or(ReadError::Broken)?;
         let (rest, _) = rest.split_last_chunk::<8>().ok_or(ReadError::Broken)?;
-        if u64::from_le_bytes(*sum) != fnv_1a(bytes.get(..bytes.len() - 8).unwrap_or_default()) {
+        if u64::from_le_bytes(*sum) != fnv_1a(bytes.get(..bytes.len().saturating_sub(8)).unwrap_or_default()) {
             return Err(ReadError::Broken);
         }
         let (head, rest) = line(rest).ok_or(ReadError::Broken)?;
@@ -268,7 +270,7 @@ impl Recording {
 /// The first line of `bytes`, and what follows.
 fn line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = bytes.iter().position(|byte| *byte == b'\n')?;
-    Some((bytes.get(..end)?, bytes.get(end + 1..)?))
+    Some((bytes.get(..end)?, bytes.get(end.saturating_add(1)..)?))
 }
 
 impl Server {

@@ -15,6 +15,7 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 use bytes::Buf;
+use core::time::Duration;
 use std::io::IoSlice;
 
 /// How a recording ended when it was played.
@@ -73,7 +74,7 @@ impl Recording {
         let mut steps = self.steps.as_slice();
         while !steps.is_empty() {
             let (passed, step) = Step::read(&mut steps).ok_or(PlayError::BadStep)?;
-            player.now = player.now + passed;
+            player.pass(passed);
             player.play(&step)?;
             if let Some(reason) = player.reason.take() {
                 player.finish();
@@ -140,7 +141,7 @@ impl Recording {
         let mut steps = self.steps.as_slice();
         while !steps.is_empty() {
             let (passed, step) = Step::read(&mut steps).ok_or(PlayError::BadStep)?;
-            player.now = player.now + passed;
+            player.pass(passed);
             match step {
                 Step::Input { bytes, more } => {
                     let bytes = player.blank(bytes, more);
@@ -170,6 +171,11 @@ struct Player<'l> {
 }
 
 impl<'l> Player<'l> {
+    #[expect(clippy::arithmetic_side_effects, reason = "a sum of times saturates")]
+    fn pass(&mut self, span: Duration) {
+        self.now = self.now + span;
+    }
+
     fn new(recording: &Recording, line: &'l mut dyn FnMut(&str)) -> Result<Self, PlayError> {
         let head = &recording.head;
         let restore = || match &recording.state {
@@ -214,7 +220,7 @@ impl<'l> Player<'l> {
                 let offered = [*bytes, if *more { &[0] } else { &[] }].concat();
                 let mut input = offered.as_slice();
                 let result = self.session.handle_input(now, &mut input);
-                let taken = offered.len() - input.len();
+                let taken = offered.len().saturating_sub(input.len());
                 self.act(result);
                 if taken != bytes.len() && !self.session.is_closing() {
                     let recorded = bytes.len();
@@ -368,7 +374,7 @@ impl<'l> Printer<'l> {
         if output.written() <= start {
             return;
         }
-        let skipped = usize::try_from(start - output.sent()).unwrap_or(usize::MAX);
+        let skipped = usize::try_from(start.saturating_sub(output.sent())).unwrap_or(usize::MAX);
         self.printed = output.written();
         let bytes = copy(output);
         for said in self.read(bytes.get(skipped..).unwrap_or_default(), false) {

@@ -79,7 +79,8 @@ struct Part {
 
 impl Part {
     fn memory(&self) -> usize {
-        self.steps.capacity() + self.state.as_ref().map_or(0, Vec::capacity)
+        let state = self.state.as_ref().map_or(0, Vec::capacity);
+        self.steps.capacity().saturating_add(state)
     }
 }
 
@@ -133,7 +134,7 @@ impl Recorder {
     fn catch_up(&mut self, now: Time, output: &Output) {
         let left = output.sent();
         if left > self.left {
-            self.push(now, &Step::Left(left - self.left));
+            self.push(now, &Step::Left(left.saturating_sub(self.left)));
             self.left = left;
         }
     }
@@ -152,7 +153,7 @@ impl Recorder {
             max_bytes_per_connection: max,
             max_bytes,
         } = self.records.config;
-        let is_full = |part: &Part| part.steps.len() >= max / 2 || now.since(part.began) >= span / 2;
+        let is_full = |part: &Part| part.steps.len() >= max / 2 || now.since(part.began).saturating_mul(2) >= span;
         let may_begin = self.newer.as_ref().map_or_else(|| self.records.has_room(), is_full);
         if may_begin && let Some(state) = session.state() {
             let part = Part {
@@ -167,13 +168,13 @@ impl Recorder {
             self.left = session.output_ref().sent();
         }
         let memory = |part: &Option<Part>| part.as_ref().map_or(0, Part::memory);
-        if memory(&self.older) + memory(&self.newer) > max.saturating_mul(2) {
+        if memory(&self.older).saturating_add(memory(&self.newer)) > max.saturating_mul(2) {
             self.older = None;
         }
         if memory(&self.newer) > max.saturating_mul(2) {
             self.newer = None;
         }
-        self.count(memory(&self.older) + memory(&self.newer));
+        self.count(memory(&self.older).saturating_add(memory(&self.newer)));
         if self.counted > 0 && self.records.used.load(Ordering::Relaxed) > max_bytes {
             (self.older, self.newer) = (None, None);
             self.count(0);
@@ -261,7 +262,7 @@ impl RecordedSession {
         let taken = if fails {
             offered.len()
         } else {
-            offered.len() - input.len()
+            offered.len().saturating_sub(input.len())
         };
         let (bytes, rest) = offered.split_at_checked(taken).unwrap_or_default();
         let more = !rest.is_empty();

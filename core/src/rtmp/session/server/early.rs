@@ -32,7 +32,7 @@ impl Early {
                 return Ok(true);
             }
         }
-        self.dropped += frame.payload.len();
+        self.dropped = self.dropped.saturating_add(frame.payload.len());
         if self.dropped > limits.max_message_len as usize {
             return Err(ProtocolError::UnexpectedMedia { dropped: self.dropped });
         }
@@ -45,6 +45,7 @@ impl Early {
         self.kept.is_empty()
     }
 
+    #[expect(clippy::arithmetic_side_effects, reason = "what is in memory at once")]
     pub(super) fn held_memory(&self) -> usize {
         let payloads: usize = self.kept.iter().map(|frame| frame.payload.len()).sum();
         self.kept.capacity() * size_of::<Frame>() + payloads

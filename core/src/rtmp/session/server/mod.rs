@@ -390,6 +390,7 @@ impl ServerSession {
 
     /// Bytes of memory held, but for the output: see [`Output::held_memory`].
     #[must_use]
+    #[expect(clippy::arithmetic_side_effects, reason = "what is in memory at once")]
     pub fn held_memory(&self) -> usize {
         let base = self
             .base
@@ -507,7 +508,7 @@ impl ServerSession {
         if self.streams.any(StreamState::Publishing) {
             limits.idle_timeout
         } else {
-            limits.ping_interval + limits.idle_timeout
+            limits.ping_interval.saturating_add(limits.idle_timeout)
         }
     }
 

@@ -149,6 +149,7 @@ impl Streams {
             .chain(video.then_some(PlayControl::ReceiveVideo(false)))
     }
 
+    #[expect(clippy::arithmetic_side_effects, reason = "what is in memory at once")]
     pub(super) const fn held_memory(&self) -> usize {
         self.open.capacity() * size_of::<Stream>()
     }
