@@ -7,14 +7,14 @@
 //! One that is refused is told so in its own protocol, for which it has a moment: RTMP hears `NetConnection.Connect.Rejected`
 //! when it connects, HTTP 503 with `Retry-After` whatever it asks. Then it is closed.
 
-use super::connection::{Connection, Phase};
+use super::connection::{Connection, Phase, Role};
 use super::metrics::Closing;
-use super::refusal::Excess;
+use super::refusal::{Excess, Refusal};
 use super::registrar::{Change, Names, REGISTRAR, Verdict, What};
 use super::shard::Message;
 use super::{ConnectionId, Server, ShardId};
-use crate::Time;
 use crate::rtmp::Connect;
+use crate::{EndCause, Time};
 use crate::{RequestId, server::session::Session};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -219,7 +219,7 @@ impl Server {
         if connection.has_role() || connection.phase != Phase::Open || connection.protocol.is_closing() {
             return;
         }
-        let peer = connection.peer;
+        let (peer, waits) = (connection.peer, !connection.roles.is_empty());
         self.note_departure(id);
         if let Some(connection) = self.connections.get_mut(id) {
             connection.admission = Admission::Refused(excess);
@@ -230,6 +230,10 @@ impl Server {
         if let Some(times) = self.journal.full.note(now) {
             let reason = excess.reason();
             warn!(%peer, reason, times, "connections refused");
+        }
+        if waits {
+            // It hears so in answer to what it has asked for.
+            self.dismiss(now, id, Refusal::Excess(excess), EndCause::Absent);
         }
         self.admissions.refused.push_back((now + REFUSED_FOR, id));
         while self.admissions.refused.len() > self.config.max_refused_connections {
@@ -278,8 +282,10 @@ impl Connection {
         }
     }
 
-    /// Whether it publishes or plays, or wants to.
+    /// Whether it publishes or plays, or wants to. A player that waits for its stream to come takes nobody's place by that: it
+    /// counts among those without a role, which make room for others.
     fn has_role(&self) -> bool {
-        !self.roles.is_empty() || self.asking().is_some()
+        let counts = |role: &Role| self.protocol.is_local() || !role.waits_to_play();
+        self.roles.iter().any(counts) || self.asking().is_some()
     }
 }

@@ -50,11 +50,14 @@ pub struct Config {
     pub http_max_wait: Duration,
     /// How long an RTMP player waits whose stream is not there. 30 s: ffmpeg and librtmp have no way to ask again.
     pub rtmp_wait: Duration,
-    /// Players that may wait for one absent stream, per worker. 1,000: more is an attack or a mistyped link. A change applies at
-    /// once, as for the next; those that wait may go on.
+    /// Players of a worker that may wait for absent streams. 8,192: those of eight events that begin late. A change applies at
+    /// once, as for the next two; those that wait may go on. A player whose path has escapes may wait for two names, and has
+    /// two places then. In the counts of connections those that wait are [without a role](Self::max_roleless_connections).
     pub max_waiting_players: usize,
-    /// Those among them from one IPv4 address or IPv6 /64. 250: the viewers of a school behind one address who came early; it
-    /// takes four such addresses to leave others no place. A connection has one place.
+    /// Those among them that wait for one stream. 1,000: more is an attack or a mistyped link. A connection has one place.
+    pub max_waiting_players_per_stream: usize,
+    /// Those of one IPv4 address or IPv6 /64, for whatever streams. 250: the viewers of a school behind one address who came
+    /// early; it takes four such addresses to leave others no place at one stream. A proxy that all players come by needs more.
     pub max_waiting_players_per_address: usize,
     /// Requests to publish or play, refused ones included, that the peers of one IPv4 address or IPv6 /64 may make of a worker in
     /// a second, at least 1; ten seconds' worth may come at once. 1,000: ten thousand players behind one proxy that all come
@@ -72,11 +75,12 @@ pub struct Config {
     /// core takes in some 3,000. One that is published already may be taken over whatever their number.
     pub max_publishers: usize,
     /// Streams of the process that are published or that somebody plays or waits for. 65,536: some 100 bytes each, where
-    /// nobody publishes. Players that seek what is not there have half of them at most.
+    /// nobody publishes. Players that seek what is not there have half of them at most, and those of one address that wait have
+    /// an eighth, of which each worker gives its share.
     pub max_streams: usize,
-    /// Connections of the process that neither publish nor play, nor want to. 16,384, and never more than three quarters of the
-    /// places that others leave, so that there is always one for a newcomer. When there are more, the oldest of the address
-    /// that has most ends.
+    /// Connections of the process that neither publish nor play, nor want to; players that wait for absent streams are among
+    /// them. 16,384, and never more than three quarters of the places that others leave, so that there is always one for a
+    /// newcomer. When there are more, the oldest of the address that has most ends.
     pub max_roleless_connections: usize,
     /// Those among them from one IPv4 address or IPv6 /64. 2,048: a school of a thousand players that all come back at once,
     /// or ten thousand in a second through a proxy. When there are more, the oldest ends.
@@ -191,7 +195,8 @@ impl Default for Config {
             http_absent: HttpAbsent::default(),
             http_max_wait: Duration::from_secs(60),
             rtmp_wait: Duration::from_secs(30),
-            max_waiting_players: 1_000,
+            max_waiting_players: 8_192,
+            max_waiting_players_per_stream: 1_000,
             max_waiting_players_per_address: 250,
             max_requests_per_second_per_address: 1_000,
             max_connections: 65_536,

@@ -160,6 +160,16 @@ pub(super) enum Activity {
 /// Characters of what a peer calls itself that are kept. 128: names and versions are shorter.
 const MAX_AGENT: usize = 128;
 
+impl Role {
+    /// Whether it is that of a player whose stream has no publisher, or which has had no answer yet.
+    pub(super) const fn waits_to_play(&self) -> bool {
+        matches!(
+            self.activity,
+            Activity::Seeking { .. } | Activity::Playing { until: Some(_), .. }
+        )
+    }
+}
+
 impl LastWrite {
     /// Nothing was taken yet by a peer that has come `now`.
     pub(super) const fn none(now: Time) -> Self {

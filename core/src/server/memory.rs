@@ -241,6 +241,9 @@ impl Server {
             payloads += now.payloads;
         }
         debug_assert_eq!((self.memory.rings, self.memory.in_rings), (rings, payloads));
+        let awaited = self.streams.iter().filter(|(_, stream)| stream.has_places());
+        let waiting: usize = awaited.map(|(_, stream)| stream.waiters.len()).sum();
+        debug_assert_eq!(self.waits.len(), waiting);
     }
 
     #[cfg(not(debug_assertions))]

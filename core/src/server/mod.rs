@@ -89,6 +89,7 @@ mod stats;
 mod stream;
 mod urgency;
 mod view;
+mod waits;
 mod work;
 
 pub use action::{Action, ConnectionId, Protocol, Refused};
@@ -135,6 +136,7 @@ use request_rate::RequestRate;
 use session::{Failure, ProtocolEvent, Session, Shared};
 use stream::Stream;
 use tracing::debug;
+use waits::Waits;
 use work::{WorkMeter, WorkOfAll};
 
 /// The server of one thread.
@@ -162,6 +164,8 @@ pub struct Server {
     bans: Bans,
     journal: Journal,
     request_rate: RequestRate,
+    /// Places of players that wait for streams to come.
+    waits: Waits,
     recent: RecentRefusals,
     streams: Hub<Stream>,
     /// The streams whose home we are.
@@ -208,6 +212,7 @@ impl Server {
             bans: Bans::default(),
             journal: Journal::new(),
             request_rate: RequestRate::new(&config),
+            waits: Waits::default(),
             recent: RecentRefusals::default(),
             streams: Hub::new(),
             directory: Directory::new(config.grace),

@@ -75,7 +75,7 @@ impl Server {
     /// A player wants the stream no more.
     fn leave(&mut self, id: ConnectionId, stream: MessageStreamId, channel: ChannelId) {
         if let Some(entry) = self.streams.get_mut(channel) {
-            entry.waiters.retain(|it| (it.connection, it.stream) != (id, stream));
+            entry.remove_waiter(id, stream, &mut self.waits);
         }
         self.release_stream(channel, true);
     }
@@ -156,13 +156,14 @@ impl Server {
     ) {
         let Some(waiter) = self.waiter(id, stream) else { return };
         let mut entries = channels.iter().flatten().filter_map(|it| self.streams.get(*it));
-        if !entries.all(|entry| entry.has_place_for(waiter, &self.config)) {
-            self.refuse_play(now, id, stream, Refusal::Crowded);
+        let refusal = entries.find_map(|entry| entry.wait_refusal(waiter, &self.waits, &self.config, self.shards));
+        if let Some(refusal) = refusal {
+            self.refuse_play(now, id, stream, refusal);
             return;
         }
         for channel in channels.iter().flatten() {
             if let Some(entry) = self.streams.get_mut(*channel) {
-                entry.waiters.push(waiter);
+                entry.add_waiter(waiter, &mut self.waits);
             }
         }
         let deadline = now + wait;
@@ -289,7 +290,8 @@ impl Server {
 
     /// The home has not noted that we seek a stream, for there are too many.
     pub(super) fn refuse_seekers(&mut self, now: Time, key: &StreamKey, ticket: u64) {
-        let Some((_, stream)) = self.find_stream(key) else {
+        let channel = self.streams.find(key);
+        let Some(stream) = channel.and_then(|channel| self.streams.get_mut(channel)) else {
             return;
         };
         if stream.ticket != Some(ticket) || stream.presence != Presence::Unknown {
@@ -297,7 +299,7 @@ impl Server {
         }
         for Waiter {
             connection: id, stream, ..
-        } in mem::take(&mut stream.waiters)
+        } in stream.take_waiters(&mut self.waits)
         {
             self.refuse_play(now, id, stream, Refusal::Excess(Excess::Streams));
             self.connections.touch(id);
@@ -309,10 +311,11 @@ impl Server {
         let Some(stream) = self.streams.get_mut(channel) else {
             return;
         };
+        let waiters = stream.take_waiters(&mut self.waits);
         stream.presence = presence;
         for Waiter {
             connection: id, stream, ..
-        } in mem::take(&mut stream.waiters)
+        } in waiters
         {
             if presence == Presence::Present
                 && let Some(connection) = self.connections.get_mut(id)

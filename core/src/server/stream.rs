@@ -4,8 +4,10 @@ use super::address::Address;
 use super::event::PublishTotals;
 use super::memory::RingMemory;
 use super::metrics::StreamCounts;
+use super::refusal::Refusal;
 use super::replica::{Intake, Replicas};
 use super::shard::{Body, Epoch};
+use super::waits::Waits;
 use super::{Config, ConnectionId, Server};
 use crate::hub::{Channel, ChannelId, ChannelStats};
 use crate::rtmp::MessageStreamId;
@@ -132,12 +134,53 @@ impl Stream {
         self.players > 0 || self.publisher.as_ref().is_some_and(has_replicas)
     }
 
-    /// Whether one more may wait for it. O(waiters).
-    pub(super) fn has_place_for(&self, waiter: Waiter, config: &Config) -> bool {
-        let neighbours = self.waiters.iter().filter(|it| it.address == waiter.address);
-        self.waiters.len() < config.max_waiting_players
-            && neighbours.clone().count() < config.max_waiting_players_per_address
-            && !neighbours.clone().any(|it| it.connection == waiter.connection)
+    /// Why one more may not wait for it, if it may not. O(waiters).
+    pub(super) fn wait_refusal(&self, waiter: Waiter, waits: &Waits, config: &Config, shards: u16) -> Option<Refusal> {
+        let is_there_already = self.waiters.iter().any(|it| it.connection == waiter.connection);
+        if self.waiters.len() >= config.max_waiting_players_per_stream || is_there_already {
+            return Some(Refusal::Crowded);
+        }
+        waits.refusal(waiter.address, !self.is_awaited_by(waiter.address), config, shards)
+    }
+
+    /// One more waits for it to come. O(waiters).
+    pub(super) fn add_waiter(&mut self, waiter: Waiter, waits: &mut Waits) {
+        waits.add(waiter.address, !self.is_awaited_by(waiter.address));
+        self.waiters.push(waiter);
+    }
+
+    /// A player waits no more, if it did. O(waiters).
+    pub(super) fn remove_waiter(&mut self, connection: ConnectionId, stream: MessageStreamId, waits: &mut Waits) {
+        let is_it = |it: &Waiter| (it.connection, it.stream) == (connection, stream);
+        if let Some(index) = self.waiters.iter().position(is_it) {
+            let Waiter { address, .. } = self.waiters.remove(index);
+            if self.has_places() {
+                waits.remove(address, !self.is_awaited_by(address));
+            }
+        }
+    }
+
+    /// All that wait, who do so no more. O(waiters log waiters).
+    pub(super) fn take_waiters(&mut self, waits: &mut Waits) -> Vec<Waiter> {
+        let waiters = mem::take(&mut self.waiters);
+        if self.has_places() {
+            let mut addresses: Vec<_> = waiters.iter().map(|it| it.address).collect();
+            addresses.sort_unstable();
+            let next = addresses.iter().skip(1).map(Some).chain([None]);
+            for (address, next) in addresses.iter().zip(next) {
+                waits.remove(*address, next != Some(address));
+            }
+        }
+        waiters
+    }
+
+    /// Whether those that wait have a place each: they wait for the stream, and not only to hear whether it is there.
+    pub(super) fn has_places(&self) -> bool {
+        self.presence == Presence::Absent
+    }
+
+    fn is_awaited_by(&self, address: Address) -> bool {
+        self.waiters.iter().any(|it| it.address == address)
     }
 }
 

@@ -91,3 +91,22 @@ fn wait_for_nothing(scene: &mut Scene) {
     scene.pass(Duration::from_secs(90));
     scene.check_quiet("their waits are over");
 }
+
+/// Their shares end with the names, whatever these are.
+#[test]
+fn row_40_players_for_many_names_keep_nobody_out() {
+    let mut scene = Scene::new();
+    scene.hold(40);
+    let mut waiting = 0;
+    for number in 0..600 {
+        let Some(peer) = scene.connect_from(Port::Http, crate::scene::ADDRESS) else {
+            continue;
+        };
+        let request = format!("GET /live/nothing{}?wait=60 HTTP/1.1\r\nHost: x\r\n\r\n", number / 100);
+        scene.tell(peer, request.as_bytes());
+        waiting += usize::from(scene.heard(peer).is_empty());
+    }
+    assert!(waiting <= 250, "{waiting} wait");
+    scene.pass(Duration::from_secs(80));
+    scene.check_quiet("their waits are over");
+}

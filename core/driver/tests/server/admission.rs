@@ -172,6 +172,101 @@ fn silent_peers_of_one_address_cost_no_other_its_place() {
     assert_eq!(count(&world, &newcomers, SERVED), 90);
 }
 
+/// Players of one address that wait for so many streams, each by a connection of its own.
+fn wait_for(world: &mut World, names: usize, connections: usize, host: u8) -> Vec<usize> {
+    let shards = world.shards.len();
+    let wait = |number| {
+        let client = world.connect(number % shards, Protocol::Http, host);
+        let name = number / shards % names;
+        world.send(client, format!("GET /live/n{name}?wait=60 HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes());
+        client
+    };
+    (0..connections).map(wait).collect()
+}
+
+fn still_waiting(world: &World, players: &[usize]) -> usize {
+    let waits = |player: &&usize| world.status(**player).is_empty() && !world.clients[**player].is_shut_down();
+    players.iter().filter(waits).count()
+}
+
+#[test]
+fn players_that_wait_under_many_names_keep_nobody_out() {
+    for shards in [1, 2] {
+        let mut world = world(shards, |config| {
+            config.max_connections = 1_000;
+            config.max_waiting_players_per_address = 4_000;
+        });
+        let good = wait_for(&mut world, 1, 1, 7);
+        let crowd = wait_for(&mut world, 8, 2_000, 66);
+        let player = world.http_play(0, "/live/x");
+        assert_eq!(world.status(player), SERVED, "{shards} workers");
+        let encoder = world.http_push(usize::from(shards) - 1, "/live/encoder", 8);
+        world.push(encoder, "V A K0 a5");
+        assert!(world.is_publishing(encoder), "{shards} workers");
+        let rtmp = world.rtmp(0, Play, "live", "x", 8);
+        assert!(world.heard(rtmp).contains("K0"), "{shards} workers");
+        // The newest of the crowd stay, as do those of others.
+        assert_eq!(still_waiting(&world, &good), 1);
+        let waiting = still_waiting(&world, &crowd);
+        assert!((700..=750).contains(&waiting), "{shards} workers: {waiting}");
+        assert_eq!(world.status(crowd[0]), REFUSED);
+        assert_eq!(still_waiting(&world, &crowd[1_900..]), 100);
+    }
+}
+
+#[test]
+fn a_player_by_rtmp_that_waits_makes_room_like_any_other() {
+    let mut world = world(1, |config| config.max_roleless_connections_per_address = 2);
+    let waiting = [1, 2, 3].map(|_| world.rtmp(0, Play, "live", "absent", 4));
+    assert_eq!(world.heard(waiting[0]), "[Started] [no such stream]");
+    assert!(world.clients[waiting[0]].is_shut_down());
+    // Once their publisher has come they have a role, and are not counted.
+    let publisher = world.http_push(0, "/live/absent", 1);
+    world.push(publisher, "V A K0 a5");
+    let _silent = [1, 2].map(|_| world.connect(0, Protocol::Rtmp, 4));
+    for player in &waiting[1..] {
+        assert!(world.heard(*player).ends_with("K0 a5"), "{}", world.heard(*player));
+    }
+    assert_eq!(counts(&world), (6, 2, 6));
+}
+
+#[test]
+fn an_address_waits_for_as_many_players_under_all_names_together() {
+    let mut world = world(1, |config| {
+        config.max_waiting_players = 50;
+        config.max_waiting_players_per_address = 20;
+    });
+    for (host, expected) in [(66, 20), (67, 20), (68, 10), (69, 0)] {
+        let crowd = wait_for(&mut world, 40, 40, host);
+        assert_eq!(still_waiting(&world, &crowd), expected, "host {host}");
+        assert_eq!(count(&world, &crowd, REFUSED), 40 - expected);
+    }
+    // A publisher that comes gives back a place for each that waited.
+    let publisher = world.http_push(0, "/live/n3", 1);
+    world.push(publisher, "V A K0 a5");
+    let next = wait_for(&mut world, 1, 5, 69);
+    assert_eq!(still_waiting(&world, &next), 2);
+}
+
+#[test]
+fn an_address_waits_for_an_eighth_of_the_names() {
+    let mut world = world(1, |config| config.max_streams = 80);
+    let crowd = wait_for(&mut world, 40, 80, 66);
+    // Ten names, each of them twice.
+    assert_eq!(still_waiting(&world, &crowd), 20);
+    let others = wait_for(&mut world, 5, 5, 67);
+    assert_eq!(still_waiting(&world, &others), 5);
+    // The last that waits for a name gives it back.
+    world.reset(crowd[0]);
+    let late = wait_for(&mut world, 11, 11, 66);
+    assert_eq!(still_waiting(&world, &late), 10);
+    world.reset(crowd[40]);
+    world.reset(late[0]);
+    let new = world.connect(0, Protocol::Http, 66);
+    world.send(new, b"GET /live/new?wait=60 HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(still_waiting(&world, &[new]), 1);
+}
+
 #[test]
 fn a_registrar_that_is_deaf_keeps_nobody_waiting_while_places_are_many() {
     let mut world = world(2, |_| {});

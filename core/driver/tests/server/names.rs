@@ -127,7 +127,7 @@ fn a_player_finds_either_name_in_any_order_of_news() {
 #[test]
 fn a_wait_for_two_names_needs_a_place_at_both() {
     on_any_shards(
-        |config| config.max_waiting_players = 1,
+        |config| config.max_waiting_players_per_stream = 1,
         |mut world, _, here| {
             world.http_play(here, "/live/aA?wait=5");
             let player = world.http_play(here, "/live/a%41?wait=5");
@@ -139,7 +139,7 @@ fn a_wait_for_two_names_needs_a_place_at_both() {
 #[test]
 fn a_wait_for_two_names_ends_once() {
     on_any_shards(
-        |config| config.max_waiting_players = 2,
+        |config| config.max_waiting_players_per_stream = 2,
         |mut world, _, here| {
             let [first, second, third] = [(); 3].map(|()| world.http_play(here, "/live/a%41?wait=5"));
             assert_eq!(world.status(third), "HTTP/1.1 503 Service Unavailable");
