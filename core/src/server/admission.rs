@@ -8,9 +8,10 @@
 //! when it connects, HTTP 503 with `Retry-After` whatever it asks. Then it is closed.
 
 use super::connection::{Connection, Phase, Role};
+use super::holders::Holding;
 use super::metrics::Closing;
 use super::refusal::{Excess, Refusal};
-use super::registrar::{Change, Names, REGISTRAR, Verdict, What};
+use super::registrar::{Change, REGISTRAR, Verdict, What};
 use super::shard::Message;
 use super::{ConnectionId, Server, ShardId};
 use crate::rtmp::Connect;
@@ -52,8 +53,8 @@ pub(super) struct Admissions {
     /// Changes of the message that is under way.
     under_way: usize,
     is_scarce: bool,
-    /// The streams whose home we are, as the registrar knows.
-    names: Names,
+    /// Names whose home we are, as the registrar knows.
+    names: usize,
     /// Connections that are refused, and until when they may stay to hear so.
     refused: VecDeque<(Time, ConnectionId)>,
 }
@@ -142,38 +143,50 @@ impl Server {
         if self.registrar.is_some() || self.admissions.under_way > 0 || !has_news {
             return false;
         }
-        let names = self.directory.names();
+        let names = self.directory.len();
         self.admissions.names = names;
-        let changes = mem::take(&mut self.admissions.changes);
-        self.admissions.under_way = changes.len().max(1);
-        self.send_message(REGISTRAR, Message::Changes(changes, names));
+        let (connections, streams) = (mem::take(&mut self.admissions.changes), self.directory.take_changes());
+        self.admissions.under_way = connections.len().max(1);
+        let changes = Message::Changes {
+            connections,
+            streams,
+            names,
+        };
+        self.send_message(REGISTRAR, changes);
         true
     }
 
     /// Whether the registrar has to hear of the streams whose home we are. Names that players seek come and go by every
     /// mistyped link: of them it hears of larger numbers only, where there may be many.
     fn has_other_names(&self) -> bool {
-        let (told, now) = (self.admissions.names, self.directory.names());
+        let (told, now) = (self.admissions.names, self.directory.len());
         let step = self.config.max_streams / STEPS / usize::from(self.shards.max(1));
-        (told.published, told.revoked) != (now.published, now.revoked) || told.all.abs_diff(now.all) > step
+        self.directory.has_changes() || told.abs_diff(now) > step
     }
 
     /// If we are the registrar: counts the streams whose home we are, if there are others than before.
     pub(super) fn note_names(&mut self) {
-        let names = self.directory.names();
+        let names = self.directory.len();
         if let Some(registrar) = &mut self.registrar
-            && self.admissions.names != names
+            && (self.admissions.names != names || self.directory.has_changes())
         {
             self.admissions.names = names;
-            registrar.note_names(self.shard, names);
+            registrar.note_names(self.shard, names, &self.directory.take_changes());
         }
     }
 
     /// For the registrar: counts what another worker says.
-    pub(super) fn note_changes(&mut self, now: Time, from: ShardId, changes: Vec<Change>, names: Names) {
+    pub(super) fn note_changes(
+        &mut self,
+        now: Time,
+        from: ShardId,
+        connections: Vec<Change>,
+        streams: &[Holding],
+        names: usize,
+    ) {
         if let Some(registrar) = &mut self.registrar {
-            registrar.note_names(from, names);
-            for change in changes {
+            registrar.note_names(from, names, streams);
+            for change in connections {
                 registrar.note(from, change);
             }
         }
@@ -205,7 +218,7 @@ impl Server {
             Verdict::Goes(id, excess) => self.refuse_connection(now, id, excess),
             Verdict::Scarce(is_scarce) => self.admissions.is_scarce = is_scarce,
             Verdict::Crowding(crowding) => self.directory.set_crowding(crowding),
-            Verdict::Revoke => self.directory.revoke_newest(),
+            Verdict::Revoke(address) => self.directory.revoke_newest(address),
             Verdict::Noted => self.admissions.under_way = 0,
         }
     }

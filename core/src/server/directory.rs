@@ -3,8 +3,9 @@
 use super::address::Address;
 use super::buckets::{Buckets, Rate};
 use super::grace::GraceTimes;
+use super::holders::Holding;
 use super::refusal::{Excess, Refusal};
-use super::registrar::{Crowding, Names};
+use super::registrar::Crowding;
 use super::shard::{Body, Epoch, Newcomer, ShardId, Subscription, hash_of};
 use crate::{StreamKey, Time};
 use alloc::collections::{BTreeMap, VecDeque};
@@ -36,6 +37,10 @@ const MAX_CONTENDERS: usize = 8;
 /// no place.
 const MAX_CONTENDERS_PER_ADDRESS: usize = 2;
 
+/// Publishes that may begin by the place of another before the registrar has heard of them, where there are too many. 64: as
+/// many as begin in a moment.
+const MAX_UNHEARD: usize = 64;
+
 /// The streams whose home this shard is.
 ///
 /// Takes messages in by [`handle`](Self::handle) and time by [`handle_timeout`](Self::handle_timeout); the answers come
@@ -44,10 +49,7 @@ const MAX_CONTENDERS_PER_ADDRESS: usize = 2;
 pub(super) struct Directory {
     grace: Duration,
     entries: BTreeMap<StreamKey, Entry>,
-    /// Those of them that have a publisher, or one that may come back.
-    published: usize,
-    /// Publishes that were ended because there were too many in the whole process.
-    revoked: usize,
+    published: Published,
     /// What the whole process has too much of to have more.
     crowding: Crowding,
     starts: Starts,
@@ -55,6 +57,15 @@ pub(super) struct Directory {
     outbox: VecDeque<(ShardId, StreamKey, Body)>,
     /// Streams that have ended, and whose they were, for the log.
     ended: VecDeque<(StreamKey, Address)>,
+}
+
+/// The streams that have a publisher, or one that may come back. Cost of a change: O(log n).
+#[derive(Debug, Default)]
+struct Published {
+    /// By whose they are, and then by when they began.
+    names: BTreeMap<(Address, Epoch), StreamKey>,
+    /// What the registrar has not been told.
+    changes: Vec<Holding>,
 }
 
 /// The names that were given to publishers so far.
@@ -88,7 +99,7 @@ struct Entry {
 enum State {
     Vacant,
     Live { shard: ShardId, address: Address },
-    Grace { until: Time },
+    Grace { until: Time, address: Address },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -102,8 +113,7 @@ impl Directory {
         Directory {
             grace,
             entries: BTreeMap::new(),
-            published: 0,
-            revoked: 0,
+            published: Published::default(),
             crowding: Crowding::default(),
             starts: Starts::new(),
             grace_times: GraceTimes::default(),
@@ -125,7 +135,7 @@ impl Directory {
     /// How long ago the publisher of `key` has left, and how long it may still come back, while it may.
     pub(super) fn grace_of(&self, now: Time, key: &StreamKey) -> Option<(Duration, Duration)> {
         match self.entries.get(key)?.state {
-            State::Grace { until } => {
+            State::Grace { until, .. } => {
                 let left = until.since(now);
                 Some((self.grace.saturating_sub(left), left))
             }
@@ -133,20 +143,21 @@ impl Directory {
         }
     }
 
-    /// What is counted for the whole process.
-    pub(super) fn names(&self) -> Names {
-        Names {
-            all: self.entries.len(),
-            published: self.published,
-            revoked: self.revoked,
-        }
+    /// Whether streams have begun or ended of which the registrar has not been told.
+    pub(super) fn has_changes(&self) -> bool {
+        !self.published.changes.is_empty()
+    }
+
+    /// What the registrar is to be told of them.
+    pub(super) fn take_changes(&mut self) -> Vec<Holding> {
+        mem::take(&mut self.published.changes)
     }
 
     /// Takes in what shard `from` says about `key`.
     pub(super) fn handle(&mut self, now: Time, from: ShardId, key: &StreamKey, body: &Body) {
         match *body {
             Body::Claim(newcomer) => {
-                if let Some(excess) = self.excess(key) {
+                if let Some(excess) = self.excess(key, newcomer.peer.into()) {
                     let (claim, refusal) = (newcomer.claim, Refusal::Excess(excess));
                     self.outbox
                         .push_back((from, key.clone(), Body::Denied { claim, refusal }));
@@ -169,13 +180,13 @@ impl Directory {
                 send(from, Body::Denied { claim, refusal });
             }
             Body::Claim(newcomer) => {
-                if let State::Grace { until } = entry.state
+                if let State::Grace { until, .. } = entry.state
                     && newcomer.has_media
                 {
                     self.grace_times.remove(until, key);
                 }
                 let claim = Claim { shard: from, newcomer };
-                entry.claim(claim, published, |newcomer| starts.next(now, key, newcomer), send);
+                entry.claim(claim, key, published, |newcomer| starts.next(now, key, newcomer), send);
             }
             Body::Contested {
                 epoch,
@@ -241,10 +252,12 @@ impl Directory {
         self.forget_idle(key);
     }
 
-    /// Why nobody may begin to publish `key`, if nobody may. A name that is published already, or was just now, is no more.
-    fn excess(&self, key: &StreamKey) -> Option<Excess> {
+    /// Why `address` may not begin to publish `key`, if it may not. A name that is published already, or was just now, is no
+    /// more; and where another address has several, it makes room.
+    fn excess(&self, key: &StreamKey, address: Address) -> Option<Excess> {
         let entry = self.entries.get(key);
-        if entry.is_some_and(|entry| entry.state != State::Vacant) {
+        let has_many = |worst| worst != address && self.published.changes.len() < MAX_UNHEARD;
+        if entry.is_some_and(|entry| entry.state != State::Vacant) || self.crowding.worst.is_some_and(has_many) {
             None
         } else if self.crowding.published {
             Some(Excess::Publishers)
@@ -255,31 +268,32 @@ impl Directory {
         }
     }
 
-    /// Ends the publish that began last, for there are too many: its publisher has no grace time, or no more.
-    pub(super) fn revoke_newest(&mut self) {
-        self.revoked += 1;
-        let published = self.entries.iter().filter(|(_, entry)| entry.state != State::Vacant);
-        let Some((key, entry)) = published.max_by_key(|(_, entry)| entry.epoch) else {
+    /// Ends the publish that began last of those of `address`, for there are too many: it has no grace time, or no more.
+    /// O(log n).
+    pub(super) fn revoke_newest(&mut self, address: Address) {
+        if let Some((key, epoch)) = self.published.newest_of(address) {
+            self.revoke(key, epoch, address);
+        }
+        self.published.changes.push(Holding::Revoked(address));
+    }
+
+    fn revoke(&mut self, key: StreamKey, epoch: Epoch, address: Address) {
+        let Some(entry) = self.entries.get_mut(&key) else {
             return;
         };
-        let (key, epoch) = (key.clone(), entry.epoch);
-        let address = match entry.state {
-            State::Live { shard, address } => {
-                self.outbox.push_back((shard, key.clone(), Body::Revoke { epoch }));
-                Some(address)
+        match entry.state {
+            State::Live { shard, .. } => self.outbox.push_back((shard, key.clone(), Body::Revoke { epoch })),
+            State::Grace { until, .. } => {
+                self.grace_times.remove(until, &key);
             }
-            State::Grace { until } => self.grace_times.remove(until, &key),
-            State::Vacant => None,
-        };
-        let contenders = self.entries.get_mut(&key).map(|entry| mem::take(&mut entry.contenders));
-        for Claim { shard, newcomer } in contenders.into_iter().flatten() {
+            State::Vacant => {}
+        }
+        for Claim { shard, newcomer } in mem::take(&mut entry.contenders) {
             let (claim, refusal) = (newcomer.claim, Refusal::Excess(Excess::Publishers));
             self.outbox
                 .push_back((shard, key.clone(), Body::Denied { claim, refusal }));
         }
-        if let Some(address) = address {
-            self.end((key, address));
-        }
+        self.end((key, address));
     }
 
     /// The publisher of `key` is gone. The first contender with media has the name, and the others contend with it; if none has
@@ -289,7 +303,7 @@ impl Directory {
         if contenders.first().is_none_or(|first| !first.newcomer.has_media) {
             self.begin_grace(now, key);
         } else if let Some(entry) = self.entries.get_mut(key) {
-            entry.set(State::Vacant, &mut self.published);
+            entry.set(key, entry.epoch, State::Vacant, &mut self.published);
         }
         for contender in contenders {
             let entry = self.entries.entry(key.clone()).or_insert_with(Entry::new);
@@ -297,6 +311,7 @@ impl Directory {
             let published = &mut self.published;
             entry.claim(
                 contender,
+                key,
                 published,
                 |newcomer| self.starts.next(now, key, newcomer),
                 send,
@@ -310,7 +325,8 @@ impl Directory {
         if let Some(entry) = self.entries.get_mut(key)
             && let State::Live { address, .. } = entry.state
         {
-            entry.set(State::Grace { until }, &mut self.published);
+            let state = State::Grace { until, address };
+            entry.set(key, entry.epoch, state, &mut self.published);
             if let Some(early) = self.grace_times.begin(until, key.clone(), address) {
                 self.end(early);
             }
@@ -332,7 +348,7 @@ impl Directory {
         let Some(entry) = self.entries.get_mut(&key) else {
             return;
         };
-        entry.set(State::Vacant, &mut self.published);
+        entry.set(&key, entry.epoch, State::Vacant, &mut self.published);
         for &shard in entry.subscribers.keys() {
             self.outbox
                 .push_back((shard, key.clone(), Body::Ended { epoch: entry.epoch }));
@@ -374,6 +390,25 @@ impl Directory {
     /// The next message to send, and where to.
     pub(super) fn poll(&mut self) -> Option<(ShardId, StreamKey, Body)> {
         self.outbox.pop_front()
+    }
+}
+
+impl Published {
+    /// The stream of `address` that began last.
+    fn newest_of(&self, address: Address) -> Option<(StreamKey, Epoch)> {
+        let mut own = self.names.range((address, 0)..=(address, Epoch::MAX));
+        let ((_, epoch), key) = own.next_back()?;
+        Some((key.clone(), *epoch))
+    }
+}
+
+impl State {
+    /// Who publishes it, or may come back.
+    const fn address(self) -> Option<Address> {
+        match self {
+            State::Vacant => None,
+            State::Live { address, .. } | State::Grace { address, .. } => Some(address),
+        }
     }
 }
 
@@ -426,7 +461,8 @@ impl Entry {
     fn claim(
         &mut self,
         contender: Claim,
-        published: &mut usize,
+        key: &StreamKey,
+        published: &mut Published,
         next_epoch: impl FnOnce(Newcomer) -> Epoch,
         mut send: impl FnMut(ShardId, Body),
     ) {
@@ -437,7 +473,7 @@ impl Entry {
                 send(shard, Body::Admitted { claim });
             }
             State::Vacant | State::Grace { .. } => {
-                self.grant(contender, published, next_epoch(newcomer), send);
+                self.grant(contender, key, published, next_epoch(newcomer), send);
             }
             State::Live { .. } if self.is_crowded_for(newcomer) => {
                 let (claim, refusal) = (newcomer.claim, Refusal::Contested);
@@ -462,13 +498,13 @@ impl Entry {
     fn grant(
         &mut self,
         Claim { shard, newcomer }: Claim,
-        published: &mut usize,
+        key: &StreamKey,
+        published: &mut Published,
         epoch: Epoch,
         mut send: impl FnMut(ShardId, Body),
     ) {
         let address = newcomer.peer.into();
-        self.epoch = epoch;
-        self.set(State::Live { shard, address }, published);
+        self.set(key, epoch, State::Live { shard, address }, published);
         self.note_witness(shard);
         for subscriber in self.subscribers.keys().copied().collect::<Vec<_>>() {
             self.note_witness(subscriber);
@@ -490,11 +526,20 @@ impl Entry {
         );
     }
 
-    /// Changes its state, and counts whether it is published.
-    fn set(&mut self, state: State, published: &mut usize) {
-        *published = published.saturating_sub(usize::from(self.state != State::Vacant));
-        *published += usize::from(state != State::Vacant);
-        self.state = state;
+    /// Changes its state, and whose it is with it.
+    fn set(&mut self, key: &StreamKey, epoch: Epoch, state: State, published: &mut Published) {
+        let (old, new) = (self.state.address(), state.address());
+        if let Some(address) = old {
+            published.names.remove(&(address, self.epoch));
+        }
+        if let Some(address) = new {
+            published.names.insert((address, epoch), key.clone());
+        }
+        if old != new {
+            published.changes.extend(old.map(Holding::Over));
+            published.changes.extend(new.map(Holding::Begun));
+        }
+        (self.state, self.epoch) = (state, epoch);
     }
 
     /// Whether shard `shard` has its publisher of `epoch`.

@@ -63,6 +63,7 @@ mod fnv;
 mod front_page;
 mod grace;
 mod half_closed;
+mod holders;
 mod journal;
 mod kick;
 mod local;

@@ -16,8 +16,13 @@
 //! plays; those that sit on theirs are the old ones. Were the newcomer refused, a neighbour with a thousand silent connections
 //! could keep everybody else behind the same address out for good. This way it has to bring a thousand new ones while one good
 //! peer shakes hands.
+//!
+//! When too many streams are published, or there are too many names for one more, the newest stream of the address that
+//! publishes most ends, if that has more than the newcomer; else the newcomer's own. Homes that have heard of an address that
+//! has several let others begin, and the registrar judges by the counts of all.
 
 use super::address::Address;
+use super::holders::{Holders, Holding};
 use super::refusal::Excess;
 use super::shard::ShardId;
 use super::{Config, ConnectionId};
@@ -64,21 +69,10 @@ pub(super) enum Verdict {
     Scarce(bool),
     /// Of which streams there are too many from now on.
     Crowding(Crowding),
-    /// The last publish of a stream whose home the worker is is one too many.
-    Revoke,
+    /// The last publish by that address, of the streams whose home the worker is, is one too many.
+    Revoke(Address),
     /// All changes of the worker's last message are counted.
     Noted,
-}
-
-/// Streams whose home a worker is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Names {
-    /// All that something is known about.
-    pub(super) all: usize,
-    /// Those that are published, or may be again in their grace time.
-    pub(super) published: usize,
-    /// Publishes that were ended for the registrar.
-    pub(super) revoked: usize,
 }
 
 /// What the process has as much of as it may.
@@ -88,6 +82,9 @@ pub(super) struct Crowding {
     pub(super) names: bool,
     /// Half as many names as may be: players seek no further ones, so that publishers find some.
     pub(super) sought: bool,
+    /// Where something is crowded for publishers: the address that publishes most, if it publishes several. Others may begin,
+    /// and it makes room.
+    pub(super) worst: Option<Address>,
 }
 
 /// Bounds on the connections of a process.
@@ -120,18 +117,11 @@ pub(super) struct Registrar {
     /// Connections that were refused and have not left yet: they are not counted.
     refused: BTreeSet<(ShardId, ConnectionId)>,
     is_scarce: bool,
-    /// Of each shard, as it has said last.
-    names: BTreeMap<ShardId, Known>,
+    /// Names that something is known about, by their homes as these have said last.
+    names: BTreeMap<ShardId, usize>,
+    holders: Holders,
     crowding: Crowding,
     outbox: VecDeque<(ShardId, Verdict)>,
-}
-
-/// What is known of the streams of a shard.
-#[derive(Debug, Clone, Copy, Default)]
-struct Known {
-    names: Names,
-    /// Publishes that it was told to end.
-    revoked: usize,
 }
 
 type Member = (ShardId, ConnectionId);
@@ -160,6 +150,7 @@ impl Registrar {
             refused: BTreeSet::new(),
             is_scarce: false,
             names: BTreeMap::new(),
+            holders: Holders::default(),
             crowding: Crowding::default(),
             outbox: VecDeque::new(),
         }
@@ -216,24 +207,33 @@ impl Registrar {
         self.review_scarcity();
     }
 
-    /// The streams whose home shard `from` is, now.
-    pub(super) fn note_names(&mut self, from: ShardId, names: Names) {
-        let known = self.names.entry(from).or_default();
-        if known.names == names {
-            return;
-        }
-        let before = known.published();
-        known.names = names;
-        let new = known.published().saturating_sub(before);
-        // Homes that began a publish at the same time have not heard of each other.
-        let published: usize = self.names.values().map(Known::published).sum();
-        let excess = published.saturating_sub(self.bounds.published).min(new);
-        self.outbox
-            .extend(core::iter::repeat_n((from, Verdict::Revoke), excess));
-        if let Some(known) = self.names.get_mut(&from) {
-            known.revoked += excess;
+    /// Home `from` knows of so many names now, and this became of streams there.
+    pub(super) fn note_names(&mut self, from: ShardId, names: usize, holdings: &[Holding]) {
+        self.names.insert(from, names);
+        let before = self.holders.all();
+        holdings.iter().for_each(|holding| self.holders.note(from, *holding));
+        // Homes that began a publish at the same time have not heard of each other. Where the bounds were lowered, those stay
+        // that are there.
+        let new = self.holders.all().saturating_sub(before);
+        let published = self.holders.all().saturating_sub(self.bounds.published);
+        let named = self.all_names().saturating_sub(self.bounds.names);
+        let mut excess = published.max(named).min(new);
+        for holding in holdings.iter().rev() {
+            if let Holding::Begun(newcomer) = *holding
+                && excess > 0
+                && let Some((home, address)) = self.holders.revoke(from, newcomer)
+            {
+                self.outbox.push_back((home, Verdict::Revoke(address)));
+                excess -= 1;
+            }
         }
         self.review_crowding();
+    }
+
+    /// Names of all homes, without those whose publisher is about to be ended.
+    fn all_names(&self) -> usize {
+        let all: usize = self.names.values().sum();
+        all.saturating_sub(self.holders.ending())
     }
 
     /// The next thing to tell, and whom.
@@ -331,12 +331,14 @@ impl Registrar {
 
     /// Tells all shards when there are as many streams as may be, and when not.
     fn review_crowding(&mut self) {
-        let all: usize = self.names.values().map(|known| known.names.all).sum();
-        let published: usize = self.names.values().map(Known::published).sum();
+        let all = self.all_names();
+        let published = self.holders.all() >= self.bounds.published;
+        let names = all >= self.bounds.names;
         let crowding = Crowding {
-            published: published >= self.bounds.published,
-            names: all >= self.bounds.names,
+            published,
+            names,
             sought: all >= self.bounds.names.div_ceil(2),
+            worst: self.holders.worst().filter(|_| published || names),
         };
         if self.crowding != crowding {
             self.crowding = crowding;
@@ -355,14 +357,6 @@ impl Registrar {
             let all = (0..self.shards).map(|shard| (ShardId(shard), Verdict::Scarce(is_scarce)));
             self.outbox.extend(all);
         }
-    }
-}
-
-impl Known {
-    /// Those that are published, without those that end as soon as the shard has heard of it.
-    fn published(&self) -> usize {
-        let ending = self.revoked.saturating_sub(self.names.revoked);
-        self.names.published.saturating_sub(ending)
     }
 }
 

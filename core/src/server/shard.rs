@@ -39,10 +39,11 @@
 use super::address::Address;
 use super::admin::AdminMessage;
 use super::fnv::fnv_1a;
+use super::holders::Holding;
 use super::memory::UnderWay;
 use super::metrics::StreamCounts;
 use super::refusal::Refusal;
-use super::registrar::{Change, Names, Verdict};
+use super::registrar::{Change, Verdict};
 use super::{Action, Event, Server};
 use crate::hub::Position;
 use crate::{Frame, StreamKey, Time};
@@ -66,8 +67,13 @@ pub(super) enum Message {
         key: StreamKey,
         body: Body,
     },
-    /// What became of connections of the sender, and the streams whose home it is: for the [registrar](super::registrar).
-    Changes(Vec<Change>, Names),
+    /// For the [registrar](super::registrar): what became of connections of the sender and of the streams whose home it is, and
+    /// how many names it knows.
+    Changes {
+        connections: Vec<Change>,
+        streams: Vec<Holding>,
+        names: usize,
+    },
     /// What the registrar says.
     Verdict(Verdict),
     /// What an operator asks, and what is answered.
@@ -242,7 +248,11 @@ impl Server {
     pub(super) fn handle_message(&mut self, now: Time, from: ShardId, ShardMessage(message): ShardMessage) {
         match message {
             Message::Stream { key, body } => self.handle_body(now, from, key, body),
-            Message::Changes(changes, names) => self.note_changes(now, from, changes, names),
+            Message::Changes {
+                connections,
+                streams,
+                names,
+            } => self.note_changes(now, from, connections, &streams, names),
             Message::Verdict(verdict) => self.handle_verdict(now, verdict),
             Message::Admin(message) => self.handle_admin_message(now, from, message),
         }

@@ -336,6 +336,71 @@ fn exactly_as_many_publish_as_may_be_on_any_workers() {
     }
 }
 
+/// Publishers of one address, with names of their own. Returns those that publish.
+fn publish_from(world: &mut World, names: core::ops::Range<usize>, host: u8) -> Vec<usize> {
+    let shards = world.shards.len();
+    let publish = |number| {
+        let publisher = world.http_push(number % shards, &format!("/live/{host}.{number}"), host);
+        world.push(publisher, "A a0");
+        publisher
+    };
+    let publishers: Vec<_> = names.map(publish).collect();
+    publishers.into_iter().filter(|it| world.is_publishing(*it)).collect()
+}
+
+#[test]
+fn publishers_of_one_address_leave_places_to_others() {
+    for shards in 1..=3 {
+        let mut world = World::new(shards, |config| config.max_publishers = 50);
+        let crowd = publish_from(&mut world, 0..60, 66);
+        assert_eq!(crowd.len(), 50, "{shards} workers");
+        // Each that is alone at its address finds a place, and the newest of the crowd makes it.
+        let others: Vec<_> = (1..=49).flat_map(|host| publish_from(&mut world, 0..1, host)).collect();
+        assert_eq!(others.len(), 49, "{shards} workers");
+        let left: Vec<_> = crowd.iter().filter(|it| world.is_publishing(**it)).collect();
+        assert_eq!(left.len(), 1, "{shards} workers");
+        assert!(shards > 1 || left == [&crowd[0]]);
+        // Nobody that is alone goes for another, nor for the crowd.
+        for host in [66, 60] {
+            assert_eq!(publish_from(&mut world, 100..110, host).len(), 0, "{shards} workers");
+        }
+        let all = others.iter().chain(left);
+        assert!(all.clone().all(|it| world.is_publishing(*it)), "{shards} workers");
+        assert_eq!(world.servers().map(|it| it.stats().names).sum::<usize>(), 50);
+    }
+}
+
+/// A place is shared out once it is free, and by the count of all workers, not by what the home of a name knows.
+#[test]
+fn two_crowds_of_publishers_come_to_rest() {
+    for shards in 1..=3 {
+        let mut world = World::new(shards, |config| config.max_publishers = 20);
+        let first = publish_from(&mut world, 0..40, 66);
+        assert_eq!(first.len(), 20);
+        let second = publish_from(&mut world, 0..40, 67);
+        let first_left = first.iter().filter(|it| world.is_publishing(**it)).count();
+        assert_eq!((first_left, second.len()), (10, 10), "{shards} workers");
+        for _ in 0..3 {
+            assert_eq!(publish_from(&mut world, 50..60, 66).len(), 0);
+            assert_eq!(publish_from(&mut world, 50..60, 67).len(), 0);
+        }
+        assert!(second.iter().all(|it| world.is_publishing(*it)), "{shards} workers");
+    }
+}
+
+#[test]
+fn publishers_of_one_address_leave_names_to_others() {
+    for shards in 1..=3 {
+        let mut world = World::new(shards, |config| config.max_streams = 40);
+        let crowd = publish_from(&mut world, 0..60, 66);
+        assert_eq!(crowd.len(), 40, "{shards} workers");
+        let other = publish_from(&mut world, 0..1, 1);
+        assert_eq!(other.len(), 1, "{shards} workers");
+        assert_eq!(publish_from(&mut world, 100..110, 66).len(), 0, "{shards} workers");
+        assert!(world.is_publishing(other[0]));
+    }
+}
+
 /// Their names wait for them to come back, and there are too many of these.
 #[test]
 fn publishers_one_too_many_that_have_left_are_forgotten() {
