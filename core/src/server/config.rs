@@ -74,8 +74,8 @@ pub struct Config {
     /// Streams of the process that are published, those included whose publisher may come back in its grace time. 16,384: a
     /// core takes in some 3,000. One that is published already may be taken over whatever their number.
     pub max_publishers: usize,
-    /// Streams of the process that are published or that somebody plays or waits for. 65,536: some 100 bytes each, where
-    /// nobody publishes. Players that seek what is not there have half of them at most, and those of one address that wait have
+    /// Streams of the process that are published or that somebody plays or waits for. 65,536: up to 1 KiB each, of which
+    /// half is the name, where nobody publishes. Players that seek what is not there have half of them at most, and those of one address that wait have
     /// an eighth, of which each worker gives its share.
     pub max_streams: usize,
     /// Connections of the process that neither publish nor play, nor want to; players that wait for absent streams are among
@@ -88,8 +88,8 @@ pub struct Config {
     /// Connections of one worker that are one too many, and are answered so before they are closed, for 2 s at most. 64: some
     /// hundred clients a second that ask at once; beyond that the oldest are closed without an answer.
     pub max_refused_connections: usize,
-    /// Bytes that a worker may hold for all its peers together: payloads, outputs, unfinished messages, rings, and what is on its
-    /// way to other workers. Above it, those that are the least use to others go first: see [the ladder](super#memory).
+    /// Bytes that a worker may hold for all its peers together: payloads, outputs, unfinished messages, rings, names, and what is
+    /// on its way to other workers. Above it, those that are the least use to others go first: see [the ladder](super#memory).
     ///
     /// What is [recorded](Self::record) has a bound of its own, [`RecordConfig::max_memory`], which the drivers take off first.
     ///
@@ -108,6 +108,9 @@ const PER_CONNECTION: u64 = 24 << 10;
 const PENDING_INPUT: u64 = 64 << 10;
 /// Bytes that a frame takes beside its payload: its slot in a ring that has grown by doubling, and its reference count.
 const PER_FRAME: u64 = 256;
+/// Bytes of a name: 511 of its own, twice, with what is known of the stream and of its past, eight publishers that contend for it,
+/// and players on 64 workers.
+const PER_NAME: u64 = 4 << 10;
 /// Bytes that a worker holds whoever is there: the buffer pool of outputs, what its driver reads into (2 MiB), and what it
 /// remembers of peers that have left: 4,096 grace times, 1,024 bans and 256 refusals with their names, and four tables of 4,096
 /// shares of addresses.
@@ -115,13 +118,13 @@ const PER_WORKER: u64 = 8 << 20;
 
 impl Config {
     /// The most that a worker holds, in bytes, with so many connections and streams, if all peers do their worst. A stream
-    /// that has players on another worker counts on both.
+    /// that has players on another worker counts on both, and so does one whose name is known to another.
     ///
     /// ```text
     ///   8 MiB
     /// + connections × (24 KiB + 64 KiB of unread input + max_buffered_bytes + max_output + max_message_len)
     /// + streams     × (gop_max_bytes + lag_max_bytes + max_message_len
-    ///                  + (gop_max_frames + lag_max_frames) × 256 bytes + 32 headers × 256 KiB)
+    ///                  + (gop_max_frames + lag_max_frames) × 256 bytes + 32 headers × 256 KiB + 4 KiB for its name)
     /// + if connections are recorded: max_bytes + 18 × 2 × max_bytes_per_connection
     /// ```
     #[must_use]
@@ -132,7 +135,7 @@ impl Config {
             .saturating_add(limits.max_buffered_bytes as u64)
             .saturating_add(limits.max_output as u64);
         let headers = (MAX_HEADERS * MAX_HEADER_LEN) as u64;
-        let stream = (headers + message)
+        let stream = (headers + message + PER_NAME)
             .saturating_add(channel.max_bytes() as u64)
             .saturating_add((channel.max_frames() as u64).saturating_mul(PER_FRAME));
         let recordings = match &self.record {

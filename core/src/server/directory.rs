@@ -41,6 +41,13 @@ const MAX_CONTENDERS_PER_ADDRESS: usize = 2;
 /// many as begin in a moment.
 const MAX_UNHEARD: usize = 64;
 
+/// Bytes of an entry without its name: its places in maps whose nodes are two thirds full, and the reference count of the name.
+const PER_ENTRY: usize =
+    (mem::size_of::<(StreamKey, Entry)>() + mem::size_of::<(Address, Epoch, StreamKey)>()) / 2 * 3 + 16;
+
+/// Bytes of a subscriber: its place in a map.
+const PER_SUBSCRIBER: usize = mem::size_of::<(ShardId, u64)>() / 2 * 3;
+
 /// The streams whose home this shard is.
 ///
 /// Takes messages in by [`handle`](Self::handle) and time by [`handle_timeout`](Self::handle_timeout); the answers come
@@ -57,6 +64,8 @@ pub(super) struct Directory {
     outbox: VecDeque<(ShardId, StreamKey, Body)>,
     /// Streams that have ended, and whose they were, for the log.
     ended: VecDeque<(StreamKey, Address)>,
+    /// Bytes of the entries and their names.
+    memory: usize,
 }
 
 /// The streams that have a publisher, or one that may come back. Cost of a change: O(log n).
@@ -93,6 +102,8 @@ struct Entry {
     told_takeovers: u64,
     /// Shards that have published or played it: they know what that came to, until nobody has it any more.
     witnesses: Vec<ShardId>,
+    /// What it was last counted with.
+    counted: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +130,7 @@ impl Directory {
             grace_times: GraceTimes::default(),
             outbox: VecDeque::new(),
             ended: VecDeque::new(),
+            memory: 0,
         }
     }
 
@@ -155,6 +167,11 @@ impl Directory {
 
     /// Takes in what shard `from` says about `key`.
     pub(super) fn handle(&mut self, now: Time, from: ShardId, key: &StreamKey, body: &Body) {
+        self.take_in(now, from, key, body);
+        self.recount(key);
+    }
+
+    fn take_in(&mut self, now: Time, from: ShardId, key: &StreamKey, body: &Body) {
         match *body {
             Body::Claim(newcomer) => {
                 if let Some(excess) = self.excess(key, newcomer.peer.into()) {
@@ -353,6 +370,7 @@ impl Directory {
             self.outbox
                 .push_back((shard, key.clone(), Body::Ended { epoch: entry.epoch }));
         }
+        self.recount(&key);
         self.forget_idle(&key);
         self.ended.push_back((key, address));
     }
@@ -362,10 +380,31 @@ impl Directory {
         if self.entries.get(key).is_some_and(Entry::is_idle)
             && let Some(entry) = self.entries.remove(key)
         {
+            self.memory = self.memory.saturating_sub(entry.counted);
             let told = entry.witnesses.into_iter();
             self.outbox
                 .extend(told.map(|shard| (shard, key.clone(), Body::Forgotten)));
         }
+    }
+
+    /// Brings the sum up to date with the entry of `key`.
+    fn recount(&mut self, key: &StreamKey) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            let now = entry.memory(key);
+            let counted = mem::replace(&mut entry.counted, now);
+            self.memory = (self.memory + now).saturating_sub(counted);
+        }
+    }
+
+    /// Bytes of all names that something is known about, and of what that is.
+    pub(super) const fn memory(&self) -> usize {
+        self.memory
+    }
+
+    /// In tests, the same counted from scratch.
+    #[cfg(debug_assertions)]
+    pub(super) fn count_memory(&self) -> usize {
+        self.entries.iter().map(|(key, entry)| entry.memory(key)).sum()
     }
 
     /// Names that something is known about.
@@ -447,7 +486,17 @@ impl Entry {
             takeovers: 0,
             told_takeovers: 0,
             witnesses: Vec::new(),
+            counted: 0,
         }
+    }
+
+    /// Bytes that it takes with its name `key`, which the maps of a directory share.
+    fn memory(&self, key: &StreamKey) -> usize {
+        PER_ENTRY
+            + key.as_str().len()
+            + self.subscribers.len() * PER_SUBSCRIBER
+            + self.contenders.capacity() * mem::size_of::<Claim>()
+            + self.witnesses.capacity() * mem::size_of::<ShardId>()
     }
 
     fn note_witness(&mut self, shard: ShardId) {

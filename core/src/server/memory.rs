@@ -8,12 +8,13 @@
 //! | what a connection owns: unfinished messages, pending input, its session | it is visited |
 //! | outputs, without the payloads that they refer to | filled and drained |
 //! | rings, and what they know of players | frames are announced |
+//! | names, and what came of their streams | they come, change and go |
 //!
 //! A payload counts once, however many players wait for it, and as long as one of them does: when a ring has let it go, the
 //! output of a slow player may be all that keeps it. So it counts itself ([`Counted`]), for the worker that has taken it into a
 //! ring. A worker that has a replica counts it as well, as if it were the only one.
 //!
-//! With nobody connected and nothing kept by the program, the sum is 0.
+//! With nobody connected, no grace time running and nothing kept by the program, the sum is 0.
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
@@ -174,7 +175,11 @@ fn update(sum: &mut usize, counted: &mut usize, now: usize) {
 impl Server {
     /// Bytes that this worker holds now, as [`Config::memory_budget`](super::Config::memory_budget) counts them. O(1).
     pub(super) fn memory_held(&self) -> usize {
-        self.memory.sum().saturating_add(self.buffer_pool.used_memory())
+        self.memory
+            .sum()
+            .saturating_add(self.buffer_pool.used_memory())
+            .saturating_add(self.directory.memory())
+            .saturating_add(self.ledger.memory())
     }
 
     /// Brings the sum up to date with what a connection owns. O(roles).
@@ -241,6 +246,8 @@ impl Server {
             payloads += now.payloads;
         }
         debug_assert_eq!((self.memory.rings, self.memory.in_rings), (rings, payloads));
+        debug_assert_eq!(self.directory.memory(), self.directory.count_memory());
+        debug_assert_eq!(self.ledger.memory(), self.ledger.count_memory());
         let awaited = self.streams.iter().filter(|(_, stream)| stream.has_places());
         let waiting: usize = awaited.map(|(_, stream)| stream.waiters.len()).sum();
         debug_assert_eq!(self.waits.len(), waiting);

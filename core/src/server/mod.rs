@@ -31,7 +31,7 @@
 //!
 //! What one peer can make a server hold is bounded by [`Limits`](crate::Limits); what all can together, by
 //! [`Config::memory_budget`]. [`ServerStats::memory_held`] is the sum: payloads of frames, each once, however many wait for it;
-//! outputs, unfinished messages, input that waits, rings, and frames on their way to other workers. Above the budget those that
+//! outputs, unfinished messages, input that waits, rings, names, and frames on their way to other workers. Above the budget those that
 //! are the least use to others go first, until an eighth of it is free. As long as newcomers are refused, room is made again every
 //! five seconds:
 //!

@@ -35,7 +35,7 @@ pub(super) fn memory(config: &Config, share: &Share) -> Result<String, fmt::Erro
     )?;
     writeln!(
         out,
-        "                 + (gop_max_frames {} + lag_max_frames {}) x 256 bytes + {MAX_HEADERS} headers x {})",
+        "                 + (gop_max_frames {} + lag_max_frames {}) x 256 bytes + {MAX_HEADERS} headers x {} + 4 KiB for its name)",
         channel.gop_max_frames,
         channel.lag_max_frames,
         Bytes(MAX_HEADER_LEN as u64)

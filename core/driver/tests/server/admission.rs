@@ -178,7 +178,10 @@ fn wait_for(world: &mut World, names: usize, connections: usize, host: u8) -> Ve
     let wait = |number| {
         let client = world.connect(number % shards, Protocol::Http, host);
         let name = number / shards % names;
-        world.send(client, format!("GET /live/n{name}?wait=60 HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes());
+        world.send(
+            client,
+            format!("GET /live/n{name}?wait=60 HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes(),
+        );
         client
     };
     (0..connections).map(wait).collect()

@@ -334,7 +334,7 @@ fn an_idle_server_holds_nothing_that_counts() {
         for client in 0..world.clients.len() {
             world.reset(client);
         }
-        world.pass(Duration::from_secs(3));
+        world.pass(Duration::from_secs(11));
         for server in world.servers() {
             assert_eq!(server.stats().memory_held, 0);
         }
@@ -575,4 +575,28 @@ fn room_is_made_again_while_newcomers_are_refused() {
     }
     assert!(world.clients[hostile].is_shut_down());
     assert!(publishers.iter().all(|publisher| world.is_publishing(*publisher)));
+}
+
+#[test]
+fn long_names_count_as_long_as_they_are_known() {
+    for shards in [1, 2] {
+        let mut world = World::new(shards, |_| {});
+        let held = |world: &World| world.servers().map(|it| it.stats().memory_held).sum::<usize>();
+        let mut held_for = |letters: usize| {
+            let name = "n".repeat(letters);
+            let publisher = world.rtmp(0, Publish, "live", &name, 1);
+            world.publish(publisher, "A a0");
+            world.reset(publisher);
+            world.pass(Duration::from_secs(5));
+            // Nobody is there, and the name may come back.
+            let kept = held(&world);
+            world.pass(Duration::from_secs(6));
+            assert_eq!(held(&world), 0, "{shards} workers");
+            kept
+        };
+        let [short, long] = [5, 255].map(&mut held_for);
+        // At its home, and with what came of it.
+        assert_eq!(long - short, 2 * 250, "{shards} workers");
+        assert!((300..1_500).contains(&short), "{short} bytes");
+    }
 }

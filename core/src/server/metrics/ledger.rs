@@ -13,6 +13,7 @@ use crate::hub::{ChannelStats, Figures, SubscriberStats};
 use crate::server::StreamView;
 use crate::{StreamKey, Time};
 use alloc::collections::{BTreeMap, BTreeSet};
+use core::mem;
 
 /// What publishes and plays of one stream have come to on one worker, or on all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,10 +41,12 @@ pub(in crate::server) struct StreamCounts {
 }
 
 /// The streams that somebody may still ask about, and the sum of those that nobody asks about by their names. At most as many
-/// as there are names, some 400 bytes each.
+/// as there are names, some 600 bytes each beside the name.
 #[derive(Debug, Default)]
 pub(in crate::server) struct Ledger {
     accounts: BTreeMap<StreamKey, Account>,
+    /// Bytes of all of them.
+    memory: usize,
     /// What streams have come to while they were not named. It only grows.
     unnamed: StreamCounts,
 }
@@ -57,6 +60,19 @@ struct Account {
     seen: StreamCounts,
     /// Whether it was named then.
     is_named: bool,
+}
+
+/// Bytes that a stream takes, with its name `key`: in a map whose nodes are two thirds full.
+fn memory_of(key: &StreamKey) -> usize {
+    mem::size_of::<(StreamKey, Account)>() / 2 * 3 + 16 + key.as_str().len()
+}
+
+/// The account of a stream, which counts in `memory` once it is there.
+fn account<'a>(accounts: &'a mut BTreeMap<StreamKey, Account>, memory: &mut usize, key: &StreamKey) -> &'a mut Account {
+    accounts.entry(key.clone()).or_insert_with(|| {
+        *memory = memory.saturating_add(memory_of(key));
+        Account::default()
+    })
 }
 
 impl StreamCounts {
@@ -140,17 +156,30 @@ impl Ledger {
     /// Something of the stream is over. O(log names).
     pub(in crate::server) fn note(&mut self, key: &StreamKey, counts: &StreamCounts) {
         if *counts != StreamCounts::default() {
-            self.accounts.entry(key.clone()).or_default().past.add(counts);
+            account(&mut self.accounts, &mut self.memory, key).past.add(counts);
         }
     }
 
     /// Nobody has the stream any more. What nobody has looked at of it counts as not named.
     pub(in crate::server) fn forget(&mut self, key: &StreamKey) {
-        if let Some(account) = self.accounts.remove(key)
-            && !account.is_named
-        {
+        let Some(account) = self.accounts.remove(key) else {
+            return;
+        };
+        self.memory = self.memory.saturating_sub(memory_of(key));
+        if !account.is_named {
             self.unnamed.add(&account.past.beyond(&account.seen));
         }
+    }
+
+    /// Bytes that it takes.
+    pub(in crate::server) const fn memory(&self) -> usize {
+        self.memory
+    }
+
+    /// In tests, the same counted from scratch.
+    #[cfg(debug_assertions)]
+    pub(in crate::server) fn count_memory(&self) -> usize {
+        self.accounts.keys().map(memory_of).sum()
     }
 
     /// The streams of which something is over, and when each was first published.
@@ -173,7 +202,7 @@ impl Ledger {
         }
         sums.retain(|_, counts| *counts != StreamCounts::default());
         for (key, counts) in &sums {
-            let account = self.accounts.entry(key.clone()).or_default();
+            let account = account(&mut self.accounts, &mut self.memory, key);
             account.is_named = named.contains(key);
             if !account.is_named {
                 self.unnamed.add(&counts.beyond(&account.seen));
