@@ -615,6 +615,97 @@ fn a_part_of_an_aggregate_keeps_nothing_of_the_rest() {
     );
 }
 
+/// Two workers of one server.
+struct Workers([Whole; 2]);
+
+impl Workers {
+    fn new() -> Self {
+        let config = Arc::new(Config::default());
+        Workers([0, 1].map(|shard| Whole {
+            server: Server::new(config.clone(), ShardId(shard), 2, 1),
+            now: Time::ZERO,
+        }))
+    }
+
+    /// A peer that has connected to a worker and said this.
+    fn connect(&mut self, worker: usize, input: &[u8]) -> ConnectionId {
+        let whole = &mut self.0[worker];
+        let id = whole.accept(Protocol::Http);
+        whole.server.handle_input(whole.now, id, input);
+        self.act();
+        id
+    }
+
+    /// Does what drivers do, until neither worker has anything to tell the other.
+    fn act(&mut self) {
+        let mut quiet = 0;
+        for from in [0, 1].into_iter().cycle() {
+            quiet += 1;
+            while let Some(action) = self.0[from].server.poll_action() {
+                quiet = 0;
+                let Whole { server, now } = &mut self.0[from];
+                match action {
+                    Action::Wake(id) => while drain(server.output(*now, id)) > 0 {},
+                    Action::ToShard(ShardId(to), message) => {
+                        let from = ShardId(u16::try_from(from).unwrap());
+                        self.0[usize::from(to)].server.handle_shard(Time::ZERO, from, message);
+                    }
+                    _ => {}
+                }
+            }
+            if quiet == 2 {
+                return;
+            }
+        }
+    }
+
+    /// A peer that plays on a worker, and leaves at once.
+    fn play_and_leave(&mut self, worker: usize) {
+        let player = self.connect(worker, GET);
+        self.0[worker].server.handle_reset(Time::ZERO, player);
+        self.act();
+    }
+}
+
+/// What plays cost that come and go on a worker: the first one, and each further one. The stream is published on the first
+/// worker, and has so many frames in its GOP cache.
+fn cost_of_plays(frames: u32, worker: usize) -> [usize; 2] {
+    let mut workers = Workers::new();
+    let tag = |kind, at: u32| {
+        let [.., high, middle, low] = at.to_be_bytes();
+        [9, 0, 0, 2, high, middle, low, 0, 0, 0, 0, kind, 0, 0, 0, 0, 13]
+    };
+    let pictures: Vec<_> = (1..frames).flat_map(|index| tag(0x22, index)).collect();
+    let head = b"POST /live/cam HTTP/1.0\r\n\r\nFLV\x01\x05\0\0\0\x09\0\0\0\0";
+    workers.connect(0, &[&head[..], &tag(0x12, 0), &pictures].concat());
+    let region = Region::new(ALLOCATOR);
+    workers.play_and_leave(worker);
+    let change = region.change();
+    let first = change.allocations + change.reallocations;
+    [first, cost(|| workers.play_and_leave(worker)).allocations]
+}
+
+/// On another worker the first play has each frame counted there, by one allocation; the further ones find them. What a player
+/// begins with goes through buffers that grow by doubling.
+#[test]
+fn a_play_that_comes_and_goes_costs_the_same_whatever_the_gop() {
+    let _turn = turn();
+    for worker in [0, 1] {
+        let [_, few] = cost_of_plays(50, worker);
+        let [first, many] = cost_of_plays(8_000, worker);
+        assert!(
+            many <= few + 20,
+            "on worker {worker}: {many} allocations, {few} with a short GOP"
+        );
+        assert!(few <= 60, "on worker {worker}: {few} allocations");
+        let most = if worker == 0 { many } else { 8_000 + many } + 100;
+        assert!(
+            first <= most,
+            "on worker {worker}: {first} allocations for the first play"
+        );
+    }
+}
+
 /// Players of each of the streams that are to take as much memory as can be.
 const PLAYERS: usize = 4;
 

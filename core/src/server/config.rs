@@ -60,9 +60,10 @@ pub struct Config {
     /// early; it takes four such addresses to leave others no place at one stream. A proxy that all players come by needs more.
     pub max_waiting_players_per_address: usize,
     /// Requests to publish or play, refused ones included, that the peers of one IPv4 address or IPv6 /64 may make of a worker in
-    /// a second, at least 1; ten seconds' worth may come at once. 1,000: ten thousand players behind one proxy that all come
-    /// back together are let in, and a single peer takes no more than a few hundredths of a worker, whatever the number of its
-    /// connections. A change applies at once.
+    /// a second, at least 1; ten seconds' worth may come at once. A play takes one more for each 256 frames that it begins with,
+    /// the GOP cache above all, and two for each 256 that another worker has to send for it first. 1,000: ten thousand players
+    /// behind one proxy that all come back together are let in, for the GOP is short then; and a single peer takes no more than a
+    /// tenth of a worker, whatever the number of its connections and of the frames with which it begins. A change applies at once.
     pub max_requests_per_second_per_address: u32,
     /// Connections of the whole process, on all workers together. 65,536: more than a machine serves by its network; a driver
     /// lowers it to what the process has file descriptors for. A change applies at once, as for the next six; those that are
@@ -118,7 +119,8 @@ const PER_WORKER: u64 = 8 << 20;
 
 impl Config {
     /// The most that a worker holds, in bytes, with so many connections and streams, if all peers do their worst. A stream
-    /// that has players on another worker counts on both, and so does one whose name is known to another.
+    /// that has players on another worker counts on both, and on that for 5 s after the last of them: up to 256 such streams. One
+    /// whose name is known to another worker counts on both as well.
     ///
     /// ```text
     ///   8 MiB

@@ -1,6 +1,7 @@
 //! One connection, whatever it speaks.
 
 use super::ConnectionId;
+use super::address::Address;
 use super::admission::Admission;
 use super::authorize::Asking;
 use super::event::{PUBLISHER_SILENCE, Peer};
@@ -211,6 +212,11 @@ impl Connection {
     pub(super) fn has_output(&self) -> bool {
         let has_left = self.protocol.is_local() && self.half_closed.is_some();
         !has_left && self.protocol.has_output()
+    }
+
+    /// Whose requests it makes: nobody's, if it is the program's own.
+    pub(super) fn address_to_charge(&self) -> Option<Address> {
+        (!self.protocol.is_local()).then(|| self.peer.into())
     }
 
     pub(super) fn role(&mut self, stream: MessageStreamId) -> Option<&mut Role> {

@@ -14,7 +14,7 @@
 //! output of a slow player may be all that keeps it. So it counts itself ([`Counted`]), for the worker that has taken it into a
 //! ring. A worker that has a replica counts it as well, as if it were the only one.
 //!
-//! With nobody connected, no grace time running and nothing kept by the program, the sum is 0.
+//! With nobody connected, no grace time running, nothing kept by the program and no [idle replica](super::idle), the sum is 0.
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 

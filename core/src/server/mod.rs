@@ -37,6 +37,7 @@
 //!
 //! | what goes, the largest first | |
 //! |---|---|
+//! | copies of streams from other workers that have been left by their last player | [`relief_rings`](ServerStats::relief_rings) |
 //! | connections that hold messages without an end or the like, and publish nothing or have for five seconds; of the address that holds the most so first | [`relief_unfinished`](ServerStats::relief_unfinished) |
 //! | players whose output has not been drained for a second, by what waits there and for how long | [`relief_players`](ServerStats::relief_players) |
 //! | GOP caches that nobody watches, frames for players that lag, then other GOP caches | [`relief_rings`](ServerStats::relief_rings) |
@@ -64,6 +65,7 @@ mod front_page;
 mod grace;
 mod half_closed;
 mod holders;
+mod idle;
 mod journal;
 mod kick;
 mod local;
@@ -125,6 +127,7 @@ use core::mem;
 use core::net::SocketAddr;
 use core::time::Duration;
 use directory::Directory;
+use idle::IdleReplicas;
 use journal::Journal;
 use memory::Memory;
 use metrics::{Closing, Ledger, Tally};
@@ -169,6 +172,8 @@ pub struct Server {
     waits: Waits,
     recent: RecentRefusals,
     streams: Hub<Stream>,
+    /// Those of them that nobody plays, and that another worker still sends.
+    idle: IdleReplicas,
     /// The streams whose home we are.
     directory: Directory,
     /// Messages of ours to ourselves.
@@ -216,6 +221,7 @@ impl Server {
             waits: Waits::default(),
             recent: RecentRefusals::default(),
             streams: Hub::new(),
+            idle: IdleReplicas::default(),
             directory: Directory::new(config.grace),
             inbox: VecDeque::new(),
             actions: VecDeque::new(),
@@ -337,6 +343,7 @@ impl Server {
         let now = self.advance(now);
         self.streams.handle_timeout(now);
         self.directory.handle_timeout(now);
+        self.expire_idle(now);
         self.review_contests(now);
         self.expire_refused(now);
         self.expire_gatherings(now);
@@ -443,6 +450,7 @@ impl Server {
             self.connections.poll_timeout(),
             self.streams.poll_timeout(),
             self.directory.poll_timeout(),
+            self.idle.poll_timeout(),
             self.contests.poll_timeout(),
             self.admissions.poll_timeout(),
             self.gatherings.poll_timeout(),
@@ -483,7 +491,7 @@ impl Server {
             connections: self.connections.len(),
             counted,
             roleless,
-            streams: self.streams.len(),
+            streams: self.streams.len() - self.idle.len(),
             names: self.directory.len(),
             memory_held: self.memory_held(),
             memory_under_way: self.memory.under_way(),

@@ -1,6 +1,6 @@
 //! Playing: who gets in, who waits, and the frames on their way out.
 
-use super::connection::{Activity, Role};
+use super::connection::{Activity, Connection, Role};
 use super::event::{Event, LAG_EPISODE, PlayTotals};
 use super::question::Intent;
 use super::refusal::{Excess, Refusal};
@@ -53,9 +53,11 @@ impl Server {
     /// One more player wants the stream of `key`, and is told about it if its home has to be asked.
     fn seek(&mut self, id: ConnectionId, stream: MessageStreamId, key: &StreamKey) -> ChannelId {
         let channel = self.open_stream(key);
+        self.end_idle(channel);
         self.read_publisher_now(channel);
         let ticket = self.next_ticket();
         let waiter = self.waiter(id, stream);
+        let address = self.connections.get(id).and_then(Connection::address_to_charge);
         if let Some(entry) = self.streams.get_mut(channel) {
             entry.players += 1;
             if let Some(publisher) = &mut entry.publisher {
@@ -66,6 +68,7 @@ impl Server {
             }
             if entry.ticket.is_none() {
                 entry.ticket = Some(ticket);
+                entry.asked_by = address;
                 self.send_home(key, Body::Subscribe { ticket });
             }
         }
@@ -290,13 +293,14 @@ impl Server {
 
     /// The home has not noted that we seek a stream, for there are too many.
     pub(super) fn refuse_seekers(&mut self, now: Time, key: &StreamKey, ticket: u64) {
-        let channel = self.streams.find(key);
-        let Some(stream) = channel.and_then(|channel| self.streams.get_mut(channel)) else {
+        let Some(channel) = self.streams.find(key) else { return };
+        let Some(stream) = self.streams.get_mut(channel) else {
             return;
         };
         if stream.ticket != Some(ticket) || stream.presence != Presence::Unknown {
             return;
         }
+        stream.presence = Presence::Absent;
         for Waiter {
             connection: id, stream, ..
         } in stream.take_waiters(&mut self.waits)
@@ -304,6 +308,7 @@ impl Server {
             self.refuse_play(now, id, stream, Refusal::Excess(Excess::Streams));
             self.connections.touch(id);
         }
+        self.drop_idle(channel);
     }
 
     /// The stream has come, or is known not to be there: answers those who wait for that.
@@ -331,6 +336,9 @@ impl Server {
             }
             self.answer_play(now, id, stream);
         }
+        if presence == Presence::Absent {
+            self.drop_idle(channel);
+        }
     }
 
     /// The grace time of a stream is over: its players get what there is, then their end.
@@ -345,6 +353,7 @@ impl Server {
         stream.channel.end();
         self.count_stream(id);
         self.streams.announce(now, id);
+        self.drop_idle(id);
     }
 
     /// Gives up on what a connection has waited for long enough.
@@ -394,6 +403,7 @@ impl Server {
         let (mut ended, mut lags) = (None, None);
         connection.may_have_more = false;
         let is_drained = self.buffer_pool.acquire(connection.protocol.output());
+        let address = connection.address_to_charge();
         let sent = connection.protocol.output_ref().sent();
         for role in &mut connection.roles {
             let Activity::Playing {
@@ -417,6 +427,7 @@ impl Server {
             };
             let channel = &mut stream.channel;
             let mut waiting_since = channel.waiting_since(*subscriber);
+            let burst = (!*has_started).then(|| channel.lag(*subscriber)).flatten();
             let mut frames = 0;
             loop {
                 if !connection.protocol.can_send() {
@@ -426,7 +437,11 @@ impl Server {
                 let starts = (!*has_started).then(|| channel.tracks_of(*subscriber).unwrap_or_default());
                 match channel.next(*subscriber) {
                     Next::Frame(frame) => {
-                        *has_started = true;
+                        if !mem::replace(has_started, true)
+                            && let (Some(burst), Some(address)) = (burst, address)
+                        {
+                            self.request_rate.charge(now, address, burst.frames);
+                        }
                         frames += 1;
                         if *due_since != Time::NEVER && !frame.frame.class.is_header() {
                             self.tally.start(now.since(mem::replace(due_since, Time::NEVER)));

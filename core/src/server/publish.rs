@@ -154,6 +154,7 @@ impl Server {
         for subscription in elsewhere {
             self.send_snapshot(key, subscription, false, Vec::new());
         }
+        self.drop_idle(channel);
         self.stats.publishes += 1;
         if let Some(connection) = self.connections.get_mut(id) {
             if let Some(request) = request {

@@ -5,6 +5,7 @@
 //!
 //! | rung | what goes, the largest first |
 //! |---|---|
+//! | idle | [replicas](super::idle) that nobody plays |
 //! | unfinished | connections that hold messages without an end or the like: those that publish nothing, and publishers that have held much for some seconds; of all addresses the one that holds the most so first |
 //! | slow players | players whose output has not been drained for a second, by what waits there and for how long |
 //! | rings | GOP caches of streams that nobody watches, frames for players that lag, then the other GOP caches |
@@ -161,6 +162,10 @@ impl Server {
 
     /// All rungs but the last.
     fn make_room(&mut self, now: Time) {
+        self.drop_idle_replicas(now);
+        if self.has_room() {
+            return;
+        }
         self.end_unfinished(now);
         if self.has_room() {
             return;
@@ -177,6 +182,13 @@ impl Server {
         if !mem::replace(&mut self.relief.is_short, true) {
             self.note_rung(now, Rung::Newcomers, 0);
         }
+    }
+
+    /// Lets go of what nobody plays and another worker has.
+    fn drop_idle_replicas(&mut self, now: Time) {
+        let dropped = self.expire_idle(Time::NEVER) as u64;
+        self.stats.relief_rings += dropped;
+        self.note_rung(now, Rung::Rings, dropped);
     }
 
     /// Ends connections that own much and bring nothing: of the address whose connections own the most so first, the largest

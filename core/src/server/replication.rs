@@ -170,6 +170,9 @@ impl Server {
         }
         let report = stream.intake.take(&frames);
         let memory = &mut self.memory;
+        if is_snapshot && let Some(address) = stream.asked_by.take() {
+            self.request_rate.charge(now, address, 2 * frames.len() as u64);
+        }
         if is_snapshot {
             stream.channel.push_burst(now, frames, |frame| memory.count(frame));
         } else {

@@ -4,6 +4,10 @@
 //! address may have thousands of connections. Each request costs a look at the stream, perhaps a question to the world and
 //! messages between workers. So an address has a token bucket on each worker, and a request for which there is no token is
 //! refused before anything else is done for it.
+//!
+//! A request takes one token, which is worth some 30 µs. What a play costs beyond that depends on its stream, and is known when
+//! the player begins: it takes a further token for each [`FRAMES_PER_TOKEN`] frames of its burst. If the stream had to be fetched
+//! from another worker for it, the frames of that snapshot count twice besides: they were copied, sent, and put into a ring. Tokens that are not there are owed.
 
 use super::address::Address;
 use super::authorize::Request;
@@ -17,6 +21,11 @@ use tracing::warn;
 
 /// Seconds whose requests may come at once. 10: all players behind one address come back together when their stream does.
 const BURST: u32 = 10;
+
+/// Frames with which a player begins that take one token. 256: some 100 ns each. So a stream with a keyframe every two seconds
+/// takes nothing beyond the request; one whose GOP cache is [full](crate::hub::ChannelConfig::gop_max_frames) of small frames
+/// takes 32 tokens, and 64 more where it has to be fetched from another worker.
+const FRAMES_PER_TOKEN: u64 = 256;
 
 /// The requests of each address.
 #[derive(Debug)]
@@ -43,6 +52,14 @@ impl RequestRate {
             self.buckets.take(now, &address, 1);
         }
         is_admitted
+    }
+
+    /// Takes what so many frames cost beyond the request that they came of, though there be less. O(log addresses).
+    pub(super) fn charge(&mut self, now: Time, address: Address, frames: u64) {
+        let tokens = u32::try_from(frames / FRAMES_PER_TOKEN).unwrap_or(u32::MAX);
+        if tokens > 0 {
+            self.buckets.take(now, &address, tokens);
+        }
     }
 }
 

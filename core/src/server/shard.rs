@@ -33,6 +33,8 @@
 //! Between two shards messages arrive in order; between different pairs in any. Every publish has an *epoch*, given by
 //! the home and growing with every publish of the name, which sorts out what overtook what.
 //!
+//! A shard's last player does not end its subscription at once, so that the next one [finds the stream there](super::idle).
+//!
 //! A shard that cannot keep up is not buried in frames: it says what it has taken in, and one that is too far behind gets
 //! no frames until it has caught up, then a `Snapshot` to start again.
 
@@ -135,7 +137,7 @@ pub(super) enum Body {
     Release { epoch: Epoch },
     /// The sender has a player. The ticket comes back with the answer.
     Subscribe { ticket: u64 },
-    /// The sender's last player is gone.
+    /// The sender's last player is gone, and has been for a while.
     Unsubscribe,
 
     // From the home.

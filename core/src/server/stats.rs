@@ -54,7 +54,8 @@ pub struct ServerStats {
     pub relief_unfinished: u64,
     /// Players that did not keep up and were ended for that reason.
     pub relief_players: u64,
-    /// Streams whose ring was cut down for it: players that were behind skipped, those that join wait for a keyframe.
+    /// Streams whose ring was cut down for it: players that were behind skipped, those that join wait for a keyframe. Also copies of
+    /// streams from other workers that nobody played and that were let go.
     pub relief_rings: u64,
     /// Publishes and plays that were refused for it.
     pub relief_refused: u64,

@@ -16,7 +16,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::mem;
 
-/// One stream, as long as a connection here publishes, plays or wants to.
+/// One stream, as long as a connection here publishes, plays or wants to, and [for a while](super::idle) beyond that.
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) key: StreamKey,
@@ -34,6 +34,10 @@ pub(super) struct Stream {
     pub(super) intake: Intake,
     /// Names our subscription at the stream's home, while there is one.
     pub(super) ticket: Option<u64>,
+    /// When that ends though it would go on, because nobody plays the stream: see [idle replicas](super::idle).
+    pub(super) idle_until: Option<Time>,
+    /// The address of the player for which we subscribed, unless it is the program itself.
+    pub(super) asked_by: Option<Address>,
     /// Publishers that had to leave its name to another, as far as its home has said so.
     pub(super) takeovers: u64,
     /// Bytes that were sent to players which have left.
@@ -79,7 +83,7 @@ pub(super) struct Publisher {
     pub(super) has_media: bool,
     /// What it did wrong and was read over, by name: as many as there are names, at most.
     pub(super) anomalies: BTreeMap<&'static str, u64>,
-    /// Other shards that have players.
+    /// Other shards that have players, or had some just before.
     pub(super) replicas: Replicas,
 }
 
@@ -116,6 +120,8 @@ impl Stream {
             publisher: None,
             intake: Intake::default(),
             ticket: None,
+            idle_until: None,
+            asked_by: None,
             takeovers: 0,
             sent_to_departed: 0,
             waiters: Vec::new(),
@@ -197,21 +203,32 @@ impl Server {
         id
     }
 
-    /// A role that referred to the stream is gone. The last player's end ends our subscription, the last role's end the
-    /// stream.
+    /// A role that referred to the stream is gone. The last player's end ends our subscription, unless the replica [stays for a
+    /// while](super::idle), and the last role's end the stream.
     pub(super) fn release_stream(&mut self, id: ChannelId, was_player: bool) {
         let Some(stream) = self.streams.get_mut(id) else {
             return;
         };
         stream.roles = stream.roles.saturating_sub(1);
         stream.players = stream.players.saturating_sub(usize::from(was_player));
-        let key = stream.key.clone();
-        let unsubscribes = stream.players == 0 && stream.ticket.take().is_some();
-        if unsubscribes {
+        if stream.players == 0 && stream.ticket.is_some() {
             // Before the home may forget it.
             let (sent, players) = (mem::take(&mut stream.sent_to_departed), stream.channel.take_drops());
-            self.ledger.note(&key, &StreamCounts::of_plays(sent, players));
+            self.ledger.note(&stream.key, &StreamCounts::of_plays(sent, players));
         }
+        if !self.keep_idle(id) {
+            self.let_stream_go(id);
+        }
+    }
+
+    /// Ends our subscription if nobody plays the stream, and the stream if nobody has a role in it.
+    pub(super) fn let_stream_go(&mut self, id: ChannelId) {
+        self.end_idle(id);
+        let Some(stream) = self.streams.get_mut(id) else {
+            return;
+        };
+        let key = stream.key.clone();
+        let unsubscribes = stream.players == 0 && stream.ticket.take().is_some();
         if stream.roles == 0 {
             if let Some(stream) = self.streams.remove(&key) {
                 self.discount_stream(stream);

@@ -33,7 +33,7 @@ pub struct StreamView {
     pub players: usize,
     /// Players that wait for it to come.
     pub waiting: usize,
-    /// Other shards with players, each of which gets a copy.
+    /// Other shards with players, or with some up to 5 s ago, each of which gets a copy.
     pub replicas: usize,
     /// Frames of the present publish, or of the last one.
     pub frames: u64,

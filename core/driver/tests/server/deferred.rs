@@ -64,7 +64,8 @@ fn once_the_last_player_has_left_reads_are_deferred_again() {
         let player = world.http_play(shard, "/live/x");
         world.reset(player);
     }
-    publish_for(&mut world, publisher, 100);
+    // The other worker keeps it for five seconds.
+    publish_for(&mut world, publisher, 5_100);
     let before = world.clients[publisher].peer.reads();
     publish_for(&mut world, publisher, 1_000);
     let reads = world.clients[publisher].peer.reads() - before;

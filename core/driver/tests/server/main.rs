@@ -18,6 +18,7 @@ mod first_byte;
 #[path = "../../../tests/script/frames.rs"]
 mod frames;
 mod half_closed;
+mod idle;
 mod journal;
 mod kick;
 mod late;

@@ -121,6 +121,8 @@ fn frames_of_an_earlier_subscription_reach_nobody() {
     world.rtmp(1, Publish, "live", path.trim_start_matches("/live/"), 2);
     world.stopped = Some(0);
     world.reset(first);
+    // Longer than a replica that nobody plays is kept.
+    world.pass(Duration::from_secs(6));
     let second = world.http_play(1, &path);
     world.push(publisher, "P40 V A K80 a85 P120");
     world.stopped = None;
@@ -365,6 +367,8 @@ fn a_player_that_comes_anew_sees_each_frame_once() {
     world.stopped = Some(here);
     world.push(publisher, "P40 K80 P120");
     world.reset(gone);
+    // Longer than a replica that nobody plays is kept.
+    world.pass(Duration::from_secs(6));
     let player = world.rtmp(here, Play, "live", &path[6..], 9);
     world.deliver_link(home, here);
     world.stopped = None;
