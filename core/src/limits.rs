@@ -29,9 +29,10 @@ pub struct Limits {
     /// answered 429 beyond it.
     pub max_requests_per_second: u32,
     /// Work that the input of a connection may make in a second before the connection yields to the others: it is read when
-    /// there is nothing else to do, a little at a time. The unit is a byte that is parsed; a message or tag counts 16 of them,
-    /// a chunk 2, the payload of sound and pictures nothing. 256 Ki: about 6 ms at the dearest. A stream of 100 Mb/s in chunks
-    /// of 128 bytes makes 200 Ki, one of 6 Mb/s as OBS sends it 3 Ki.
+    /// there is nothing else to do, a little at a time. The unit is a byte that is parsed; a message or tag counts 16 of them, and
+    /// so do each part of an aggregate and each frame of sound in ADTS; a chunk counts 2, the payload of sound and pictures
+    /// nothing. 256 Ki: about 6 ms at the dearest. A stream of 100 Mb/s in chunks of 128 bytes makes 200 Ki, one of 6 Mb/s as OBS
+    /// sends it 3 Ki.
     pub max_work_per_second: u64,
     /// Depth of nested AMF values. 16, as ffmpeg.
     pub max_amf_depth: u8,

@@ -184,18 +184,23 @@ impl Channel {
         self.push_as(now, frame, |frame| frame);
     }
 
-    /// As [`push`](Self::push), of what `make` makes of each frame that is kept: of more than one if it is sound in ADTS.
-    pub(crate) fn push_as(&mut self, now: Time, frame: Frame, make: impl Fn(Frame) -> Frame) {
+    /// As [`push`](Self::push), of what `make` makes of each frame that is kept: of more than one if it is sound in ADTS. Returns
+    /// how many frames were cut out of `frame`: 0 for all but ADTS.
+    pub(crate) fn push_as(&mut self, now: Time, frame: Frame, make: impl Fn(Frame) -> Frame) -> u64 {
         self.stats.frames += 1;
         self.stats.bytes += frame.payload.len() as u64;
         self.rate.add(now, frame.payload.len() as u64);
         self.meters.frame(now, &frame);
         self.trim(now);
-        match Adts::read(&frame) {
-            None => self.store(now, make(frame)),
+        let cut = match Adts::read(&frame) {
+            None => {
+                self.store(now, make(frame));
+                0
+            }
             Some(adts) => self.store_adts(now, &adts, make),
-        }
+        };
         self.stats.gop_overflows += u64::from(self.view.ring.bound_gop(&self.view.config));
+        cut
     }
 
     fn store(&mut self, now: Time, frame: Frame) {
@@ -209,8 +214,8 @@ impl Channel {
         }
     }
 
-    /// The header is made once, and not where the publisher sends its own, which may say more.
-    fn store_adts(&mut self, now: Time, adts: &Adts, make: impl Fn(Frame) -> Frame) {
+    /// The header is made once, and not where the publisher sends its own, which may say more. Returns how many frames there were.
+    fn store_adts(&mut self, now: Time, adts: &Adts, make: impl Fn(Frame) -> Frame) -> u64 {
         let header = adts.header();
         let is_own = self.adts.is_none() && self.view.headers.is_fresh(header.kind, header.track);
         let is_made = self.adts == Some(adts.config()) && self.view.headers.contains(header.kind, header.track);
@@ -218,7 +223,12 @@ impl Channel {
             self.adts = Some(adts.config());
             self.store(now, make(header));
         }
-        adts.frames().for_each(|frame| self.store(now, make(frame)));
+        let mut count = 0;
+        for frame in adts.frames() {
+            self.store(now, make(frame));
+            count += 1;
+        }
+        count
     }
 
     /// The publisher took its metadata back: a player that joins from now on gets none.

@@ -12,7 +12,7 @@ use super::stream::{Presence, Publisher};
 use super::{ConnectionId, Server};
 use crate::hub::ChannelId;
 use crate::rtmp::MessageStreamId;
-use crate::{EndCause, Frame, StreamKey, Time};
+use crate::{EndCause, Frame, StreamKey, Time, work};
 use alloc::collections::BTreeMap;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -255,13 +255,10 @@ impl Server {
     /// Takes a publisher's frame into its channel. O(1) whatever the number of players. The first frame of one that has no
     /// name yet claims it.
     pub(super) fn publish_frame(&mut self, now: Time, id: ConnectionId, stream: MessageStreamId, frame: Frame) {
-        let Some(role) = self
-            .connections
-            .get_mut(id)
-            .and_then(|connection| connection.role(stream))
-        else {
+        let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
+        let Some(role) = connection.role(stream) else { return };
         match &mut role.activity {
             Activity::Publishing { .. } => {}
             Activity::Admitted => {
@@ -285,7 +282,10 @@ impl Server {
             publisher.has_media = true;
             publisher.replicas.push(&frame);
         }
-        entry.channel.push_as(now, frame, |frame| self.memory.count(frame));
+        let cut = entry.channel.push_as(now, frame, |frame| self.memory.count(frame));
+        if cut > 0 {
+            connection.work.add(now, work::FRAME * cut, &mut self.work);
+        }
         if entry.channel.is_flapping() {
             self.end_flapping(now, id, stream);
         }

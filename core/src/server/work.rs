@@ -18,22 +18,26 @@ pub(super) struct WorkMeter {
     second: u32,
     /// The work of that second; what is beyond 4 Gi, which takes a minute to do, counts as that.
     present: u32,
-    /// All work until now.
+    /// All work of the session until now.
     total: u64,
 }
 
 impl WorkMeter {
-    /// Takes down that all work so far is `total`, here and among the work `of_all`.
+    /// Takes down that all work of the session so far is `total`, here and among the work `of_all`.
     pub(super) fn note(&mut self, now: Time, total: u64, of_all: &mut WorkOfAll) {
+        self.add(now, total.saturating_sub(self.total), of_all);
+        self.total = total;
+    }
+
+    /// Takes down `work` beyond that of the session, here and among the work `of_all`.
+    pub(super) fn add(&mut self, now: Time, work: u64, of_all: &mut WorkOfAll) {
         let is_new = short_second(now) != self.second;
         if is_new {
             self.second = short_second(now);
             self.present = 0;
         }
-        let work = total.saturating_sub(self.total);
         of_all.add(now, work, is_new);
         self.present = self.present.saturating_add(u32::try_from(work).unwrap_or(u32::MAX));
-        self.total = total;
     }
 
     /// The work of the present second.

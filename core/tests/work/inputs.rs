@@ -404,6 +404,37 @@ pub(crate) fn rtmp_inputs() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// The start of an RTMP publish.
+pub(crate) fn publishing() -> Vec<u8> {
+    session(&["createStream(2)", "publish(3, \"x\", \"live\") msid=1"], &[])
+}
+
+/// Messages of a publisher that a server makes more of than a session does.
+pub(crate) fn hub_inputs() -> Vec<(&'static str, Vec<u8>)> {
+    let message = |type_id: u8, body: &[u8]| {
+        let [.., high, middle, low] = body.len().to_be_bytes();
+        [&[0x03, 0, 0, 0, high, middle, low, type_id, 1, 0, 0, 0][..], body].concat()
+    };
+    let part = [&[8, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0x2F][..], &[0, 0, 0, 12]].concat();
+    let adts = [0xFF, 0xF1, 0x50, 0x80, 0x01, 0x1F, 0xFC, 0x21];
+    let tracks = |count| [&b"\xA6\x13mp4a"[..], &[0; 4].repeat(count)].concat();
+    vec![
+        ("sound of 4 bytes", message(8, b"\x2F\0\0\0").repeat(1_000)),
+        ("pictures of 4 bytes", message(9, b"\x22\0\0\0").repeat(1_000)),
+        (
+            "ADTS: one frame",
+            message(8, &[&b"\xAF\x01"[..], &adts].concat()).repeat(1_000),
+        ),
+        (
+            "ADTS: 64 frames",
+            message(8, &[&b"\xAF\x01"[..], &adts.repeat(64)].concat()).repeat(20),
+        ),
+        ("aggregates: parts of one byte", message(22, &part.repeat(1_000))),
+        ("tracks: one of no byte", message(9, &tracks(1)).repeat(1_000)),
+        ("tracks: many of no byte", message(9, &tracks(30)).repeat(100)),
+    ]
+}
+
 /// The first 22 bytes of a sequence header of HEVC in Enhanced RTMP, up to the number of arrays.
 pub(crate) const HEVC_RECORD: [u8; 27] = *b"\x90hvc1\x01\x01\x60\0\0\0\0\0\0\0\0\0\x78\xF0\0\xFC\xFD\xF8\xF8\0\0\x0F";
 

@@ -12,11 +12,14 @@
     reason = "a test"
 )]
 
+mod clock;
+mod hub;
 mod inputs;
 #[path = "../script/mod.rs"]
 mod script;
 
 use bytes::Buf;
+use clock::time_worked;
 use headwater_core::amf::{AmfLimits, amf0, amf3};
 use headwater_core::flv::{FlvReader, TagFlags};
 use headwater_core::http::{HttpConfig, HttpEvent, HttpSession, Method, Response, StatusCode};
@@ -31,7 +34,6 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 use std::hint::black_box;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -315,21 +317,6 @@ fn nanos_per_byte(Case { input, read, .. }: &Case, runs: usize) -> u128 {
         (time_worked() - start).as_nanos() / taken.max(1) as u128
     });
     runs.min().unwrap_or(u128::MAX)
-}
-
-/// The time that this thread has had on a processor: others that want it too cost nothing.
-#[cfg(unix)]
-fn time_worked() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::try_from(time).unwrap()
-}
-
-/// As good as it gets elsewhere.
-#[cfg(not(unix))]
-fn time_worked() -> Duration {
-    use std::time::Instant;
-    static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
-    START.elapsed()
 }
 
 /// As loose as a build without optimizations needs it: what this is to find costs thousands.
