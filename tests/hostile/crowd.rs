@@ -1,10 +1,10 @@
 //! Two thousand hostile conversations, many at the same time.
 
 use crate::good::{STREAM, beside_a_good_stream};
-use crate::inputs::{self, Input, Port, Reaction};
+use crate::inputs::{self, Input, Port, Reaction, on_one_port};
+use crate::is_raw;
 use crate::support::http;
 use crate::support::server::{Runtime, Server};
-use crate::{is_raw, on_one_port};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::thread;

@@ -16,17 +16,6 @@ mod good;
 mod inputs;
 mod rows;
 
-/// What a listener for every protocol says where one for a single protocol says `reason`. None if it takes what the other
-/// refuses.
-fn on_one_port(reason: &'static str) -> Option<&'static str> {
-    match reason {
-        "first byte 0x16 (TLS)" => Some("handshake version 22 (TLS)"),
-        "first byte 0xa5" => Some("handshake version 165"),
-        "handshake version 71 (HTTP)" | "first byte 0x03 (RTMP)" => None,
-        other => Some(other),
-    }
-}
-
 /// Characters that a terminal or a collector of logs could take for something else.
 fn is_raw(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2028}' | '\u{2029}')

@@ -71,6 +71,8 @@
 
 mod amf;
 mod chunk;
+#[path = "../../../tests/work/clock.rs"]
+mod clock;
 mod connection;
 #[path = "../../../tests/script/frames.rs"]
 mod frames;

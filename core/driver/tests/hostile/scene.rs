@@ -1,6 +1,7 @@
 //! A server with a good stream and its players, and beside them a peer that does its worst.
 
-use crate::inputs::{self, Input, Port, Reaction};
+use crate::clock::time_worked;
+use crate::inputs::{self, Input, Port, Reaction, on_one_port};
 use crate::lines::Lines;
 use crate::world::World;
 use headwater_core::Time;
@@ -49,6 +50,13 @@ const NOTED_PER_FRAME: usize = 420;
 const LINES_AT_MOST: usize = 8;
 /// Times that the server may be asked to serve somebody for a piece that came in or a frame that went out.
 const STEPS_AT_MOST: u64 = 40;
+/// Allocations for such a piece or frame, those of the clients in the test included, and for a byte of input besides.
+const ALLOCATIONS_AT_MOST: usize = 50;
+const ALLOCATIONS_PER_BYTE: usize = 1;
+/// Time on the processor for the same, as loose as a build without optimizations needs it: this is to find what takes a hundred
+/// times as long as it should.
+const TIME_AT_MOST: Duration = Duration::from_millis(2);
+const TIME_PER_BYTE: Duration = Duration::from_micros(1);
 
 /// A server of two workers. The good publisher and one of its players are on the worker that hostile peers connect to, the
 /// other player is on the other. What holds for every row is checked with every frame, and when the scene ends.
@@ -70,11 +78,24 @@ pub(crate) struct Scene {
     frames: u64,
     pieces: u64,
     steps: u64,
+    /// Allocations, and time on the processor, for what came in and for frames of the good stream.
+    allocations: usize,
+    worked: Duration,
     may_hold: usize,
     may_say: usize,
     may_leave: usize,
     /// One scene at a time: the allocator counts for all threads.
     _turn: MutexGuard<'static, ()>,
+}
+
+impl Port {
+    /// What a listener there is for.
+    fn protocol(self) -> Protocol {
+        match self {
+            Port::Rtmp => Protocol::Rtmp,
+            Port::Http => Protocol::Http,
+        }
+    }
 }
 
 /// What a server knows of its peers.
@@ -129,6 +150,8 @@ impl Scene {
             pieces: 0,
             peers: 0,
             steps: 0,
+            allocations: 0,
+            worked: Duration::ZERO,
             may_hold: HELD_AT_MOST,
             may_say: LINES_AT_MOST,
             may_leave: LEFT_AT_MOST,
@@ -148,6 +171,7 @@ impl Scene {
         self.peak = self.before;
         (self.sent, self.frames, self.pieces, self.peers) = (0, 0, 0, 0);
         self.steps = self.world.steps;
+        (self.allocations, self.worked) = (0, Duration::ZERO);
     }
 
     /// Each conversation may make the server hold so many bytes, beside what it has sent.
@@ -174,17 +198,26 @@ impl Scene {
 
     /// A further hostile peer, if the server takes it.
     pub(crate) fn connect_from(&mut self, to: Port, address: Ipv4Addr) -> Option<usize> {
-        let protocol = match to {
-            Port::Rtmp => Protocol::Rtmp,
-            Port::Http => Protocol::Http,
-        };
+        self.connect_by(to.protocol(), address)
+    }
+
+    fn connect_by(&mut self, protocol: Protocol, address: Ipv4Addr) -> Option<usize> {
         self.peers += 1;
-        self.world.try_connect(0, protocol, address.into())
+        self.spend(|world| world.try_connect(0, protocol, address.into()))
+    }
+
+    /// Does something, and adds up what it costs.
+    fn spend<T>(&mut self, act: impl FnOnce(&mut World) -> T) -> T {
+        let (allocated, start) = (allocations(), time_worked());
+        let result = act(&mut self.world);
+        self.allocations += allocations() - allocated;
+        self.worked += time_worked() - start;
+        result
     }
 
     /// The peer says something, all at once.
     pub(crate) fn tell(&mut self, peer: usize, bytes: &[u8]) {
-        self.world.send(peer, bytes);
+        self.spend(|world| world.send(peer, bytes));
         (self.sent, self.pieces) = (self.sent + bytes.len(), self.pieces + 1);
         self.look();
     }
@@ -210,12 +243,13 @@ impl Scene {
 
     /// The good stream sends its next frame, and both players get it at once.
     fn frame(&mut self, after: Duration) {
-        self.world.pass(after);
+        self.spend(|world| world.pass(after));
         let at = self.world.now.since(self.started).as_millis();
         let is_key = self.published.len().is_multiple_of(20);
         let words = [format!("{}{at}", if is_key { 'K' } else { 'P' }), format!("a{at}")];
         let before = self.players.map(|player| self.world.progress(player));
-        self.world.publish(self.publisher, &words.join(" "));
+        let publisher = self.publisher;
+        self.spend(|world| world.publish(publisher, &words.join(" ")));
         self.published.extend(words);
         self.frames += 1;
         for (player, before) in self.players.into_iter().zip(before) {
@@ -273,22 +307,32 @@ impl Scene {
         assert!(lines.len() <= at_most, "{} lines: {lines:#?}", lines.len());
     }
 
-    /// Holds the conversations of a row, one after the other, and expects the reaction to each.
+    /// Holds the conversations of a row, one after the other, and expects the reaction to each: of a listener for its protocol, and
+    /// then of one for all protocols, as a server has by default. Returns how the former went.
     pub(crate) fn hold(&mut self, row: u8) -> Vec<Heard> {
         let inputs = inputs::of(row);
         self.at_first = in_use() - self.noted();
-        inputs.iter().map(|input| self.converse(input)).collect()
+        let on_its_own = |input| self.converse(input, input.to.protocol(), input.reaction);
+        let heard = inputs.iter().map(on_its_own).collect();
+        for input in &inputs {
+            let reaction = match input.reaction {
+                Reaction::Ends(reason) => on_one_port(reason).map_or(Reaction::GoesOn, Reaction::Ends),
+                other => other,
+            };
+            self.converse(input, Protocol::Media, reaction);
+        }
+        heard
     }
 
-    fn converse(&mut self, input: &Input) -> Heard {
-        let Input { row, what, to, .. } = *input;
+    fn converse(&mut self, input: &Input, protocol: Protocol, reaction: Reaction) -> Heard {
+        let (row, what) = (input.row, format!("{} by {protocol:?}", input.what));
         self.begin();
-        let peer = self.connect(to);
+        let peer = self.connect_by(protocol, ADDRESS).unwrap();
         self.say(peer, &input.bytes);
         self.pass(SLOW_FRAME);
         let (is_over, mut lines) = (self.is_over(peer), self.lines());
         let bytes = self.heard(peer);
-        let expected = match input.reaction {
+        let expected = match reaction {
             Reaction::Ends(reason) | Reaction::Refused(reason) => Some(reason),
             Reaction::Leaves | Reaction::GoesOn => None,
         };
@@ -298,7 +342,7 @@ impl Scene {
             "row {row}, {what}: no {expected:?} in {lines:#?}"
         );
         let has_failed = lines.iter().any(|line| line.contains("connection failed"));
-        let (ends, fails) = match input.reaction {
+        let (ends, fails) = match reaction {
             Reaction::Ends(_) => (Some(true), true),
             Reaction::Refused(_) => (None, false),
             Reaction::Leaves => (Some(true), false),
@@ -312,7 +356,11 @@ impl Scene {
         let held = self.peak();
         lines.extend(self.leave(&format!("row {row}, {what}")));
         assert!(lines.len() <= self.may_say, "row {row}, {what}: {lines:#?}");
-        Heard { what, bytes, held }
+        Heard {
+            what: input.what,
+            bytes,
+            held,
+        }
     }
 
     /// All hostile peers leave, and the server is soon as it was before. Returns what the log says of it.
@@ -337,6 +385,18 @@ impl Scene {
         let occasions = self.frames + self.pieces + peers as u64 + 1;
         let most = STEPS_AT_MOST * occasions;
         assert!(steps <= most, "{what}: {steps} steps on {occasions} occasions");
+        let occasions = usize::try_from(occasions).unwrap();
+        let (allocations, worked) = (self.allocations, self.worked);
+        let most = ALLOCATIONS_AT_MOST * occasions + ALLOCATIONS_PER_BYTE * sent;
+        assert!(
+            allocations <= most,
+            "{what}: {allocations} allocations on {occasions} occasions for {sent} bytes"
+        );
+        let most = TIME_AT_MOST * u32::try_from(occasions).unwrap() + TIME_PER_BYTE * u32::try_from(sent).unwrap();
+        assert!(
+            worked <= most,
+            "{what}: {worked:?} on {occasions} occasions for {sent} bytes"
+        );
     }
 
     /// The server knows of nobody but the good.
@@ -348,6 +408,7 @@ impl Scene {
     fn check_recovered(&self, what: &str) {
         self.check_quiet(what);
         let left = in_use().saturating_sub(self.at_first + self.noted());
+        println!("L: {what}: {left}");
         assert!(left <= self.may_leave, "{what}: {left} bytes stayed behind");
         for server in self.world.servers() {
             for connection in server.connections(self.world.now) {
@@ -401,6 +462,12 @@ impl Drop for Scene {
 /// Characters that a terminal or a collector of logs could take for something else.
 fn is_raw(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2028}' | '\u{2029}')
+}
+
+/// Allocations until now. Growing a buffer counts like getting one.
+fn allocations() -> usize {
+    let stats = ALLOCATOR.stats();
+    stats.allocations + stats.reallocations
 }
 
 fn in_use() -> usize {

@@ -46,6 +46,17 @@ pub(crate) enum Reaction {
 
 pub(crate) use Reaction::{Ends, GoesOn, Leaves, Refused};
 
+/// What a listener for every protocol says where one for a single protocol says `reason`. None if it takes what the other
+/// refuses.
+pub(crate) fn on_one_port(reason: &'static str) -> Option<&'static str> {
+    match reason {
+        "first byte 0x16 (TLS)" => Some("handshake version 22 (TLS)"),
+        "first byte 0xa5" => Some("handshake version 165"),
+        "handshake version 71 (HTTP)" | "first byte 0x03 (RTMP)" => None,
+        other => Some(other),
+    }
+}
+
 /// All of them, in the order of the table.
 #[allow(dead_code, reason = "for the binaries")]
 pub(crate) fn all() -> Vec<Input> {
