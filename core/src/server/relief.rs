@@ -61,7 +61,7 @@ const REVIEW: Duration = Duration::from_millis(100);
 /// conversation before it needs.
 const MODEST: u32 = 8 << 10;
 
-/// Bytes that a publisher may own for as long as it likes. 128 KiB: what is [reserved](crate::rtmp::ChunkDecoder) at first for a
+/// Bytes that a publisher may own for as long as it likes. 128 KiB: what is reserved at first for a
 /// picture and for sound beside it. Of a longer picture it holds more only until that is complete.
 pub(super) const MUCH: u32 = 128 << 10;
 
