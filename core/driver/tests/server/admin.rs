@@ -554,6 +554,8 @@ fn the_summary_counts_what_all_workers_have() {
         (&2.into(), &2.into())
     );
     assert!(data["memory"]["held"].as_u64() > Some(0));
+    // Not those that ask.
+    assert_eq!(data["connections"]["open"], 3);
     world.pass(Duration::from_secs(5));
     let data = world.api("GET /api/v1/summaries").json["data"].clone();
     assert_eq!(data["self"]["srs_uptime"], 6);

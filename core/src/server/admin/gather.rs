@@ -216,6 +216,8 @@ impl Server {
         match query {
             Query::Summary => {
                 part.stats = self.stats();
+                // Those that ask are none of those that are asked about.
+                part.stats.connections = part.stats.connections.saturating_sub(self.operators.len());
                 part.anomalies.clone_from(&self.anomalies);
                 part.streams = self.streams(now);
             }

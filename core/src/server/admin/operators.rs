@@ -17,6 +17,13 @@ pub(in crate::server) struct Operators {
     open: VecDeque<ConnectionId>,
 }
 
+impl Operators {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+}
+
 impl Server {
     /// An operator has connected. If that is one too many, the oldest that has nothing under way ends, or else the oldest.
     /// O(connections of operators).

@@ -1,5 +1,6 @@
 //! What is known of a stream and of one of its players, put together from all workers, and said for people.
 
+use super::verdict::{MAX_KEYFRAME_GAP, MAX_LAG};
 use crate::hub::{Awaits, ChannelConfig, Lag, SubscriberStats, Tracks};
 use crate::media::Codec;
 use crate::server::{ConnectionView, Intent, RoleKind, StreamView};
@@ -103,9 +104,9 @@ pub(super) struct Refused {
 /// A fact, for people.
 #[derive(Debug, Serialize)]
 pub(super) struct Fact {
-    what: &'static str,
-    value: String,
-    is_fine: bool,
+    pub(super) what: &'static str,
+    pub(super) value: String,
+    pub(super) is_fine: bool,
 }
 
 /// A span in words: `12.3 s`.
@@ -258,9 +259,15 @@ impl Media {
             ago(self.first_keyframe),
             ago(self.last_keyframe)
         );
-        say("keyframes", keyframes, self.keyframes > 0);
+        let is_short = |gap: Option<Duration>| gap.is_none_or(|gap| gap <= MAX_KEYFRAME_GAP);
+        say(
+            "keyframes",
+            keyframes,
+            self.keyframes > 0 && is_short(self.last_keyframe),
+        );
         let gop = self.gop.map_or_else(|| "not known yet".into(), seconds);
-        say("time between keyframes", gop, self.gop_overflows == 0);
+        let is_fine = self.gop_overflows == 0 && is_short(self.gop);
+        say("time between keyframes", gop, is_fine);
         say("last frame", ago(self.last_frame), self.last_frame.is_some());
         let frames = format!(
             "{} video, {} audio, {} data",
@@ -321,7 +328,8 @@ impl Client {
         };
         say("waits for", waits_for.into(), self.awaits.is_none());
         let Lag { age, bytes, frames, .. } = self.lag;
-        say("lag", format!("{}, {frames} frames, {bytes} bytes", seconds(age)), true);
+        let behind = format!("{}, {frames} frames, {bytes} bytes", seconds(age));
+        say("lag", behind, age < MAX_LAG);
         say("queue", format!("{} bytes", self.queued), true);
         let SubscriberStats {
             sent,

@@ -7,6 +7,7 @@ use crate::media::Codec;
 use crate::server::{Intent, RoleKind};
 use alloc::string::ToString;
 use alloc::vec;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 const fn secs(seconds: u64) -> Duration {
@@ -322,6 +323,15 @@ fn keyframes_may_be_too_far_apart() {
             sentence.contains(what) && sentence.contains("more than 10.0 s"),
             "{sentence}"
         );
+        // What it goes by is marked.
+        let list = facts.list().into_iter();
+        let marked = list.filter(|fact| fact.what.contains("keyframes") && !fact.is_fine);
+        let expected = if gop.is_some() {
+            "time between keyframes"
+        } else {
+            "keyframes"
+        };
+        assert_eq!(marked.map(|fact| fact.what).collect::<Vec<_>>(), [expected]);
     }
     let facts = with_media(|media| {
         media.gop = Some(secs(10));
@@ -385,6 +395,8 @@ fn a_player_may_be_too_slow() {
         "player_too_slow",
         "connection 7 is too slow for live/x: it is 3.0 s behind",
     );
+    let marks_lag = |facts: &Facts| facts.list().iter().any(|fact| fact.what == "lag" && !fact.is_fine);
+    assert!(marks_lag(&behind(3_000)) && !marks_lag(&behind(2_999)));
 }
 
 #[test]

@@ -10,13 +10,13 @@ use core::time::Duration;
 
 /// The longest time from one keyframe to the next that nobody complains of. 10 s: encoders are set to 1 to 4 s, and a player that
 /// needs a keyframe sees nothing for so long.
-const MAX_KEYFRAME_GAP: Duration = Duration::from_secs(10);
+pub(super) const MAX_KEYFRAME_GAP: Duration = Duration::from_secs(10);
 
 /// How long a player may take nothing of what waits for it. 5 s: longer than a network pauses.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// How far a player may be behind its stream. 3 s: as long as most hold back themselves.
-const MAX_LAG: Duration = Duration::from_secs(3);
+pub(super) const MAX_LAG: Duration = Duration::from_secs(3);
 
 /// How old a refusal may be to be the reason. A minute: encoders try again within seconds, and people soon.
 const REFUSAL_COUNTS_FOR: Duration = Duration::from_secs(60);

@@ -41,7 +41,9 @@ export const streams = (...which) => ask("GET", `/api/v1/streams?${part(...which
 export const stream = async (id) => (await ask("GET", `/api/v1/streams/${path(id)}`)).stream;
 export const clients = (id, ...which) => ask("GET", `/api/v1/clients?stream=${encodeURIComponent(id)}&${part(...which)}`);
 export const bans = (...which) => ask("GET", `/api/v1/bans?${part(...which)}`);
-export const explain = async (id) => (await ask("GET", `/api/v1/explain?stream=${encodeURIComponent(id)}`)).explanation;
+/** Of a stream, or of one of its players. */
+export const explain = async (id, client) =>
+  (await ask("GET", `/api/v1/explain?stream=${encodeURIComponent(id)}${client ? `&client=${client}` : ""}`)).explanation;
 export const kickClient = (id, ban) => ask("DELETE", `/api/v1/clients/${id}?ban=${ban}`);
 export const kickStream = (id, ban) => ask("DELETE", `/api/v1/streams/${path(id)}?ban=${ban}`);
 export const liftBan = ({ stream, address }) =>

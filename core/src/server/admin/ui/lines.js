@@ -21,9 +21,11 @@ const url = (base, id) => `${base}/${id.split("/").map(encodeURIComponent).join(
 export function publishing({ rtmp, http }, id) {
   const [app, name] = [id.slice(0, id.lastIndexOf("/")), id.slice(id.lastIndexOf("/") + 1)];
   const encode = "ffmpeg -re -i in.mp4 -c:v libx264 -preset veryfast -tune zerolatency -g 60 -c:a aac -f flv";
+  const picture = "ffmpeg -re -f lavfi -i testsrc2 -f lavfi -i sine -c:v libx264 -g 60 -pix_fmt yuv420p -c:a aac -f flv";
   return [
     rtmp && ["OBS", `${t("server")}: ${rtmp}/${app}\n${t("streamKey")}: ${name}`],
     rtmp && ["ffmpeg", `${encode} ${quoted(`${rtmp}/${id}`)}`],
+    rtmp && [t("testPicture"), `${picture} ${quoted(`${rtmp}/${id}`)}`],
     http && ["ffmpeg (HTTP)", `${encode} ${quoted(url(http, id))}`],
   ].filter(Boolean);
 }
@@ -37,7 +39,7 @@ export function playing({ rtmp, http, ws }, id) {
     http && [
       "mpegts.js",
       `const player = mpegts.createPlayer({ type: "flv", isLive: true, url: ${JSON.stringify(flv)} },\n` +
-        `  { liveBufferLatencyChasing: true });\n` +
+        `  { enableStashBuffer: false, liveBufferLatencyChasing: true });\n` +
         `player.attachMediaElement(document.querySelector("video"));\nplayer.load();\nplayer.play();`,
     ],
     http && ["HTTP-FLV", flv],

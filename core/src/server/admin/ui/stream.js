@@ -26,7 +26,7 @@ const FACTS = [
   ["agent", ({ publisher: it }) => it?.agent],
   ["picture", ({ video: it }) => it && [it.codec, it.profile, it.level, it.width && `${it.width}×${it.height}`].filter(Boolean).join("  ")],
   ["sound", ({ audio: it }) => it && [it.codec, it.profile, it.sample_rate && `${it.sample_rate} Hz`].filter(Boolean).join("  ")],
-  ["frameRate", ({ frame_rate: it }) => `${format.fps(it.measured)}${it.declared ? `  (${t("declared")} ${format.fps(it.declared)})` : ""}`],
+  ["frameRate", ({ frame_rate: it, publisher }) => publisher && `${format.fps(it.measured)}${it.declared ? `  (${t("declared")} ${format.fps(it.declared)})` : ""}`],
   ["gop", ({ gop }) => gop.seconds !== null && `${format.time(gop.seconds)}  ·  ${gop.pictures} ${t("pictures")}  ·  ${format.bytes(gop.cached_bytes)}`],
   ["lastKeyframe", (it) => ago(it.last_keyframe_age_ms)],
   ["lastFrame", (it) => ago(it.last_frame_age_ms)],
@@ -47,11 +47,12 @@ function figure(name) {
   };
 }
 
-function playerRow(client, onKick) {
+function playerRow(client, onExplain, onKick) {
   const cells = Array.from({ length: 7 }, () => h("td", {}));
-  const kick = h("button", { type: "button", className: "quiet", onclick: () => onKick(client) }, t("kick"));
+  const button = (name, act) =>
+    h("button", { type: "button", className: "quiet", "aria-label": `${t(name)} ${client.ip}:${client.port}`, onclick: () => act(client) }, t(name));
   return {
-    element: h("tr", {}, cells, h("td", { className: "action" }, kick)),
+    element: h("tr", {}, cells, h("td", { className: "action" }, button("explainPlayer", onExplain), button("kick", onKick))),
     update(client) {
       const missed = client.drops.disposable + client.drops.inter + client.drops.skipped;
       [
@@ -85,7 +86,7 @@ export function streamView(id, listeners, history) {
   const turner = pages(() => showPlayers());
   const bans = bansPanel(id);
   const columns = ["address", "protocol", "agent", "age", "sent", "lagColumn", "drops"];
-  const explanation = h("div", { className: "explanation", role: "status", hidden: true });
+  const explanation = h("div", { className: "explanation", role: "status", tabIndex: -1, hidden: true });
   const watch = screen(where.http && `${where.http}/${id.split("/").map(encodeURIComponent).join("/")}.flv`, () => size);
   const complaint = h("p", { className: "complaint", role: "alert", hidden: true });
 
@@ -115,22 +116,23 @@ export function streamView(id, listeners, history) {
     const { total, clients } = await api.clients(id, ...turner.part());
     const players = clients.filter((client) => client.role === "plays" || client.role === "waits_to_play");
     players.sort((a, b) => b.lag.ms - a.lag.ms || a.id - b.id);
-    keyed(rows, players, (client) => client.id, (client) => playerRow(client, kickClient));
+    keyed(rows, players, (client) => client.id, (client) => playerRow(client, (client) => explain(client.id), kickClient));
     none.hidden = players.length > 0;
     const isPart = turner.update(total);
     return { lag: players.reduce((most, player) => Math.max(most, player.lag.ms), 0), isPart };
   }
 
-  async function explain() {
+  async function explain(client) {
     explanation.hidden = false;
     try {
-      const { verdict, facts } = await api.explain(id);
+      const { verdict, facts } = await api.explain(id, client);
       const line = ({ what, value, is_fine }) =>
         h("li", { className: is_fine ? "fine" : "bad" }, h("span", {}, what), h("span", {}, value));
       explanation.replaceChildren(h("p", {}, verdict), h("ul", {}, facts.map(line)));
     } catch (problem) {
-      explanation.replaceChildren(h("p", {}, problem.status === 404 ? t("explainAbsent") : problem.message));
+      explanation.replaceChildren(h("p", {}, problem.message || t("unreachable")));
     }
+    explanation.focus();
   }
 
   const element = h(
@@ -144,7 +146,7 @@ export function streamView(id, listeners, history) {
       h(
         "div",
         { className: "buttons" },
-        h("button", { type: "button", className: "quiet", onclick: explain }, t("explain")),
+        h("button", { type: "button", className: "quiet", onclick: () => explain() }, t("explain")),
         h("button", { type: "button", className: "quiet danger", onclick: kickStream }, t("kickPublisher")),
       ),
     ),

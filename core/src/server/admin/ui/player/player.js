@@ -18,6 +18,9 @@ const FULL = 30;
 /** Sound whose time is nearer to where it should be follows without a gap, in seconds. */
 const TOLERANCE = 0.08;
 
+/** What a status means, by the name of the word. */
+const REFUSALS = { 403: "refused", 404: "notThere" };
+
 const Source = globalThis.ManagedMediaSource ?? globalThis.MediaSource;
 
 /** Whether this browser can play anything here. */
@@ -52,7 +55,7 @@ export class LivePlayer {
       const opened = new Promise((resolve) => this.#source.addEventListener("sourceopen", resolve, { once: true }));
       this.#video.src = URL.createObjectURL(this.#source);
       const response = await fetch(this.#url, { signal: this.#abort.signal, cache: "no-store" });
-      if (!response.ok) return this.#end(response.status === 404 ? "notThere" : "failed", `(${response.status})`);
+      if (!response.ok) return this.#end(REFUSALS[response.status] ?? "failed", `(${response.status})`);
       await opened;
       this.#timer = setInterval(() => this.#chase(), 250);
       const reader = response.body.getReader();
