@@ -14,7 +14,7 @@
 //! ```
 //!
 //! **It does** both sides of RTMP, with plain and digest handshakes and Enhanced RTMP's codecs and tracks; pull and
-//! push of FLV by HTTP/1.1 and pull by WebSocket; fan-out of a stream to its players, with a cache for those who join,
+//! push of FLV by HTTP/1.1 and by WebSocket; fan-out of a stream to its players, with a cache for those who join,
 //! a policy for those who are slow and one time line for publishers that come and go; and the whole server made of
 //! these.
 //!

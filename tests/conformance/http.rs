@@ -4,7 +4,7 @@
 //! |--|--|
 //! | `GET /live/x HTTP/1.1 \| Host: x` | A request, its lines separated by bars. `pad=5` adds so many letters |
 //! | `FLV audio video`, `video(0, 1701) + audio(5, af01)` | The header and tags of a body, in chunks if the request says so |
-//! | `end of body` | The last chunk |
+//! | `end of body` | The last chunk; the close frame of a WebSocket that publishes, whose FLV is in messages |
 //! | `bytes 474554` | Bytes in hexadecimal; in chunked bodies a chunk |
 //!
 //! | Received | |
@@ -13,7 +13,7 @@
 //! | `FLV audio video`, `video(0, 1701)` | The header and a tag, of a body or of WebSocket messages |
 //! | `text "no such stream"` | A body that is text |
 //! | `end of body` | The last chunk |
-//! | `ping`, `pong`, `close 1000` | WebSocket frames |
+//! | `ping`, `pong`, `close 1000`, `close 4409 "reason"` | WebSocket frames |
 
 use crate::script;
 use bytes::Buf;
@@ -36,12 +36,21 @@ const UNSHOWN: [&str; 8] = [
 ];
 
 pub struct HttpClient {
-    is_body_chunked: bool,
+    sending: Sending,
     /// For each request without a response: whether it was `HEAD`.
     requests: VecDeque<bool>,
     unread: Vec<u8>,
     reading: Reading,
     flv: FlvReader,
+}
+
+/// How a body is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    Bare,
+    Chunks,
+    /// Binary WebSocket messages.
+    Messages,
 }
 
 /// What comes next.
@@ -61,7 +70,7 @@ enum Reading {
 impl HttpClient {
     pub fn new() -> HttpClient {
         HttpClient {
-            is_body_chunked: false,
+            sending: Sending::Bare,
             requests: VecDeque::new(),
             unread: Vec::new(),
             reading: Reading::Head,
@@ -87,9 +96,12 @@ impl HttpClient {
                     .for_each(|message| FlvWriter::frame(&frame(message), output));
             }),
         };
-        match self.is_body_chunked {
-            true => [format!("{:x}\r\n", piece.len()).as_bytes(), &piece, b"\r\n"].concat(),
-            false => piece,
+        match self.sending {
+            Sending::Bare => piece,
+            Sending::Chunks => [format!("{:x}\r\n", piece.len()).as_bytes(), &piece, b"\r\n"].concat(),
+            Sending::Messages if what == "end of body" => masked(0x88, &1_000_u16.to_be_bytes()),
+            Sending::Messages if what.starts_with("bytes ") => piece,
+            Sending::Messages => masked(0x82, &piece),
         }
     }
 
@@ -98,7 +110,14 @@ impl HttpClient {
             Some((lines, len)) => (lines, "a".repeat(len.parse().unwrap())),
             None => (what, String::new()),
         };
-        self.is_body_chunked = lines.contains("Transfer-Encoding: chunked");
+        let publishes = lines.contains("?publish") || lines.contains("Sec-WebSocket-Protocol: publisher");
+        self.sending = if lines.contains("Transfer-Encoding: chunked") {
+            Sending::Chunks
+        } else if lines.contains("Upgrade: websocket") && publishes {
+            Sending::Messages
+        } else {
+            Sending::Bare
+        };
         self.requests.push_back(lines.starts_with("HEAD "));
         format!("{}{padding}\r\n\r\n", lines.replace(" | ", "\r\n")).into_bytes()
     }
@@ -155,7 +174,14 @@ impl HttpClient {
                 let message = self.unread.get(start..start + len)?.to_vec();
                 match first {
                     0x82 => self.read_flv(&message, lines),
-                    0x88 => lines.push_back(format!("close {}", u16::from_be_bytes([message[0], message[1]]))),
+                    0x88 => {
+                        let code = u16::from_be_bytes([message[0], message[1]]);
+                        let reason = str::from_utf8(&message[2..]).expect("a reason is text");
+                        lines.push_back(match reason {
+                            "" => format!("close {code}"),
+                            reason => format!("close {code} {reason:?}"),
+                        });
+                    }
                     0x89 => lines.push_back("ping".to_owned()),
                     0x8a => lines.push_back("pong".to_owned()),
                     other => panic!("no such WebSocket frame: {other:02x}"),
@@ -206,6 +232,14 @@ impl HttpClient {
             lines.push_back(line);
         }
     }
+}
+
+/// A WebSocket frame of a client, with a mask that is not 0.
+fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+    let len = u8::try_from(payload.len()).expect("no message here is long");
+    let mask = [0x37, 0xFA, 0x21, 0x3D];
+    let masked = payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask);
+    [first, 0x80 | len].into_iter().chain(mask).chain(masked).collect()
 }
 
 fn flv(write: impl FnOnce(&mut Output)) -> Vec<u8> {

@@ -289,6 +289,7 @@ play! {
         two_streams
         waits_once
         websocket
+        websocket_push
     ]
     in_memory: [
         one_kind_only

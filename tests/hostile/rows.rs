@@ -6,10 +6,10 @@
 //! buffers: `tests/load.rs` has players that stall and crawl. Row 45 is about passwords by RTMP, which there are none of yet.
 
 use crate::good::beside_a_good_stream;
-use crate::inputs::{self, Input, Port, Reaction, on_one_port};
-use crate::is_raw;
+use crate::inputs::{self, Input, Port, Reaction};
 use crate::support::http;
 use crate::support::server::{Runtime, Server};
+use crate::{is_raw, on_one_port};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::thread;
@@ -83,7 +83,7 @@ rows! {
     row_37_huge_metadata_end_nothing = 37
     row_41_requests_that_could_be_two_are_refused = 41
     row_42_what_is_no_flv_is_refused = 42
-    row_43_a_player_that_breaks_websocket_is_closed = 43
+    row_43_a_client_that_breaks_websocket_is_closed = 43
     row_44_other_protocols_are_closed = 44
     row_46_ids_of_others_are_worth_nothing = 46
     row_47_answers_to_nothing_are_not_heard = 47

@@ -29,7 +29,7 @@ pub enum HttpError {
     /// A push ended inside a tag.
     #[error("the content ends inside a tag")]
     TruncatedTag,
-    /// A WebSocket player broke the protocol.
+    /// A WebSocket client broke the protocol.
     #[error(transparent)]
     WebSocket(#[from] WebSocketError),
     /// Silence where something was due.

@@ -75,7 +75,7 @@ pub enum HttpEvent {
     Refused(HttpError),
 }
 
-/// How tags travel to a player.
+/// How tags travel, to a player or from a publisher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Transport {

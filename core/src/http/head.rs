@@ -116,6 +116,8 @@ pub(super) struct Framing {
     pub(super) expects_continue: bool,
     /// For a request to open a WebSocket: the value of `Sec-WebSocket-Accept`.
     pub(super) websocket: Option<websocket::Accept>,
+    /// The sub-protocol that it offers by which it would publish.
+    pub(super) subprotocol: Option<&'static str>,
     /// What has not been read of the content.
     pub(super) body: Body,
     /// Whether its owner has asked for the content.
@@ -123,9 +125,9 @@ pub(super) struct Framing {
 }
 
 impl Framing {
-    /// Whether its content may be a push.
+    /// Whether it may be a push: by its content, or by the messages of its WebSocket.
     pub(super) fn is_push(&self) -> bool {
-        self.method.is_push() && !self.is_body_read
+        self.websocket.is_some() || self.method.is_push() && !self.is_body_read
     }
 
     /// Whether it may be a push whose content has not come.
@@ -181,6 +183,8 @@ impl Request {
         if websocket.is_some() && body != Body::EMPTY {
             return Err(HeadError::WebSocketContent);
         }
+        let subprotocol =
+            websocket.and_then(|_| websocket::publisher_protocol(headers.members("sec-websocket-protocol")));
         let access = Access::of(headers.sender(host), &config.allowed_origins);
         let framing = Framing {
             method,
@@ -188,6 +192,7 @@ impl Request {
             persistence: headers.persistence(is_http_1_0).only_if(body != Body::UntilClose),
             expects_continue: !is_http_1_0 && headers.has("expect", "100-continue"),
             websocket,
+            subprotocol,
             body,
             is_body_read: false,
         };
@@ -202,6 +207,7 @@ impl Request {
             fields: HeaderFields::default(),
             access: access.clone(),
             transport: framing.transport(),
+            subprotocol,
         });
         Ok(Request { framing, access, head })
     }

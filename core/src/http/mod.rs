@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | [`respond`](HttpSession::respond) | any request | a [`Response`] of the owner's: an API, a page, figures, a preflight |
 //! | [`accept_play`](HttpSession::accept_play) | `GET`, `HEAD` | plays: tags in chunks, bare for HTTP/1.0, in binary messages for a WebSocket |
-//! | [`accept_publish`](HttpSession::accept_publish) | `POST`, `PUT` | publishes: FLV in chunks, with a length, or until the end of input |
+//! | [`accept_publish`](HttpSession::accept_publish) | `POST`, `PUT`, a WebSocket | publishes: FLV in chunks, with a length, until the end of input, or in binary messages |
 //! | [`reject`](HttpSession::reject) | any request | a status and a few words |
 //!
 //! [`read_body`](HttpSession::read_body) reads the content first, up to a limit, and reports it as [`HttpEvent::Body`].

@@ -32,8 +32,11 @@ pub struct RequestHead {
     pub fields: HeaderFields,
     /// What the web page may do that has sent it, if one has.
     pub access: Access,
-    /// How the tags travel if it is let play: whether it asks for a WebSocket.
+    /// How the tags travel if it is let play or publish: whether it asks for a WebSocket.
     pub transport: Transport,
+    /// The sub-protocol of those that its WebSocket offers by which a client says that it publishes: `publisher` or `post`.
+    /// [`accept_publish`](super::HttpSession::accept_publish) agrees to it.
+    pub subprotocol: Option<&'static str>,
 }
 
 impl RequestHead {

@@ -175,12 +175,15 @@ pub(super) fn write_continue(out: &mut Output) {
     out.write(b"HTTP/1.1 100 Continue\r\n\r\n");
 }
 
-/// Agrees to a WebSocket. It selects no subprotocol: browsers fail on one that they did not offer.
-pub(super) fn write_switching_protocols(accept: &Accept, out: &mut Output) {
+/// Agrees to a WebSocket, and to one of the sub-protocols that it offers, if any: browsers fail on one that they did not offer.
+pub(super) fn write_switching_protocols(accept: &Accept, subprotocol: Option<&str>, out: &mut Output) {
     out.write(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
     );
     out.write(accept);
+    if let Some(name) = subprotocol {
+        write_pieces(&["\r\nSec-WebSocket-Protocol: ", name], out);
+    }
     out.write(b"\r\n\r\n");
 }
 
@@ -485,7 +488,7 @@ impl Envelope {
         match self {
             Envelope::Bare => {}
             Envelope::Chunk => out.write(b"0\r\n\r\n"),
-            Envelope::Message => websocket::write_close(websocket::NORMAL_CLOSURE, out),
+            Envelope::Message => websocket::write_close(websocket::NORMAL_CLOSURE, "", out),
         }
     }
 }

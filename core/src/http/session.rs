@@ -18,12 +18,12 @@ use crate::media::MEDIA_HEAD;
 use crate::timers::{SilenceWatch, StallWatch, Timers};
 use crate::{EndCause, Output, RequestId, StateError, Time, Timer};
 use alloc::boxed::Box;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use content::Collector;
 use core::time::Duration;
 use play::Player;
-use publish::Publisher;
+use publish::{Publisher, Source};
 
 /// One HTTP connection, seen from the server: requests one after the other, each of which its owner answers.
 ///
@@ -163,7 +163,10 @@ impl HttpSession {
             State::Requested { framing, .. } if framing.websocket.is_none() && !framing.awaits_content() => {
                 framing.persistence = Persistence::Close;
             }
-            State::Publishing(publisher) if publisher.body == Body::UntilClose && publisher.flv.is_at_tag_border() => {
+            State::Publishing(publisher)
+                if matches!(publisher.source, Source::Content(Body::UntilClose))
+                    && publisher.flv.is_at_tag_border() =>
+            {
                 if !publisher.has_frames {
                     return Ok(self.refuse(HttpError::NoTags));
                 }
@@ -207,7 +210,7 @@ impl HttpSession {
         let is_at_border = match &self.state {
             State::Reading(head) => head.is_empty(),
             State::Playing(player) => player.is_at_rest(),
-            State::Publishing(publisher) => publisher.flv.is_at_tag_border(),
+            State::Publishing(publisher) => publisher.flv.is_at_tag_border() && publisher.source.is_at_rest(),
             State::Requested { .. } | State::Collecting(_) | State::Closing | State::Closed => false,
         };
         is_at_border && self.ended.is_none() && self.failure.is_none()
@@ -218,7 +221,7 @@ impl HttpSession {
     pub(crate) fn is_in_media(&self) -> bool {
         match &self.state {
             State::Publishing(publisher) => {
-                publisher.body.is_in_content() && publisher.flv.media_under_way() >= MEDIA_HEAD
+                publisher.source.is_in_content() && publisher.flv.media_under_way() >= MEDIA_HEAD
             }
             _ => false,
         }
@@ -268,12 +271,13 @@ impl HttpSession {
         }
     }
 
-    /// How the tags of the play travel that goes on or is asked for. A WebSocket stays one until it is closing.
+    /// How the tags of the play or publish travel that goes on or is asked for. A WebSocket stays one until it is closing.
     #[must_use]
     pub fn transport(&self) -> Transport {
         match &self.state {
             State::Requested { framing, .. } => framing.transport(),
             State::Playing(player) if player.envelope == Envelope::Message => Transport::WebSocket,
+            State::Publishing(publisher) if publisher.source.is_websocket() => Transport::WebSocket,
             _ => Transport::Http,
         }
     }
@@ -507,7 +511,11 @@ impl HttpSession {
             _ => EndCause::ProtocolError,
         });
         if let HttpError::WebSocket(error) = &error {
-            websocket::write_close(error.close_code(), &mut self.output);
+            let reason = match &self.state {
+                State::Publishing(_) => error.to_string(),
+                _ => String::new(),
+            };
+            websocket::write_close(error.close_code(), &reason, &mut self.output);
             self.start_closing();
         } else if let Some(status) = error.status() {
             self.answer(Answer::new(status, &error.to_string()));
@@ -520,6 +528,12 @@ impl HttpSession {
     }
 
     fn answer(&mut self, answer: Answer<'_>) {
+        if matches!(&self.state, State::Publishing(publisher) if publisher.source.is_websocket()) {
+            let code = websocket::APPLICATION.saturating_add(answer.status.as_u16());
+            websocket::write_close(code, answer.text, &mut self.output);
+            self.start_closing();
+            return;
+        }
         match self.config.refusals {
             Refusals::Text => answer.write(&self.access, &mut self.output),
             Refusals::Json => answer

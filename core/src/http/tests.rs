@@ -9,6 +9,7 @@ mod publish;
 mod refuse;
 mod respond;
 mod websocket;
+mod websocket_push;
 
 use super::*;
 use crate::flv::{FlvWriter, TagFlags};
@@ -141,14 +142,18 @@ fn chunk(content: &[u8]) -> Vec<u8> {
     [alloc::format!("{:x}\r\n", content.len()).as_bytes(), content, b"\r\n"].concat()
 }
 
-/// A masked client frame of WebSocket.
+/// A masked client frame of WebSocket, the last of its message.
 fn client_frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
-    let len = u8::try_from(payload.len()).unwrap();
+    frame_of_client(0x80 | opcode, payload)
+}
+
+/// The same with another first byte.
+fn frame_of_client(first: u8, payload: &[u8]) -> Vec<u8> {
     let mask = [1, 2, 3, 4];
     let masked = payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask);
-    [0x80 | opcode, 0x80 | len]
-        .into_iter()
-        .chain(mask)
-        .chain(masked)
-        .collect()
+    let len = match u8::try_from(payload.len()) {
+        Ok(len @ ..=125) => Vec::from([0x80 | len]),
+        _ => [&[0x80 | 126][..], &u16::try_from(payload.len()).unwrap().to_be_bytes()].concat(),
+    };
+    [first].into_iter().chain(len).chain(mask).chain(masked).collect()
 }

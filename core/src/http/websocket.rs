@@ -1,4 +1,5 @@
-//! WebSocket, as far as a server needs it that sends and hardly listens. RFC 6455.
+//! WebSocket, as far as a server needs it: players that hardly say anything, and publishers whose messages are one stream of
+//! bytes. RFC 6455.
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
@@ -35,10 +36,21 @@ pub(super) enum Opcode {
     Pong = 0xa,
 }
 
+/// Sub-protocols by which a client says that it publishes, as clients of Node-Media-Server do. RFC 6455 §1.9.
+const PUBLISHER: [&str; 2] = ["publisher", "post"];
+
+/// The first of the sub-protocols offered by which a client publishes. Case matters: browsers fail on another spelling.
+pub(super) fn publisher_protocol<'a>(mut offered: impl Iterator<Item = &'a [u8]>) -> Option<&'static str> {
+    offered.find_map(|name| PUBLISHER.into_iter().find(|known| known.as_bytes() == name))
+}
+
 /// Why a WebSocket is closed. RFC 6455 §7.4.1.
 pub(super) const NORMAL_CLOSURE: u16 = 1000;
 const PROTOCOL_ERROR: u16 = 1002;
+const UNSUPPORTED_DATA: u16 = 1003;
 const MESSAGE_TOO_BIG: u16 = 1009;
+/// The first of the codes that applications give a meaning. A status of HTTP is added to it.
+pub(super) const APPLICATION: u16 = 4000;
 
 /// Writes the header of a whole, unmasked message whose `len` bytes the caller writes next. Allocates nothing.
 pub(super) fn write_header(opcode: Opcode, len: usize, out: &mut Output) {
@@ -62,38 +74,67 @@ pub(super) fn write_control(opcode: Opcode, payload: &[u8], out: &mut Output) {
     out.write(payload);
 }
 
-/// Writes a close frame.
-pub(super) fn write_close(code: u16, out: &mut Output) {
-    write_control(Opcode::Close, &code.to_be_bytes(), out);
+/// Writes a close frame. Of `reason`, what a control frame has room for is sent.
+pub(super) fn write_close(code: u16, reason: &str, out: &mut Output) {
+    let len = reason.floor_char_boundary(MAX_REASON);
+    let reason = reason.get(..len).unwrap_or_default();
+    write_header(Opcode::Close, size_of::<u16>().saturating_add(len), out);
+    out.write(&code.to_be_bytes());
+    out.write(reason.as_bytes());
 }
 
-/// What a client said that wants an answer.
+/// Bytes of a reason to close: what a control frame of 125 bytes has room for beside the code.
+const MAX_REASON: usize = 123;
+
+/// What a client said that has to be acted on.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Received<'a> {
+    /// Bytes of a publisher's message are next: [`Reader::unmask`] shows them, [`Reader::consume`] takes them.
+    Content,
     /// A ping with its payload.
     Ping(&'a [u8]),
     /// A close frame, and the code with which to answer it.
     Close(u16),
 }
 
-/// Reads the frames of a client. Pings and close frames want an answer, the rest is skipped without being kept.
-///
-/// Since no message is put together, it does not matter whether continuation frames continue anything.
+/// Reads the frames of a client. Pings and close frames want an answer. What a player says otherwise is skipped, and since
+/// no message of it is put together, it does not matter whether its continuation frames continue anything. What a publisher
+/// says is handed on as it comes: a message may be as long as it likes, and no byte of it is kept here.
 #[derive(Debug)]
 #[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Reader {
     /// The frame under way: its header, and its payload if it is a control frame.
     #[cfg_attr(feature = "server", serde(skip, default = "empty"))]
     scratch: [u8; CONTROL_FRAME_LEN],
-    filled: usize,
-    /// Payload bytes of a data frame that are still to be skipped.
-    skip: usize,
+    filled: u8,
+    /// Payload bytes of a data frame that are still to come.
+    left: usize,
+    /// What the next of them is masked with, and those behind it.
+    mask: [u8; 4],
+    client: Client,
+}
+
+/// Whose frames they are.
+#[derive(Debug)]
+#[cfg_attr(feature = "server", derive(serde::Serialize, serde::Deserialize))]
+enum Client {
+    Player,
+    Publisher {
+        /// The longest frame that it may send.
+        max: u32,
+        /// Whether the last frame was not the last of its message.
+        is_in_message: bool,
+    },
 }
 
 /// Header (2), mask (4) and payload of the longest control frame; more than the header of any data frame (14).
 const CONTROL_FRAME_LEN: usize = 2 + 4 + 125;
-/// The longest frame that a client may send. 4 KiB: players send nothing, or a few words of JSON.
-const MAX_FRAME_LEN: u64 = 4 << 10;
+/// The longest frame that a player may send. 4 KiB: players send nothing, or a few words of JSON.
+const MAX_PLAYER_FRAME_LEN: u64 = 4 << 10;
+
+/// Bytes that are unmasked at a time. 256: few enough that it costs little if the first of them end a tag, after which the
+/// others are unmasked again; enough that the calls do not count.
+pub(super) const PIECE: usize = 256;
 
 /// The bytes of a reader between two frames, for [the state of a session](crate::server::record).
 #[cfg(feature = "server")]
@@ -105,65 +146,144 @@ impl Reader {
     /// Whether no frame is under way.
     #[cfg(feature = "server")]
     pub(super) const fn is_at_border(&self) -> bool {
-        self.filled == 0 && self.skip == 0
+        self.filled == 0
     }
 
-    pub(super) const fn new() -> Self {
+    /// Whether the next byte is of a message.
+    #[cfg(feature = "server")]
+    pub(super) const fn is_in_content(&self) -> bool {
+        self.left > 0
+    }
+
+    pub(super) const fn of_player() -> Self {
+        Reader::new(Client::Player)
+    }
+
+    /// `max`: the longest frame that it may send.
+    pub(super) const fn of_publisher(max: u32) -> Self {
+        Reader::new(Client::Publisher {
+            max,
+            is_in_message: false,
+        })
+    }
+
+    const fn new(client: Client) -> Self {
         Reader {
             scratch: [0; CONTROL_FRAME_LEN],
             filled: 0,
-            skip: 0,
+            left: 0,
+            mask: [0; 4],
+            client,
         }
     }
 
-    /// Takes bytes off `input` up to the end of the next frame that wants an answer; `None` if all are taken.
+    /// Takes bytes off `input` up to the next that have to be acted on; `None` if all are taken.
     ///
     /// The header is looked at anew for each of its bytes and for each byte of a control frame: both are short.
     pub(super) fn read(&mut self, input: &mut &[u8]) -> Result<Option<Received<'_>>, WebSocketError> {
         loop {
-            let skipped = self.skip.min(input.len());
-            self.skip = self.skip.saturating_sub(skipped);
-            let Some((&byte, rest)) = input.get(skipped..).unwrap_or_default().split_first() else {
-                *input = &[];
+            if matches!(self.client, Client::Player) {
+                self.consume(input.len(), input);
+            } else if self.left > 0 && !input.is_empty() {
+                return Ok(Some(Received::Content));
+            }
+            let Some((&byte, rest)) = input.split_first() else {
                 return Ok(None);
             };
             *input = rest;
-            if let Some(place) = self.scratch.get_mut(self.filled) {
+            if let Some(place) = self.scratch.get_mut(usize::from(self.filled)) {
                 *place = byte;
             }
             self.filled = self.filled.saturating_add(1);
-            let Some(header) = Header::parse(self.scratch.get(..self.filled).unwrap_or_default())? else {
+            let max = match self.client {
+                Client::Player => MAX_PLAYER_FRAME_LEN,
+                Client::Publisher { max, .. } => u64::from(max),
+            };
+            let filled = usize::from(self.filled);
+            let Some(header) = Header::parse(self.scratch.get(..filled).unwrap_or_default(), max)? else {
                 continue;
             };
             if !header.is_control() {
+                self.client.note_frame(&header)?;
                 self.filled = 0;
-                self.skip = header.payload_len;
-            } else if self.filled == header.end() {
+                self.left = header.payload_len;
+                self.mask = header.mask;
+            } else if filled == header.end() {
                 self.filled = 0;
                 match header.opcode {
-                    CLOSE => return close_reply(self.unmask(&header)).map(|code| Some(Received::Close(code))),
-                    PING => return Ok(Some(Received::Ping(self.unmask(&header)))),
+                    CLOSE => return close_reply(self.payload(&header)).map(|code| Some(Received::Close(code))),
+                    PING => return Ok(Some(Received::Ping(self.payload(&header)))),
                     _ => {}
                 }
             }
         }
     }
 
-    fn unmask(&mut self, header: &Header) -> &[u8] {
+    /// The payload of the control frame that is there.
+    fn payload(&mut self, header: &Header) -> &[u8] {
         let frame = header.len..header.end();
         let payload = self.scratch.get_mut(frame).unwrap_or_default();
-        for (byte, mask) in payload.iter_mut().zip(header.mask.iter().cycle()) {
-            *byte ^= mask;
-        }
+        unmask(payload, header.mask);
         payload
+    }
+
+    /// The content at the front of `input`, unmasked in `piece`: at least a byte after [`Received::Content`].
+    pub(super) fn unmask<'a>(&self, input: &[u8], piece: &'a mut [u8; PIECE]) -> &'a [u8] {
+        let len = self.left.min(input.len()).min(PIECE);
+        let (Some(piece), Some(masked)) = (piece.get_mut(..len), input.get(..len)) else {
+            return &[];
+        };
+        piece.copy_from_slice(masked);
+        unmask(piece, self.mask);
+        piece
+    }
+
+    /// Takes `count` bytes of content off `input`, or as many as there are.
+    pub(super) fn consume(&mut self, count: usize, input: &mut &[u8]) {
+        let count = count.min(self.left);
+        *input = input.get(count..).unwrap_or_default();
+        self.left = self.left.saturating_sub(count);
+        self.mask.rotate_left(count & 3);
     }
 }
 
+impl Client {
+    /// A data frame begins. RFC 6455 §5.4.
+    const fn note_frame(&mut self, header: &Header) -> Result<(), WebSocketError> {
+        let Client::Publisher { is_in_message, .. } = self else {
+            return Ok(());
+        };
+        match (header.opcode, *is_in_message) {
+            (TEXT, _) => return Err(WebSocketError::Text),
+            (CONTINUATION, false) => return Err(WebSocketError::NothingToContinue),
+            (BINARY, true) => return Err(WebSocketError::UnfinishedMessage),
+            _ => *is_in_message = !header.is_final,
+        }
+        Ok(())
+    }
+}
+
+/// Takes the mask off `bytes`, or puts it on. RFC 6455 §5.3.
+fn unmask(bytes: &mut [u8], mask: [u8; 4]) {
+    let (words, rest) = bytes.as_chunks_mut::<4>();
+    for word in words {
+        *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(mask)).to_ne_bytes();
+    }
+    for (byte, mask) in rest.iter_mut().zip(mask) {
+        *byte ^= mask;
+    }
+}
+
+const CONTINUATION: u8 = 0x0;
+const TEXT: u8 = 0x1;
+const BINARY: u8 = Opcode::Binary as u8;
 const CLOSE: u8 = Opcode::Close as u8;
 const PING: u8 = Opcode::Ping as u8;
 
 /// What the first bytes of a frame say.
 struct Header {
+    /// Whether it is the last of its message.
+    is_final: bool,
     opcode: u8,
     /// Bytes of the header itself, mask included.
     len: usize,
@@ -181,8 +301,9 @@ impl Header {
         self.len.saturating_add(self.payload_len)
     }
 
-    /// Reads the header at the front of `bytes`; `None` if it goes on behind them. RFC 6455 §5.2.
-    fn parse(bytes: &[u8]) -> Result<Option<Header>, WebSocketError> {
+    /// Reads the header at the front of `bytes`, of a frame of at most `max` bytes; `None` if it goes on behind them.
+    /// RFC 6455 §5.2.
+    fn parse(bytes: &[u8], max: u64) -> Result<Option<Header>, WebSocketError> {
         let Some((&[first, second], rest)) = bytes.split_first_chunk() else {
             return Ok(None);
         };
@@ -211,16 +332,14 @@ impl Header {
             },
             len => (u64::from(len), rest),
         };
-        if len > MAX_FRAME_LEN {
-            return Err(WebSocketError::FrameTooLong {
-                len,
-                max: MAX_FRAME_LEN,
-            });
+        if len > max {
+            return Err(WebSocketError::FrameTooLong { len, max });
         }
         let Some((&mask, rest)) = rest.split_first_chunk() else {
             return Ok(None);
         };
         Ok(Some(Header {
+            is_final,
             opcode,
             len: bytes.len().saturating_sub(rest.len()),
             mask,
@@ -263,7 +382,16 @@ pub enum WebSocketError {
     /// A control frame that is fragmented or longer than 125 bytes.
     #[error("fragmented or long websocket control frame")]
     BadControlFrame,
-    /// More than a player has reason to send.
+    /// A text message of a publisher: FLV is binary.
+    #[error("websocket text from a publisher: FLV is binary")]
+    Text,
+    /// A continuation frame where no message is under way.
+    #[error("websocket continuation of nothing")]
+    NothingToContinue,
+    /// A message that begins before the last one has ended.
+    #[error("websocket message inside another")]
+    UnfinishedMessage,
+    /// More than a player or a publisher has reason to send.
     #[error("websocket frame of {len} bytes exceeds the limit of {max} bytes")]
     FrameTooLong {
         /// The length that the header says.
@@ -282,6 +410,7 @@ impl WebSocketError {
     pub const fn close_code(&self) -> u16 {
         match self {
             WebSocketError::FrameTooLong { .. } => MESSAGE_TOO_BIG,
+            WebSocketError::Text => UNSUPPORTED_DATA,
             _ => PROTOCOL_ERROR,
         }
     }
@@ -313,13 +442,14 @@ mod tests {
 
     /// What `pieces` say: the payloads of pings, then the close code or the error.
     fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Vec<u8>>, Option<Result<u16, WebSocketError>>) {
-        let mut reader = Reader::new();
+        let mut reader = Reader::of_player();
         let mut pings = Vec::new();
         for mut input in pieces {
             loop {
                 match reader.read(&mut input) {
                     Ok(Some(Received::Ping(payload))) => pings.push(payload.to_vec()),
                     Ok(Some(Received::Close(code))) => return (pings, Some(Ok(code))),
+                    Ok(Some(Received::Content)) => panic!("it is a player"),
                     Ok(None) => break,
                     Err(error) => return (pings, Some(Err(error))),
                 }
@@ -410,7 +540,7 @@ mod tests {
         ] {
             assert_eq!(written(|out| write_header(Opcode::Binary, len, out)), bytes);
         }
-        assert_eq!(written(|out| write_close(1000, out)), [0x88, 2, 0x03, 0xe8]);
+        assert_eq!(written(|out| write_close(1000, "", out)), [0x88, 2, 0x03, 0xe8]);
     }
 
     quickcheck! {

@@ -6,11 +6,12 @@
 //! | `GET /app/name.flv` | plays the stream `app/name`; `.flv` may be left out, and so may the app `live` |
 //! | `HEAD` | asks what `GET` would be answered |
 //! | `POST`, `PUT` | publishes the stream |
+//! | `GET` of a WebSocket with `?publish`, or with the sub-protocol `publisher` or `post` | publishes the stream, in binary messages |
 //! | `OPTIONS`, whatever the path | a preflight: pages from anywhere may play, those of our own host or an allowed origin publish |
 
 use super::front_page::{self, Page};
 use super::session::{PlayAsk, PlayRequest, ProtocolEvent, PublishRequest, debug_assert_expected};
-use crate::http::{ForeignOrigin, HttpEvent, HttpSession, Method, RequestHead, Response, StatusCode};
+use crate::http::{ForeignOrigin, HttpEvent, HttpSession, Method, RequestHead, Response, StatusCode, Transport};
 use crate::rtmp::MessageStreamId;
 use crate::{RequestId, StreamKey, StreamKeyError, Target, Time};
 use alloc::borrow::Cow;
@@ -78,11 +79,19 @@ fn route(head: &RequestHead) -> Route {
     }
     let to_stream = match head.method {
         Method::Options => return Route::Respond(preflight(head)),
+        Method::Get if is_push_by_websocket(head) => to_publisher(head),
         Method::Get | Method::Head => to_player(head),
         Method::Post | Method::Put => to_publisher(head),
         _ => Err(RouteError::MethodNotAllowed),
     };
     to_stream.unwrap_or_else(Route::Refuse)
+}
+
+/// Whether a WebSocket is to bring a stream. The request says so, since a player of a stream that is not there gets 404 instead of
+/// a WebSocket.
+fn is_push_by_websocket(head: &RequestHead) -> bool {
+    let says_so = || head.subprotocol.is_some() || head.query_value("publish").is_some();
+    head.transport == Transport::WebSocket && says_so()
 }
 
 fn to_player(head: &RequestHead) -> Result<Route, RouteError> {

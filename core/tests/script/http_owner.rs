@@ -6,7 +6,7 @@ use headwater_core::flv::TagFlags;
 use headwater_core::http::{HttpEvent, HttpSession, Method, Response, StatusCode, Transport};
 use headwater_core::{EndCause, Frame, Time};
 
-/// Accepts what the peer asks for and plays `frames` to each player, but rejects what is called `no`.
+/// Accepts what the peer asks for, a publish where it offers a sub-protocol for one, and plays `frames` to each player, but rejects what is called `no`.
 pub(crate) fn answer(session: &mut HttpSession, now: Time, event: &HttpEvent, frames: &[Frame]) {
     let (id, head) = match event {
         HttpEvent::Requested { id, head } => (*id, head),
@@ -18,6 +18,7 @@ pub(crate) fn answer(session: &mut HttpSession, now: Time, event: &HttpEvent, fr
     };
     match head.method {
         _ if head.path.ends_with("no") => session.reject(now, id, StatusCode::NotFound, "no", None),
+        Method::Get if head.subprotocol.is_some() => session.accept_publish(now, id),
         Method::Get | Method::Head => {
             session.accept_play(now, id).unwrap();
             if head.method == Method::Get {

@@ -88,3 +88,31 @@ fn row_43_a_player_that_breaks_websocket_is_told_the_code() {
         assert!(is_told, "{}: {:?}", heard.what, heard.bytes.escape_ascii().to_string());
     }
 }
+
+#[test]
+fn row_43_a_publisher_that_breaks_websocket_is_told_the_code() {
+    let heard = Scene::new().hold(43);
+    let publishers = heard.iter().filter(|heard| heard.what.contains("publisher"));
+    let mut told = 0;
+    for (heard, code) in publishers.zip([1_003u16, 1_002, 1_009, 1_002, 1_002, 4_400]) {
+        let is_told = heard
+            .bytes
+            .windows(4)
+            .any(|window| window[0] == 0x88 && window[2..] == code.to_be_bytes());
+        assert!(is_told, "{}: {:?}", heard.what, heard.bytes.escape_ascii().to_string());
+        told += 1;
+    }
+    assert_eq!(told, 6);
+}
+
+#[test]
+fn row_43_a_publisher_that_says_nothing_is_told_so() {
+    let mut scene = Scene::new();
+    let peer = scene.connect(Port::Http);
+    scene.say(peer, &inputs::websocket("/live/hostile?publish", b"\x82\x81\0\0\0\0F"));
+    scene.pass(Duration::from_secs(11));
+    assert!(scene.is_over(peer));
+    let heard = scene.heard(peer);
+    let reason = b"\x11\x38idle timeout";
+    assert!(heard.ends_with(reason), "{}", heard.escape_ascii());
+}

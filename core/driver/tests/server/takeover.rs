@@ -1,14 +1,14 @@
-//! Which publisher has a name when several want it: with one shard and with several, by RTMP and by HTTP.
+//! Which publisher has a name when several want it: with one shard and with several, by RTMP, by HTTP and by WebSocket.
 
 use crate::frames::flv;
 use crate::streams::on_any_shards;
 use crate::world::World;
 use headwater_core::rtmp::Purpose::{Play, Publish};
-use headwater_core::server::{Config, Protocol, Takeover};
+use headwater_core::server::{Config, Protocol, Takeover, Transport};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-const PROTOCOLS: [Protocol; 2] = [Protocol::Rtmp, Protocol::Http];
+const PROTOCOLS: [Transport; 3] = [Transport::Rtmp, Transport::Http, Transport::WebSocket];
 const STEP: Duration = Duration::from_millis(20);
 
 /// The address that publishes first, and another.
@@ -16,22 +16,24 @@ const OWN: u8 = 1;
 const STRANGER: u8 = 2;
 
 /// Somebody who wants to publish `live/x`, and has sent no media yet.
-fn newcomer(world: &mut World, by: Protocol, shard: usize, host: u8) -> usize {
+fn newcomer(world: &mut World, by: Transport, shard: usize, host: u8) -> usize {
     match by {
-        Protocol::Rtmp => world.rtmp(shard, Publish, "live", "x", host),
+        Transport::Rtmp => world.rtmp(shard, Publish, "live", "x", host),
+        Transport::WebSocket => world.websocket_push(shard, "/live/x", host),
         _ => world.http_push(shard, "/live/x", host),
     }
 }
 
-fn send(world: &mut World, by: Protocol, client: usize, script: &str) {
+fn send(world: &mut World, by: Transport, client: usize, script: &str) {
     match by {
-        Protocol::Rtmp => world.publish(client, script),
+        Transport::Rtmp => world.publish(client, script),
+        Transport::WebSocket => world.push_messages(client, script),
         _ => world.push(client, script),
     }
 }
 
 /// A publisher of `live/x` that has sent its first keyframe.
-fn publisher(world: &mut World, by: Protocol, shard: usize) -> usize {
+fn publisher(world: &mut World, by: Transport, shard: usize) -> usize {
     let publisher = newcomer(world, by, shard, OWN);
     send(world, by, publisher, "V A a0 K0");
     assert!(world.is_publishing(publisher));
@@ -39,14 +41,15 @@ fn publisher(world: &mut World, by: Protocol, shard: usize) -> usize {
 }
 
 /// Whether it may send: RTMP is told so.
-fn may_send(world: &World, by: Protocol, client: usize) -> bool {
-    by == Protocol::Http || world.heard(client).starts_with("[Started]")
+fn may_send(world: &World, by: Transport, client: usize) -> bool {
+    by != Transport::Rtmp || world.heard(client).starts_with("[Started]")
 }
 
 /// Whether it was told that it cannot have the name, and its connection ends.
-fn is_refused(world: &World, by: Protocol, client: usize) -> bool {
+fn is_refused(world: &World, by: Transport, client: usize) -> bool {
     let is_told = match by {
-        Protocol::Rtmp => world.heard(client).ends_with("[NetStream.Publish.BadName]"),
+        Transport::Rtmp => world.heard(client).ends_with("[NetStream.Publish.BadName]"),
+        Transport::WebSocket => world.websocket_close(client) == Some(4409),
         _ => world.status(client) == "HTTP/1.1 409 Conflict",
     };
     is_told && world.clients[client].is_shut_down()
@@ -64,7 +67,7 @@ fn wait(world: &mut World, limit: Duration, is_done: impl Fn(&World) -> bool) ->
 }
 
 /// A newcomer that sends as soon as it may. Returns it once it has the name, and how long that took.
-fn take_over(world: &mut World, by: Protocol, shard: usize, host: u8, limit: Duration) -> (usize, Duration) {
+fn take_over(world: &mut World, by: Transport, shard: usize, host: u8, limit: Duration) -> (usize, Duration) {
     let start = world.now;
     let client = newcomer(world, by, shard, host);
     wait(world, limit, |world| may_send(world, by, client));
@@ -74,7 +77,7 @@ fn take_over(world: &mut World, by: Protocol, shard: usize, host: u8, limit: Dur
 }
 
 /// Runs a case with each protocol for the first publisher and for the newcomer, on any shards.
-fn with_any_protocols(change: impl Fn(&mut Config), case: impl Fn(&mut World, [Protocol; 2], [usize; 2])) {
+fn with_any_protocols(change: impl Fn(&mut Config), case: impl Fn(&mut World, [Transport; 2], [usize; 2])) {
     for old in PROTOCOLS {
         for new in PROTOCOLS {
             on_any_shards(&change, |mut world, there, here| {
@@ -145,14 +148,14 @@ fn what_a_dead_connection_has_left_unread_does_not_count() {
             let first = publisher(world, old, there);
             send(world, old, first, "P40");
             let second = newcomer(world, new, here, OWN);
-            if new == Protocol::Http {
+            if new != Transport::Rtmp {
                 send(world, new, second, "V A K0");
             }
             world.pass(Duration::from_millis(60));
             // The last of it comes only now.
             send(world, old, first, "P80");
             let passed = wait(world, Duration::from_secs(2), |world| {
-                world.is_publishing(second) || new == Protocol::Rtmp && may_send(world, new, second)
+                world.is_publishing(second) || new == Transport::Rtmp && may_send(world, new, second)
             });
             assert!(passed <= Duration::from_millis(1_300), "{passed:?}");
         },
@@ -168,7 +171,7 @@ fn a_stranger_is_refused_until_five_seconds_of_silence() {
             for seconds in [0, 3] {
                 world.pass(Duration::from_secs(seconds));
                 let second = newcomer(world, new, here, STRANGER);
-                if new == Protocol::Http {
+                if new != Transport::Rtmp {
                     send(world, new, second, "V A K0");
                 }
                 assert!(is_refused(world, new, second), "after {seconds} s more");
@@ -190,7 +193,7 @@ fn a_late_worker_does_not_take_its_own_lateness_for_silence() {
                 on_any_shards(
                     |_| {},
                     |mut world, there, here| {
-                        let first = publisher(&mut world, Protocol::Http, there);
+                        let first = publisher(&mut world, Transport::Http, there);
                         // Its worker reads nothing for so long, and hears the newcomer before the publisher.
                         world.now = world.now + Duration::from_secs(seconds);
                         world.arrive_unnoticed(first, "P40");
@@ -203,7 +206,7 @@ fn a_late_worker_does_not_take_its_own_lateness_for_silence() {
                         world.arrive_unnoticed(first, "P80");
                         for time in 3..10 {
                             world.pass(Duration::from_millis(40));
-                            send(&mut world, Protocol::Http, first, &format!("P{}", time * 40));
+                            send(&mut world, Transport::Http, first, &format!("P{}", time * 40));
                         }
                         assert!(is_refused(&world, new, second));
                         assert!(world.is_publishing(first));
@@ -219,16 +222,16 @@ fn a_publisher_that_speaks_in_a_contest_keeps_its_name() {
     on_any_shards(
         |_| {},
         |mut world, there, here| {
-            let first = publisher(&mut world, Protocol::Http, there);
-            let second = newcomer(&mut world, Protocol::Http, here, OWN);
-            send(&mut world, Protocol::Http, second, "V A K0");
+            let first = publisher(&mut world, Transport::Http, there);
+            let second = newcomer(&mut world, Transport::Http, here, OWN);
+            send(&mut world, Transport::Http, second, "V A K0");
             world.pass(Duration::from_millis(900));
             assert!(world.is_publishing(first) && !world.clients[second].is_shut_down());
             // The worker is late, and what comes is read late.
             world.arrive_unnoticed(first, "P900");
             world.now = world.now + Duration::from_secs(10);
             world.pass(Duration::from_millis(300));
-            assert!(is_refused(&world, Protocol::Http, second));
+            assert!(is_refused(&world, Transport::Http, second));
             assert!(world.is_publishing(first));
         },
     );
@@ -240,20 +243,20 @@ fn a_publisher_whose_worker_is_busy_is_read_for_a_newcomer() {
         on_any_shards(
             |_| {},
             |mut world, there, here| {
-                let first = publisher(&mut world, Protocol::Http, there);
+                let first = publisher(&mut world, Transport::Http, there);
                 if is_watched {
                     world.http_play(there, "/live/x");
                 }
                 world.clients[first].peer.set_reported(false);
                 world.pass(Duration::from_secs(2));
                 world.arrive_unnoticed(first, "P2000");
-                let second = newcomer(&mut world, Protocol::Http, here, OWN);
-                send(&mut world, Protocol::Http, second, "V A K0");
+                let second = newcomer(&mut world, Transport::Http, here, OWN);
+                send(&mut world, Transport::Http, second, "V A K0");
                 for time in 1..10 {
                     world.pass(Duration::from_millis(200));
                     world.arrive_unnoticed(first, &format!("P{}", 2_000 + time * 200));
                 }
-                assert!(is_refused(&world, Protocol::Http, second));
+                assert!(is_refused(&world, Transport::Http, second));
                 assert!(world.is_publishing(first));
             },
         );
@@ -265,7 +268,7 @@ fn an_encoder_that_was_let_in_by_another_listener_is_the_same() {
     on_any_shards(
         |_| {},
         |mut world, there, here| {
-            let first = publisher(&mut world, Protocol::Rtmp, there);
+            let first = publisher(&mut world, Transport::Rtmp, there);
             // As a socket for IPv6 that takes IPv4 as well tells it.
             let mapped = Ipv4Addr::new(10, 0, 0, OWN).to_ipv6_mapped();
             let second = world.connect_from(here, Protocol::Http, mapped.into());
@@ -350,7 +353,7 @@ fn an_rtmp_publish_without_media_cuts_nobody() {
                 world.pass(Duration::from_millis(100));
                 world.publish(second, "V A K0");
                 world.pass(Duration::from_millis(100));
-                assert!(is_refused(&world, Protocol::Rtmp, second));
+                assert!(is_refused(&world, Transport::Rtmp, second));
                 assert!(world.is_publishing(first));
             },
         );
@@ -362,7 +365,7 @@ fn an_rtmp_publish_that_stays_without_media_ends() {
     on_any_shards(
         |_| {},
         |mut world, there, here| {
-            let first = publisher(&mut world, Protocol::Http, there);
+            let first = publisher(&mut world, Transport::Http, there);
             world.pass(Duration::from_secs(6));
             let second = world.rtmp(here, Publish, "live", "x", STRANGER);
             for second in 6..40 {
@@ -380,12 +383,12 @@ fn a_newcomer_that_was_let_send_may_come_in_the_grace_time() {
     on_any_shards(
         |_| {},
         |mut world, there, here| {
-            let first = publisher(&mut world, Protocol::Http, there);
+            let first = publisher(&mut world, Transport::Http, there);
             let player = world.http_play(here, "/live/x");
             world.pass(Duration::from_secs(1));
             let second = world.rtmp(here, Publish, "live", "x", OWN);
             wait(&mut world, Duration::from_secs(1), |world| {
-                may_send(world, Protocol::Rtmp, second)
+                may_send(world, Transport::Rtmp, second)
             });
             world.reset(first);
             world.pass(Duration::from_secs(5));
@@ -402,7 +405,7 @@ fn a_publish_without_media_does_not_stop_the_grace_time() {
         on_any_shards(
             |_| {},
             |mut world, there, here| {
-                let first = publisher(&mut world, Protocol::Http, there);
+                let first = publisher(&mut world, Transport::Http, there);
                 let player = world.http_play(here, "/live/x");
                 world.pass(Duration::from_millis(500));
                 // It comes when the first is gone, or waits while that is heard.
@@ -449,7 +452,7 @@ fn a_name_without_media_goes_to_the_first_that_has_some() {
                     assert!(world.is_publishing(silent));
                     send(&mut world, new, client, "V A K0");
                     assert!(world.is_publishing(client));
-                    assert!(is_refused(&world, Protocol::Rtmp, silent));
+                    assert!(is_refused(&world, Transport::Rtmp, silent));
                 },
             );
         }
@@ -461,7 +464,7 @@ fn of_two_newcomers_the_first_with_media_has_the_name() {
     with_any_protocols(
         |_| {},
         |world, [second_by, third_by], [there, here]| {
-            let first = publisher(world, Protocol::Http, there);
+            let first = publisher(world, Transport::Http, there);
             world.pass(Duration::from_secs(1));
             let second = newcomer(world, second_by, here, OWN);
             let third = newcomer(world, third_by, there, OWN);
@@ -486,7 +489,7 @@ fn newcomers_that_wait_for_one_name_are_bounded() {
     on_any_shards(
         |_| {},
         |mut world, there, here| {
-            publisher(&mut world, Protocol::Http, there);
+            publisher(&mut world, Transport::Http, there);
             let crowd: Vec<_> = (0..10)
                 .map(|_| {
                     let client = world.http_push(here, "/live/x", OWN);
@@ -497,7 +500,7 @@ fn newcomers_that_wait_for_one_name_are_bounded() {
             let refused = |world: &World| {
                 let refused = crowd
                     .iter()
-                    .filter(|client| is_refused(world, Protocol::Http, **client));
+                    .filter(|client| is_refused(world, Transport::Http, **client));
                 refused.count()
             };
             assert_eq!(refused(&world), 8);
@@ -520,7 +523,7 @@ fn takeover_can_be_always_or_never() {
                 }
                 let second = newcomer(world, new, here, host);
                 let is_always = takeover == Takeover::Always;
-                assert_eq!(may_send(world, new, second), is_always || new == Protocol::Http);
+                assert_eq!(may_send(world, new, second), is_always || new != Transport::Rtmp);
                 if may_send(world, new, second) {
                     assert!(world.is_publishing(first));
                     send(world, new, second, "V A K0");
@@ -540,7 +543,7 @@ fn a_newcomer_that_leaves_while_it_waits_leaves_nothing_behind() {
         |world, [old, new], [there, here]| {
             let first = publisher(world, old, there);
             let second = newcomer(world, new, here, OWN);
-            if new == Protocol::Http {
+            if new != Transport::Rtmp {
                 send(world, new, second, "V A K0");
             }
             world.reset(second);
@@ -610,7 +613,7 @@ fn a_reply_that_is_not_taken_while_a_claim_waits_is_no_loop() {
     on_any_shards(
         |_| {},
         |mut world, there, here| {
-            let first = publisher(&mut world, Protocol::Http, there);
+            let first = publisher(&mut world, Transport::Http, there);
             let second = world.connect(here, Protocol::Http, OWN);
             world.take(second, 0);
             world.send(second, b"POST /live/x HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n");
@@ -632,7 +635,7 @@ fn the_name_goes_to_the_newcomer_that_may_have_it() {
     on_any_shards(
         |_| {},
         |mut world, there, here| {
-            let first = publisher(&mut world, Protocol::Http, there);
+            let first = publisher(&mut world, Transport::Http, there);
             world.pass(Duration::from_millis(4_100));
             let [stranger, own] = [STRANGER, OWN].map(|host| {
                 let push = world.http_push(here, "/live/x", host);

@@ -340,6 +340,35 @@ impl World {
         client
     }
 
+    /// The same by WebSocket.
+    pub(super) fn websocket_push(&mut self, shard: usize, path: &str, host: u8) -> usize {
+        let client = self.connect(shard, Protocol::Http, host);
+        let head = format!(
+            "GET {path}?publish HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        self.send(client, head.as_bytes());
+        self.send(client, &messages(&flv("")));
+        client
+    }
+
+    /// Sends frames in messages of a WebSocket.
+    pub(super) fn push_messages(&mut self, client: usize, script: &str) {
+        self.send(client, &messages(&tags(script)));
+    }
+
+    /// The code of the close frame that the client was sent last, if that is what it was sent last.
+    pub(super) fn websocket_close(&self, client: usize) -> Option<u16> {
+        let received = &self.clients[client].received;
+        let start = received.iter().rposition(|byte| *byte == 0x88)?;
+        match received[start..] {
+            [_, len, high, low, ref reason @ ..] if usize::from(len) == 2 + reason.len() => {
+                Some(u16::from_be_bytes([high, low]))
+            }
+            _ => None,
+        }
+    }
+
     /// Sends frames such as `"V A K0 a5 P40"` as FLV tags, letting time pass as their times say.
     pub(super) fn push(&mut self, client: usize, script: &str) {
         self.send(client, &tags(script));
@@ -452,6 +481,25 @@ impl World {
         }
         spoke
     }
+}
+
+/// Binary messages of a WebSocket client.
+fn messages(bytes: &[u8]) -> Vec<u8> {
+    let mask = [0x37, 0xFA, 0x21, 0x3D];
+    let message = |piece: &[u8]| {
+        let len = match u8::try_from(piece.len()) {
+            Ok(len @ ..126) => vec![0x80 | len],
+            _ => [&[0x80 | 126][..], &u16::try_from(piece.len()).unwrap().to_be_bytes()].concat(),
+        };
+        let masked = piece.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask);
+        [0x82]
+            .into_iter()
+            .chain(len)
+            .chain(mask)
+            .chain(masked)
+            .collect::<Vec<_>>()
+    };
+    bytes.chunks(50_000).flat_map(message).collect()
 }
 
 pub(super) fn drain(output: &mut Output) -> Vec<u8> {

@@ -55,7 +55,7 @@ impl HttpSession {
         let envelope = match &framing.websocket {
             Some(accept) => {
                 persistence = Persistence::Close;
-                response::write_switching_protocols(accept, &mut self.output);
+                response::write_switching_protocols(accept, None, &mut self.output);
                 self.timers
                     .set(Timer::Ping, self.now + self.config.limits.ping_interval);
                 Envelope::Message
@@ -79,7 +79,7 @@ impl HttpSession {
                 persistence,
                 progress: Progress::Accepted,
                 is_pipelined: false,
-                websocket: websocket::Reader::new(),
+                websocket: websocket::Reader::of_player(),
             });
             self.watch_output();
         }
@@ -164,7 +164,6 @@ impl HttpSession {
         let received = player.websocket.read(input)?;
         self.work += (offered - input.len()) as u64;
         match received {
-            None => Ok(Step::NeedInput),
             Some(Received::Ping(payload)) => {
                 // A peer that sends pings and reads nothing gets no pong; RFC 6455 §5.5.3 asks for the latest one only.
                 if has_room {
@@ -173,8 +172,9 @@ impl HttpSession {
                 }
                 Ok(Step::Again)
             }
+            None | Some(Received::Content) => Ok(Step::NeedInput),
             Some(Received::Close(code)) => {
-                websocket::write_close(code, &mut self.output);
+                websocket::write_close(code, "", &mut self.output);
                 self.end(EndCause::Requested);
                 self.start_closing();
                 Ok(Step::Again)

@@ -47,6 +47,8 @@ fn conversations() -> Vec<Vec<u8>> {
     .concat();
     let upgrade = b"GET /live/x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let push = b"GET /live/x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: publisher\r\n\r\n";
     alloc::vec![
         [
             &chunks[..],
@@ -94,6 +96,17 @@ fn conversations() -> Vec<Vec<u8>> {
         ]
         .concat(),
         [&upgrade[..], &client_frame(0x9, b""), &[0x81, 0x00]].concat(),
+        [
+            &push[..],
+            &frame_of_client(0x02, &content[..30]),
+            &client_frame(0x9, b"ping"),
+            &client_frame(0x0, &content[30..]),
+            &client_frame(0x8, &[0x03, 0xe8]),
+            b"ignored",
+        ]
+        .concat(),
+        [&push[..], &client_frame(0x2, &content), &client_frame(0x1, b"text")].concat(),
+        [&push[..], &client_frame(0x2, b"hello, world")].concat(),
         [&chunks[..200], b"\r\nX"].concat(),
         b"GET /live/x HTTP/1.1\r\nHost: h\r\n folded\r\n\r\n".to_vec(),
         b"\x03RTMP".to_vec(),

@@ -44,6 +44,24 @@ fn shown(target: &Target) -> String {
     format!("{}?{}", target.key, target.query)
 }
 
+/// A route in short.
+fn shown_route(route: Route) -> String {
+    match route {
+        Route::Play {
+            target,
+            undecoded,
+            head_only,
+        } => {
+            let verb = if head_only { "look" } else { "play" };
+            let or = undecoded.map_or(String::new(), |key| format!(" or {key}"));
+            format!("{verb} {}{or}", shown(&target))
+        }
+        Route::Push { target } => format!("push {}", shown(&target)),
+        Route::Refuse(error) => error.to_string(),
+        Route::Respond(response) => response.status.to_string(),
+    }
+}
+
 #[test]
 fn requests_lead_to_streams() {
     for (request, expected) in [
@@ -76,22 +94,44 @@ fn requests_lead_to_streams() {
         ("POST /live/../x", "stream name has an empty, '.' or '..' component"),
         ("GET *", "play live/*?"),
     ] {
-        let led = match lead(&format!("{request} HTTP/1.1\r\nHost: h\r\n\r\n")) {
-            Route::Play {
-                target,
-                undecoded,
-                head_only,
-            } => {
-                let verb = if head_only { "look" } else { "play" };
-                let or = undecoded.map_or(String::new(), |key| format!(" or {key}"));
-                format!("{verb} {}{or}", shown(&target))
-            }
-            Route::Push { target } => format!("push {}", shown(&target)),
-            Route::Refuse(error) => error.to_string(),
-            Route::Respond(response) => response.status.to_string(),
-        };
-        assert_eq!(led, expected, "{request}");
+        let led = lead(&format!("{request} HTTP/1.1\r\nHost: h\r\n\r\n"));
+        assert_eq!(shown_route(led), expected, "{request}");
     }
+}
+
+#[test]
+fn a_websocket_says_whether_it_publishes() {
+    for (path, fields, expected) in [
+        ("/live/x.flv", "", "play live/x?"),
+        ("/live/x?publisher", "", "play live/x?publisher"),
+        ("/live/x.flv?publish", "", "push live/x?publish"),
+        ("/live/x?key=a&publish=1", "", "push live/x?key=a&publish=1"),
+        ("/live/x", "Sec-WebSocket-Protocol: publisher\r\n", "push live/x?"),
+        (
+            "/live/x",
+            "Sec-WebSocket-Protocol: post\r\nOrigin: https://h\r\n",
+            "push live/x?",
+        ),
+        (
+            "/live/x?publish",
+            "Origin: https://a.example\r\n",
+            "web pages of 'https://a.example' may not publish here",
+        ),
+        ("/live/x", "Origin: https://a.example\r\n", "play live/x?"),
+        (
+            "/?publish",
+            "",
+            "stream name needs an app and a name, as in live/stream1",
+        ),
+    ] {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{fields}\r\n"
+        );
+        assert_eq!(shown_route(lead(&request)), expected, "{path} {fields}");
+    }
+    let plain = "GET /live/x?publish HTTP/1.1\r\nHost: h\r\nSec-WebSocket-Protocol: publisher\r\n\r\n";
+    assert_eq!(shown_route(lead(plain)), "play live/x?publish");
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub(super) fn inputs() -> Vec<Input> {
     };
     let chunked = |content: &[u8]| post("Transfer-Encoding: chunked", content);
     let pinging = |frames: &[u8]| websocket("/live/good", frames);
+    let publishing = |frames: &[u8]| websocket("/live/hostile?publish", frames);
     let close = b"\x88\x82\0\0\0\0\x03\xE8";
     vec![
         rtmp(
@@ -193,6 +194,48 @@ pub(super) fn inputs() -> Vec<Input> {
             43,
             "3,000 pings by WebSocket",
             pinging(&b"\x89\x80\0\0\0\0".repeat(3_000)),
+            GoesOn,
+        ),
+        web(
+            43,
+            "a publisher's text",
+            publishing(b"\x81\x83\0\0\0\0FLV"),
+            Refused("websocket text from a publisher"),
+        ),
+        web(
+            43,
+            "a publisher's frame without a mask",
+            publishing(b"\x82\x03FLV"),
+            Refused("unmasked websocket frame"),
+        ),
+        web(
+            43,
+            "a publisher's frame of 2^63",
+            publishing(b"\x82\xFF\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF\0\0\0\0FLV"),
+            Refused("websocket frame of 9223372036854775807 bytes"),
+        ),
+        web(
+            43,
+            "a publisher's reserved bits",
+            publishing(b"\xC2\x80\0\0\0\0"),
+            Refused("reserved bits"),
+        ),
+        web(
+            43,
+            "a publisher's message in another",
+            publishing(b"\x02\x81\0\0\0\0F\x82\x82\0\0\0\0LV"),
+            Refused("websocket message inside another"),
+        ),
+        web(
+            43,
+            "a publisher's end before it has begun",
+            publishing(close),
+            Refused("the content has no audio, video or script tag"),
+        ),
+        web(
+            43,
+            "a publisher's 3,000 empty messages",
+            publishing(&b"\x82\x80\0\0\0\0".repeat(3_000)),
             GoesOn,
         ),
     ]
