@@ -11,6 +11,17 @@ pub(super) struct Rate {
     pub(super) every: Duration,
 }
 
+impl Rate {
+    /// `count` times in a second, at least once, and what `seconds` allow at once.
+    pub(super) fn per_second(count: u32, seconds: u32) -> Self {
+        let count = count.max(1);
+        Rate {
+            burst: count.saturating_mul(seconds),
+            every: Duration::from_secs(1) / count,
+        }
+    }
+}
+
 /// Buckets that are remembered. 4,096 (about 0.5 MiB): beyond that the one that would be full first is forgotten, which is
 /// the same as if it were full.
 const MAX: usize = 4_096;

@@ -65,6 +65,11 @@ pub struct Config {
     /// behind one proxy that all come back together are let in, for the GOP is short then; and a single peer takes no more than a
     /// tenth of a worker, whatever the number of its connections and of the frames with which it begins. A change applies at once.
     pub max_requests_per_second_per_address: u32,
+    /// Publishes that the peers of one IPv4 address or IPv6 /64 may begin in a second, of names whose home a worker is, at least 1;
+    /// twenty seconds' worth may come at once. 50: all of a thousand encoders behind one address begin together, and have come
+    /// back in 20 s when they lost their network; one peer that begins and ends publishes all day holds no more than a few
+    /// hundred grace times. A change applies at once.
+    pub max_publishes_per_second_per_address: u32,
     /// Connections of the whole process, on all workers together. 65,536: more than a machine serves by its network; a driver
     /// lowers it to what the process has file descriptors for. A change applies at once, as for the next six; those that are
     /// there stay. The program's own publishes and plays count, and none of them is
@@ -204,6 +209,7 @@ impl Default for Config {
             max_waiting_players_per_stream: 1_000,
             max_waiting_players_per_address: 250,
             max_requests_per_second_per_address: 1_000,
+            max_publishes_per_second_per_address: 50,
             max_connections: 65_536,
             max_connections_per_address: usize::MAX,
             max_publishers: 16_384,

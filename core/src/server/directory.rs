@@ -21,13 +21,9 @@ const STARTS_PER_NAME: Rate = Rate {
     every: Duration::from_secs(1),
 };
 
-/// How often one address may be given any name whose home this shard is. 1,000 times: all encoders behind one address begin at
-/// once. Then 50 times a second: a thousand that lost their network are back in 20 s, and one peer that begins and ends
-/// publishes all day holds no more than a few hundred grace times.
-const STARTS_PER_ADDRESS: Rate = Rate {
-    burst: 1_000,
-    every: Duration::from_millis(20),
-};
+/// Seconds whose publishes of one address may begin at once. 20: all encoders behind one address come back together when they had
+/// lost their network.
+const START_BURST: u32 = 20;
 
 /// Newcomers for one name that may wait at once while its publisher is heard. 8: an encoder that comes back, and a few that
 /// are set up alike; the next one is refused.
@@ -120,13 +116,14 @@ struct Claim {
 }
 
 impl Directory {
-    pub(super) fn new(grace: Duration) -> Self {
+    /// `starts`: publishes that one address may begin in a second.
+    pub(super) fn new(grace: Duration, starts: u32) -> Self {
         Directory {
             grace,
             entries: BTreeMap::new(),
             published: Published::default(),
             crowding: Crowding::default(),
-            starts: Starts::new(),
+            starts: Starts::new(starts),
             grace_times: GraceTimes::default(),
             outbox: VecDeque::new(),
             ended: VecDeque::new(),
@@ -137,6 +134,11 @@ impl Directory {
     /// How long streams are kept whose publishers leave from now on.
     pub(super) fn set_grace(&mut self, grace: Duration) {
         self.grace = grace;
+    }
+
+    /// How many publishes one address may begin in a second from now on.
+    pub(super) fn set_starts(&mut self, starts: u32) {
+        self.starts.by_address.set_rate(Rate::per_second(starts, START_BURST));
     }
 
     /// What the whole process has too much of, from now on.
@@ -452,11 +454,11 @@ impl State {
 }
 
 impl Starts {
-    fn new() -> Self {
+    fn new(per_second: u32) -> Self {
         Starts {
             epoch: 0,
             by_name: Buckets::new(STARTS_PER_NAME),
-            by_address: Buckets::new(STARTS_PER_ADDRESS),
+            by_address: Buckets::new(Rate::per_second(per_second, START_BURST)),
         }
     }
 
@@ -611,6 +613,10 @@ mod tests {
     use alloc::string::String;
     use core::net::Ipv4Addr;
 
+    fn directory() -> Directory {
+        Directory::new(Duration::from_secs(10), 50)
+    }
+
     /// Somebody publishes a name of its own and is gone at once. Returns whether it was let.
     fn come_and_go(directory: &mut Directory, now: Time, name: &str, host: u8) -> bool {
         let key = StreamKey::new(name).unwrap();
@@ -641,7 +647,7 @@ mod tests {
 
     #[test]
     fn coming_and_going_all_day_is_slowed_and_hurts_nobody() {
-        let mut directory = Directory::new(Duration::from_secs(10));
+        let mut directory = directory();
         let (mut others, mut most) = (0, 0);
         assert!(come_and_go(&mut directory, Time::ZERO, "live/victim", 1));
         for millis in 0..30_000 {
@@ -665,7 +671,7 @@ mod tests {
 
     #[test]
     fn the_address_with_most_grace_times_pays_when_none_is_left() {
-        let mut directory = Directory::new(Duration::from_secs(10));
+        let mut directory = directory();
         assert!(come_and_go(&mut directory, Time::ZERO, "live/victim", 1));
         for host in 2..22 {
             for number in 0..500 {
@@ -686,7 +692,7 @@ mod tests {
 
     #[test]
     fn a_name_that_flaps_is_slowed_for_that_address_only() {
-        let mut directory = Directory::new(Duration::from_secs(10));
+        let mut directory = directory();
         let flaps = |directory: &mut Directory, from: u64, host| {
             let times = (0..10_000).map(|millis| Time::from_millis(from + millis));
             times.filter(|now| come_and_go(directory, *now, "live/x", host)).count()
@@ -731,7 +737,7 @@ mod tests {
 
     /// A name with a publisher, and newcomers for it, with media or without.
     fn contested(newcomers: &[bool]) -> Directory {
-        let mut directory = Directory::new(Duration::from_secs(10));
+        let mut directory = directory();
         directory.handle(Time::ZERO, HOLDER, &key(), &Body::Claim(newcomer(0, true)));
         for (number, has_media) in (1..).zip(newcomers) {
             directory.handle(

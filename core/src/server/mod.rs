@@ -222,7 +222,7 @@ impl Server {
             recent: RecentRefusals::default(),
             streams: Hub::new(),
             idle: IdleReplicas::default(),
-            directory: Directory::new(config.grace),
+            directory: Directory::new(config.grace, config.max_publishes_per_second_per_address),
             inbox: VecDeque::new(),
             actions: VecDeque::new(),
             events: VecDeque::new(),

@@ -23,6 +23,7 @@ impl Server {
             self.shared.records = records;
         }
         self.directory.set_grace(config.grace);
+        self.directory.set_starts(config.max_publishes_per_second_per_address);
         self.request_rate.set_bounds(&config);
         if let Some(registrar) = &mut self.registrar {
             registrar.set_bounds(&config);

@@ -16,7 +16,6 @@ use super::question::Intent;
 use super::refusal::Refusal;
 use super::{Config, ConnectionId, Event, Server};
 use crate::{EndCause, Time};
-use core::time::Duration;
 use tracing::warn;
 
 /// Seconds whose requests may come at once. 10: all players behind one address come back together when their stream does.
@@ -64,11 +63,7 @@ impl RequestRate {
 }
 
 fn rate(config: &Config) -> Rate {
-    let per_second = config.max_requests_per_second_per_address.max(1);
-    Rate {
-        burst: per_second.saturating_mul(BURST),
-        every: Duration::from_secs(1) / per_second,
-    }
+    Rate::per_second(config.max_requests_per_second_per_address, BURST)
 }
 
 impl Server {

@@ -4,6 +4,7 @@ use crate::Config;
 use crate::share::Share;
 use core::fmt::{self, Write};
 use headwater_core::hub::{MAX_HEADER_LEN, MAX_HEADERS};
+use headwater_core::server;
 
 /// How much memory a server with this configuration can hold, of which its workers have such a share, and what it does about it.
 pub(super) fn memory(config: &Config, share: &Share) -> Result<String, fmt::Error> {
@@ -51,10 +52,27 @@ pub(super) fn memory(config: &Config, share: &Share) -> Result<String, fmt::Erro
         )?;
     }
     writeln!(out)?;
-    for (connections, streams) in [(1, 0), (0, 1), (1_000, 100)] {
+    let server = &config.server;
+    let all = (server.max_connections as u64, server.max_streams as u64);
+    for (connections, streams) in [(1, 0), (0, 1), (1_000, 100), all] {
         let most = at_most(connections, streams);
-        writeln!(out, "  {connections:>5} connections, {streams:>3} streams: {most}")?;
+        writeln!(out, "  {connections:>5} connections, {streams:>5} streams: {most}")?;
     }
+    writeln!(out)?;
+    writeln!(out, "The last is the most for these flags. How many there may be:")?;
+    writeln!(out)?;
+    for (what, value, flag) in bounds(server) {
+        let value = match value {
+            usize::MAX => "no limit".into(),
+            value => value.to_string(),
+        };
+        writeln!(out, "  {what:<58} {value:>8}  {flag}")?;
+    }
+    writeln!(out)?;
+    writeln!(
+        out,
+        "Of connections there are no more than file descriptors allow. An address is an IPv4 address or an IPv6 /64."
+    )?;
     writeln!(out)?;
     writeln!(out, "What they hold as a rule:")?;
     writeln!(out)?;
@@ -101,6 +119,60 @@ pub(super) fn memory(config: &Config, share: &Share) -> Result<String, fmt::Erro
         writeln!(out, "  {number}. {rung}")?;
     }
     Ok(text)
+}
+
+/// What is bounded in number: what it is, how many there may be, and the flag that says so.
+fn bounds(config: &server::Config) -> [(&'static str, usize, &'static str); 11] {
+    let rate = |per_second: u32| usize::try_from(per_second).unwrap_or(usize::MAX);
+    [
+        ("connections", config.max_connections, "--max-connections"),
+        (
+            "connections of one address",
+            config.max_connections_per_address,
+            "--max-connections-per-address",
+        ),
+        (
+            "connections that neither publish nor play",
+            config.max_roleless_connections,
+            "--max-roleless-connections",
+        ),
+        (
+            "those of one address",
+            config.max_roleless_connections_per_address,
+            "--max-roleless-connections-per-address",
+        ),
+        ("streams that are published", config.max_publishers, "--max-publishers"),
+        (
+            "streams that are published, played or waited for",
+            config.max_streams,
+            "--max-streams",
+        ),
+        (
+            "players that wait for absent streams, on each worker",
+            config.max_waiting_players,
+            "--max-waiting-players",
+        ),
+        (
+            "those for one stream, on each worker",
+            config.max_waiting_players_per_stream,
+            "--max-waiting-players-per-stream",
+        ),
+        (
+            "those of one address, on each worker",
+            config.max_waiting_players_per_address,
+            "--max-waiting-players-per-address",
+        ),
+        (
+            "requests of one address in a second, on each worker",
+            rate(config.max_requests_per_second_per_address),
+            "--max-requests-per-address",
+        ),
+        (
+            "publishes of one address begun in a second, on each worker",
+            rate(config.max_publishes_per_second_per_address),
+            "--max-publishes-per-address",
+        ),
+    ]
 }
 
 const RUNGS: [&str; 5] = [
@@ -150,7 +222,7 @@ mod tests {
         for expected in [
             "gop_max_bytes 4 MiB + lag_max_bytes 8 MiB",
             "max_buffered_bytes 16 MiB + max_output 12 MiB + max_message_len 8 MiB",
-            &format!("    1 connections,   0 streams: {one}\n"),
+            &format!("    1 connections,     0 streams: {one}\n"),
             "may use 64 MiB (--max-memory)",
             "Each of 2 workers holds its peers within a budget of 19.5 MiB",
         ] {
@@ -187,6 +259,29 @@ mod tests {
         ] {
             assert!(text.contains(expected), "{expected}\n{text}");
         }
+    }
+
+    #[test]
+    fn the_limits_have_the_values_of_the_flags() {
+        let mut config = Config::default();
+        config.server.max_connections = 500;
+        config.server.max_streams = 70;
+        config.server.max_waiting_players_per_address = 33;
+        let text = memory(&config).unwrap();
+        let most = Bytes(config.server.max_memory(500, 70)).to_string();
+        assert!(
+            text.contains(&format!("  500 connections,    70 streams: {most}\n")),
+            "{text}"
+        );
+        for (_, value, flag) in bounds(&config.server) {
+            let line = text.lines().find(|line| line.ends_with(&format!(" {flag}"))).unwrap();
+            let value = match value {
+                usize::MAX => " no limit ".into(),
+                value => format!(" {value} "),
+            };
+            assert!(line.contains(&value), "{line}");
+        }
+        assert!(text.contains(" 33  --max-waiting-players-per-address\n"), "{text}");
     }
 
     #[test]

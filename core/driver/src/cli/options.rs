@@ -58,6 +58,32 @@ pub struct Options {
     #[arg(long, value_name = "N")]
     pub max_requests_per_address: Option<NonZeroU32>,
 
+    /// Most publishes that one IPv4 address or IPv6 /64 begins in a second, of the names of each worker; twenty seconds' worth may
+    /// come at once [default: 50]
+    #[arg(long, value_name = "N")]
+    pub max_publishes_per_address: Option<NonZeroU32>,
+
+    /// Most connections that neither publish nor play, players that wait for absent streams included, on all workers together
+    /// [default: 16384]
+    #[arg(long, value_name = "N")]
+    pub max_roleless_connections: Option<NonZeroUsize>,
+
+    /// Most of them from one IPv4 address or IPv6 /64 [default: 2048]
+    #[arg(long, value_name = "N")]
+    pub max_roleless_connections_per_address: Option<NonZeroUsize>,
+
+    /// Most players that wait for absent streams, on each worker [default: 8192]
+    #[arg(long, value_name = "N")]
+    pub max_waiting_players: Option<NonZeroUsize>,
+
+    /// Most of them that wait for one stream [default: 1000]
+    #[arg(long, value_name = "N")]
+    pub max_waiting_players_per_stream: Option<NonZeroUsize>,
+
+    /// Most of them from one IPv4 address or IPv6 /64, for whatever streams [default: 250]
+    #[arg(long, value_name = "N")]
+    pub max_waiting_players_per_address: Option<NonZeroUsize>,
+
     /// Most streams that are published, on all workers together [default: 16384]
     #[arg(long, value_name = "N")]
     pub max_publishers: Option<NonZeroUsize>,
@@ -225,11 +251,32 @@ impl Options {
             &mut config.server.max_connections_per_address,
             self.max_connections_per_address,
         );
-        if let Some(per_second) = self.max_requests_per_address {
-            config.server.max_requests_per_second_per_address = per_second.get();
-        }
-        set(&mut config.server.max_publishers, self.max_publishers);
-        set(&mut config.server.max_streams, self.max_streams);
+        let server = &mut config.server;
+        let set_rate = |bound: &mut u32, flag: Option<NonZeroU32>| *bound = flag.map_or(*bound, NonZeroU32::get);
+        set_rate(
+            &mut server.max_requests_per_second_per_address,
+            self.max_requests_per_address,
+        );
+        set_rate(
+            &mut server.max_publishes_per_second_per_address,
+            self.max_publishes_per_address,
+        );
+        set(&mut server.max_roleless_connections, self.max_roleless_connections);
+        set(
+            &mut server.max_roleless_connections_per_address,
+            self.max_roleless_connections_per_address,
+        );
+        set(&mut server.max_waiting_players, self.max_waiting_players);
+        set(
+            &mut server.max_waiting_players_per_stream,
+            self.max_waiting_players_per_stream,
+        );
+        set(
+            &mut server.max_waiting_players_per_address,
+            self.max_waiting_players_per_address,
+        );
+        set(&mut server.max_publishers, self.max_publishers);
+        set(&mut server.max_streams, self.max_streams);
         config.record = self.record_on_error.as_ref().map(|dir| RecordTo {
             without_payload: self.record_without_payload,
             ..RecordTo::new(dir)
@@ -289,10 +336,20 @@ mod tests {
         assert_eq!(server.channel, ChannelConfig::default());
         assert_eq!(server.max_connections, default.max_connections);
         assert_eq!(server.max_connections_per_address, default.max_connections_per_address);
-        assert_eq!(
-            server.max_requests_per_second_per_address,
-            default.max_requests_per_second_per_address
-        );
+        let bounds = |it: &server::Config| {
+            [
+                it.max_requests_per_second_per_address as usize,
+                it.max_publishes_per_second_per_address as usize,
+                it.max_roleless_connections,
+                it.max_roleless_connections_per_address,
+                it.max_waiting_players,
+                it.max_waiting_players_per_stream,
+                it.max_waiting_players_per_address,
+                it.max_publishers,
+                it.max_streams,
+            ]
+        };
+        assert_eq!(bounds(&server), bounds(&default));
     }
 
     #[test]
@@ -302,6 +359,8 @@ mod tests {
              --gop-max-duration 1.5 --gop-max-frames 7 --grace 500ms --takeover never --http-absent wait:3 --merge 20 \
              --allow-origin https://a.example,http://b.example:1 --allow-origin * --max-connections 90 \
              --max-connections-per-address 8 --max-requests-per-address 5 --max-publishers 7 --max-streams 6 --max-memory 1G \
+             --max-publishes-per-address 11 --max-roleless-connections 12 --max-roleless-connections-per-address 13 \
+             --max-waiting-players 14 --max-waiting-players-per-stream 15 --max-waiting-players-per-address 16 \
              --record-on-error /var/x --record-without-payload",
         )
         .unwrap()
@@ -324,6 +383,18 @@ mod tests {
         assert_eq!((server.max_connections, server.max_connections_per_address), (90, 8));
         assert_eq!(server.max_requests_per_second_per_address, 5);
         assert_eq!((server.max_publishers, server.max_streams), (7, 6));
+        assert_eq!(server.max_publishes_per_second_per_address, 11);
+        let roleless = (
+            server.max_roleless_connections,
+            server.max_roleless_connections_per_address,
+        );
+        assert_eq!(roleless, (12, 13));
+        let waiting = [
+            server.max_waiting_players,
+            server.max_waiting_players_per_stream,
+            server.max_waiting_players_per_address,
+        ];
+        assert_eq!(waiting, [14, 15, 16]);
         assert!(!server.channel.gop_cache);
         assert_eq!(server.channel.gop_max_bytes, 4_096);
         assert_eq!(server.channel.gop_max_duration, Duration::from_millis(1_500));
@@ -358,6 +429,8 @@ mod tests {
             ("--max-memory 1M", "at least 16M"),
             ("--max-connections 0", "--max-connections"),
             ("--max-requests-per-address 0", "--max-requests-per-address"),
+            ("--max-publishes-per-address 0", "--max-publishes-per-address"),
+            ("--max-waiting-players none", "--max-waiting-players"),
             ("--address nowhere", "--address"),
             ("--http-address localhost:80", "IP:PORT, [IP]:PORT or none"),
             ("--admin-address localhost:80", "IP:PORT, [IP]:PORT or none"),
