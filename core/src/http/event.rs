@@ -13,6 +13,7 @@ use bytes::Bytes;
 /// | the answer | what follows |
 /// |---|---|
 /// | [`respond`], [`reject`] | nothing |
+/// | [`start_response`] | nothing for `HEAD`, and if it ends by [`end_response`]; else exactly one [`RequestEnded`] |
 /// | [`read_body`] | [`Body`], after which one of the others is due; or [`RequestEnded`] |
 /// | [`accept_publish`] | frames, and exactly one [`PublishEnded`] |
 /// | [`accept_play`] | exactly one [`PlayEnded`]; nothing for `HEAD` |
@@ -24,6 +25,8 @@ use bytes::Bytes;
 /// [`PlayEnded`]: HttpEvent::PlayEnded
 /// [`respond`]: super::HttpSession::respond
 /// [`reject`]: super::HttpSession::reject
+/// [`start_response`]: super::HttpSession::start_response
+/// [`end_response`]: super::HttpSession::end_response
 /// [`read_body`]: super::HttpSession::read_body
 /// [`accept_publish`]: super::HttpSession::accept_publish
 /// [`accept_play`]: super::HttpSession::accept_play
@@ -44,7 +47,8 @@ pub enum HttpEvent {
         /// All of it.
         body: Bytes,
     },
-    /// A request is over before it was answered: the peer has left, or something was wrong with its content.
+    /// A request is over before it was answered, or before all of its answer had come: the peer has left, has taken nothing, or
+    /// something was wrong with its content.
     RequestEnded {
         /// Which.
         id: RequestId,

@@ -6,6 +6,7 @@
 //! | answer | to | what happens |
 //! |---|---|---|
 //! | [`respond`](HttpSession::respond) | any request | a [`Response`] of the owner's: an API, a page, figures, a preflight |
+//! | [`start_response`](HttpSession::start_response) | any request | the head of a [`Response`], whose content comes piece by piece for as long as the owner likes |
 //! | [`accept_play`](HttpSession::accept_play) | `GET`, `HEAD` | plays: tags in chunks, bare for HTTP/1.0, in binary messages for a WebSocket |
 //! | [`accept_publish`](HttpSession::accept_publish) | `POST`, `PUT`, a WebSocket | publishes: FLV in chunks, with a length, until the end of input, or in binary messages |
 //! | [`reject`](HttpSession::reject) | any request | a status and a few words |

@@ -189,10 +189,6 @@ pub(super) fn write_switching_protocols(accept: &Accept, subprotocol: Option<&st
 
 /// The head of a stream. It says neither length nor `Accept-Ranges`: with either, ffmpeg would seek.
 pub(super) fn write_stream_head(envelope: Envelope, access: &Access, persistence: Persistence, out: &mut Output) {
-    let coding = match envelope {
-        Envelope::Chunk => "Transfer-Encoding: chunked\r\n",
-        _ => "",
-    };
     write_pieces(
         &["HTTP/1.1 200 OK\r\n\
             Content-Type: video/x-flv\r\n\
@@ -205,7 +201,7 @@ pub(super) fn write_stream_head(envelope: Envelope, access: &Access, persistence
     write_pieces(
         &[
             "X-Content-Type-Options: nosniff\r\n",
-            coding,
+            envelope.coding(),
             persistence.connection(),
             "\r\n",
         ],
@@ -316,6 +312,26 @@ impl Response {
     }
 
     pub(super) fn write(&self, head_only: bool, persistence: Persistence, out: &mut Output) {
+        self.write_fields(out);
+        let has_content = self.status.has_content();
+        if has_content {
+            out.write(b"Content-Length: ");
+            write_number_line::<10>(self.body.len(), out);
+        }
+        write_pieces(&[self.status.connection(persistence), "\r\n"], out);
+        if has_content && !head_only {
+            out.write_shared(&self.body);
+        }
+    }
+
+    /// Writes the head of a response whose content follows as it comes, to the end of the connection.
+    pub(super) fn write_open(&self, envelope: Envelope, out: &mut Output) {
+        self.write_fields(out);
+        write_pieces(&[envelope.coding(), self.status.connection(Persistence::Close), "\r\n"], out);
+    }
+
+    /// Writes the status line and the header fields, without those that frame the content.
+    fn write_fields(&self, out: &mut Output) {
         let (required, lines) = self.status.required_fields();
         let mut has_required = required.is_empty();
         write_status_line(self.status, out);
@@ -326,15 +342,6 @@ impl Response {
         }
         if !has_required {
             out.write(lines.as_bytes());
-        }
-        let has_content = self.status.has_content();
-        if has_content {
-            out.write(b"Content-Length: ");
-            write_number_line::<10>(self.body.len(), out);
-        }
-        write_pieces(&[self.status.connection(persistence), "\r\n"], out);
-        if has_content && !head_only {
-            out.write_shared(&self.body);
         }
     }
 }
@@ -467,6 +474,14 @@ pub(super) enum Envelope {
 }
 
 impl Envelope {
+    /// The header field that says so.
+    const fn coding(self) -> &'static str {
+        match self {
+            Envelope::Chunk => "Transfer-Encoding: chunked\r\n",
+            Envelope::Bare | Envelope::Message => "",
+        }
+    }
+
     /// Writes what precedes `len` bytes. Allocates nothing.
     pub(super) fn open(self, len: usize, out: &mut Output) {
         match self {

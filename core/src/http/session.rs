@@ -4,6 +4,7 @@ mod content;
 mod play;
 mod publish;
 mod request;
+mod respond;
 
 use super::HttpError;
 use super::body::Body;
@@ -24,6 +25,7 @@ use content::Collector;
 use core::time::Duration;
 use play::Player;
 use publish::{Publisher, Source};
+use respond::Responder;
 
 /// One HTTP connection, seen from the server: requests one after the other, each of which its owner answers.
 ///
@@ -35,6 +37,9 @@ use publish::{Publisher, Source};
 ///                │  └─ read_body ─▶ collecting
 ///                └───── Body ───────────┘
 /// ```
+///
+/// A response whose content comes piece by piece is the last of its connection:
+/// `requested ── start_response ──▶ responding ── end_response ──▶ closing`.
 ///
 /// Instead of reading the next request, it closes where HTTP/1.0 without `Connection: keep-alive`, `Connection: close`, a
 /// WebSocket, or content that was not read leaves no other way, and behind the last request that one connection
@@ -91,6 +96,9 @@ enum State {
     Collecting(Box<Collector>),
     Playing(Player),
     Publishing(Box<Publisher>),
+    /// The content of a response goes out piece by piece.
+    #[cfg_attr(feature = "server", serde(skip))]
+    Responding(Responder),
     /// Only output is left.
     Closing,
     Closed,
@@ -147,8 +155,8 @@ impl HttpSession {
 
     /// Says that the peer sends no more, after all it sent was taken. Call until `Ok(None)`.
     ///
-    /// A play by plain HTTP goes on: the peer may have closed only its sending side, and if it is gone altogether, the
-    /// next write says so. Anything else ends; what is in the output may still be sent.
+    /// A play by plain HTTP goes on, and so does a response: the peer may have closed only its sending side, and if it is gone
+    /// altogether, the next write says so. Anything else ends; what is in the output may still be sent.
     ///
     /// # Errors
     /// As [`handle_input`](Self::handle_input).
@@ -158,7 +166,7 @@ impl HttpSession {
             return Ok(Some(event));
         }
         match &mut self.state {
-            State::Closing | State::Closed => {}
+            State::Responding(_) | State::Closing | State::Closed => {}
             State::Playing(player) if player.envelope != Envelope::Message => player.persistence = Persistence::Close,
             State::Requested { framing, .. } if framing.websocket.is_none() && !framing.awaits_content() => {
                 framing.persistence = Persistence::Close;
@@ -211,7 +219,9 @@ impl HttpSession {
             State::Reading(head) => head.is_empty(),
             State::Playing(player) => player.is_at_rest(),
             State::Publishing(publisher) => publisher.flv.is_at_tag_border() && publisher.source.is_at_rest(),
-            State::Requested { .. } | State::Collecting(_) | State::Closing | State::Closed => false,
+            State::Requested { .. } | State::Collecting(_) | State::Responding(_) | State::Closing | State::Closed => {
+                false
+            }
         };
         is_at_border && self.ended.is_none() && self.failure.is_none()
     }
@@ -332,7 +342,9 @@ impl HttpSession {
                 State::Reading(head) => head.held_memory(),
                 State::Collecting(collector) => size_of::<Collector>() + collector.held_memory(),
                 State::Publishing(publisher) => size_of::<Publisher>() + publisher.flv.held_memory(),
-                State::Requested { .. } | State::Playing(_) | State::Closing | State::Closed => 0,
+                State::Requested { .. } | State::Playing(_) | State::Responding(_) | State::Closing | State::Closed => {
+                    0
+                }
             }
     }
 
@@ -343,6 +355,10 @@ impl HttpSession {
         match &mut self.state {
             State::Closing | State::Closed => {}
             State::Reading(_) => self.start_closing(),
+            State::Responding(_) => {
+                self.end(EndCause::Closed);
+                let _: Result<(), StateError> = self.end_response(now);
+            }
             State::Playing(player) => {
                 player.persistence = Persistence::Close;
                 let _: Result<(), StateError> = self.end_play(now, EndCause::Closed);
@@ -395,7 +411,7 @@ impl HttpSession {
                 Ok(Step::NeedInput)
             }
             State::Publishing(_) => self.read_content(input),
-            State::Closing | State::Closed => {
+            State::Responding(_) | State::Closing | State::Closed => {
                 *input = &[];
                 Ok(Step::NeedInput)
             }
@@ -496,6 +512,10 @@ impl HttpSession {
             State::Requested { id, .. } => HttpEvent::RequestEnded { id: *id, cause },
             State::Collecting(collector) => HttpEvent::RequestEnded {
                 id: collector.id,
+                cause,
+            },
+            State::Responding(responder) => HttpEvent::RequestEnded {
+                id: responder.id,
                 cause,
             },
             State::Playing(_) => HttpEvent::PlayEnded { cause },

@@ -3,6 +3,7 @@
 mod content;
 mod keep_alive;
 mod pages;
+mod pieces;
 mod play;
 mod properties;
 mod publish;

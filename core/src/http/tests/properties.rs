@@ -77,6 +77,7 @@ fn conversations() -> Vec<Vec<u8>> {
         .concat(),
         b"PATCH /x HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\n\r\nabcdefghijk".to_vec(),
         b"PATCH /x HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc".to_vec(),
+        b"DELETE /x HTTP/1.1\r\nHost: h\r\n\r\nGET /x HTTP/1.1\r\nHost: h\r\n\r\n".to_vec(),
         [
             alloc::format!(
                 "PUT /live/x HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n",
@@ -216,17 +217,33 @@ impl Ledger {
                         (true, Method::Post | Method::Put) => server.session.accept_publish(now, id),
                         (true, Method::Get | Method::Head) => server.session.accept_play(now, id),
                         (true, Method::Patch) => server.session.read_body(now, id, 10),
+                        (true, Method::Delete) => server.session.start_response(now, id, &Response::json("")),
                         (true, _) => server.session.respond(now, id, &Response::json("{}")),
                     };
                     assert_eq!(answered, Ok(()));
-                    if !accept || !matches!(method, Method::Get | Method::Post | Method::Put | Method::Patch) {
+                    let goes_on = matches!(
+                        method,
+                        Method::Get | Method::Post | Method::Put | Method::Patch | Method::Delete
+                    );
+                    if !accept || !goes_on {
                         self.open -= 1;
                     }
                 }
             }
             Operation::Start => drop(server.session.start_play(FLAGS)),
-            Operation::Send(len) => drop(server.session.send_frame(&frame_of("K0", usize::from(*len)))),
-            Operation::EndPlay => drop(server.session.end_play(now, EndCause::Unpublished)),
+            Operation::Send(len) => {
+                let frame = frame_of("K0", usize::from(*len));
+                drop(server.session.send_frame(&frame));
+                if server.session.output_ref().len() < 200_000 {
+                    drop(server.session.send_content(now, b"", &frame.payload));
+                }
+            }
+            Operation::EndPlay => {
+                drop(server.session.end_play(now, EndCause::Unpublished));
+                if server.session.end_response(now).is_ok() {
+                    self.open -= 1;
+                }
+            }
             Operation::EndPublish => drop(server.session.end_publish(
                 now,
                 StatusCode::Conflict,
