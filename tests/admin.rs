@@ -137,6 +137,47 @@ fn requests_share_a_connection_until_one_says_otherwise(runtime: Runtime) {
     assert!(answers.ends_with("\r\nConnection: close\r\n\r\n"), "{answers}");
 }
 
+/// A stream is told of on a connection to whichever worker, from its beginning to its end, and the answer ends with the server.
+fn an_operator_reads_what_goes_on(runtime: Runtime) {
+    let mut server = runtime.start(&["--admin-address", "127.0.0.1:0"]);
+    let mut events = http::get(server.admin.unwrap(), "/api/v1/events?stream=live/x");
+    assert_eq!(events.status, 200);
+    assert_eq!(events.header("content-type"), Some("text/event-stream"));
+    let mut read = String::new();
+    let mut read_until = |name: &str| {
+        let event = format!("event: {name}\n");
+        while !read.contains(&event) {
+            let mut piece = [0; 4 << 10];
+            let len = events.body.read(&mut piece).unwrap();
+            assert!(len > 0, "it has ended before {name}: {read}");
+            read += str::from_utf8(&piece[..len]).unwrap();
+        }
+    };
+    read_until("opened");
+    let mut push = http::Push::start(server.http, "/live/x?key=hidden");
+    push.send(&frames::flv("V A K0 a5 P40"));
+    for name in ["publish_started", "stream_info"] {
+        read_until(name);
+    }
+    let player = server.wait_until_live("live/x");
+    read_until("play_started");
+    drop(player);
+    read_until("play_ended");
+    assert_eq!(push.finish().status, 200);
+    read_until("publish_ended");
+    server.stop_by("TERM");
+    let mut rest = String::new();
+    events.body.read_to_string(&mut rest).unwrap();
+    assert!(!read.contains("hidden"), "{read}");
+    for part in [
+        "\"missing_workers\":[]",
+        "\"codec\":\"H264\"",
+        "\"cause\":\"requested\"",
+    ] {
+        assert!(read.contains(part), "{part}: {read}");
+    }
+}
+
 /// The address that operators have without a flag is another's: the server serves everybody else.
 fn a_second_server_goes_on_without_operators(runtime: Runtime) {
     let taken = std::net::TcpListener::bind("127.0.0.1:8081");
@@ -151,5 +192,6 @@ on_each_binary!(2, [
     an_operator_sees_a_stream_and_ends_it
     an_operator_is_told_why_nothing_is_seen
     requests_share_a_connection_until_one_says_otherwise
+    an_operator_reads_what_goes_on
     a_second_server_goes_on_without_operators
 ]);

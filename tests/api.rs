@@ -24,6 +24,9 @@ const TOKEN: &str = "s3cret";
 /// The documentation's conversations with curl.
 const TRANSCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/core/src/server/admin/transcripts.md");
 
+/// What curl exits with when its time is over.
+const CURL_TIMED_OUT: i32 = 28;
+
 /// Characters of a line that the documentation shows, and lines of content.
 const SHOWN: (usize, usize) = (160, 6);
 
@@ -78,8 +81,10 @@ fn curl(arguments: &str) -> String {
         DEADLINE.as_secs()
     );
     let output = Command::new("sh").args(["-c", &command]).output().unwrap();
+    // An answer without end is cut short by the command itself.
+    let is_cut_short = arguments.contains("--max-time") && output.status.code() == Some(CURL_TIMED_OUT);
     assert!(
-        output.status.success(),
+        output.status.success() || is_cut_short,
         "{command}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
@@ -168,6 +173,8 @@ fn run_schemathesis(admin: SocketAddr) -> (bool, String) {
         .args(["run", &format!("http://{admin}/api/v1/openapi.json")])
         .args(["--header", &format!("Authorization: Bearer {TOKEN}")])
         .args(["--checks", "all", "--seed", "1", "--max-examples", "30", "--no-color"])
+        // Its answer has no end. What is refused there is refused to HEAD, too.
+        .args(["--exclude-operation-id", "readEvents"])
         // One connection, which may ask 100 times in a second.
         .args(["--workers", "1", "--rate-limit", "80/s", "--request-timeout", "10"])
         .current_dir(env!("CARGO_TARGET_TMPDIR"));

@@ -14,7 +14,9 @@ use bytes::{Buf, Bytes};
 use headwater_core::rtmp::chunk::{ChunkEncoder, ChunkSize, ChunkStreamId, Message, MessageStreamId, MessageTypeId};
 use headwater_core::rtmp::message::{Control, UserControl};
 use headwater_core::rtmp::{ClientEvent, ClientRequest, ClientSession, Event, Purpose, ServerSession, SessionConfig};
-use headwater_core::server::{Action, Config, ConnectionId, LocalEvent, Protocol, Server, ShardId};
+use headwater_core::server::{
+    Action, Config, ConnectionId, Event as ServerEvent, LocalEvent, PUBLISHER_SILENCE, Protocol, Server, ShardId,
+};
 use headwater_core::{Frame, Output, StreamKey, Time, Timestamp};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
@@ -258,6 +260,17 @@ impl Whole {
         written
     }
 
+    /// Lets time pass, stopping at every deadline.
+    fn pass(&mut self, span: Duration) {
+        let end = self.now + span;
+        while let Some(due) = self.server.poll_timeout().filter(|due| *due <= end) {
+            self.now = due.max(self.now);
+            self.server.handle_timeout(self.now);
+            self.act();
+        }
+        self.now = end;
+    }
+
     /// Does what a driver does, with sockets that take everything. Returns how much they took.
     fn act(&mut self) -> usize {
         let mut written = 0;
@@ -276,6 +289,7 @@ impl Whole {
 }
 
 const GET: &[u8] = b"GET /live/cam.flv HTTP/1.1\r\nHost: localhost\r\n\r\n";
+const EVENTS: &[u8] = b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const WEBSOCKET: &[u8] = b"GET /live/cam.flv HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
@@ -488,6 +502,35 @@ fn an_idle_server_costs_nothing_to_ask() {
         assert_eq!(whole.server.poll_timeout(), deadline);
     });
     assert_eq!(asked, Cost::NOTHING);
+}
+
+/// The event of a silent publisher has nothing in it that is allocated, so the whole cost is that of readers.
+#[test]
+fn an_event_that_nobody_reads_costs_nothing() {
+    let _turn = turn();
+    let mut config = Config::default();
+    config.keeps_events = true;
+    config.limits.idle_timeout = Duration::from_secs(3_600);
+    let mut whole = Whole::with(config);
+    let (publisher, _client) = whole.publish();
+    let silence = |whole: &mut Whole| {
+        cost(|| {
+            whole.server.handle_input(whole.now, publisher, &[]);
+            whole.pass(PUBLISHER_SILENCE);
+            let is_silence = |event: &ServerEvent| matches!(event, ServerEvent::PublisherSilent { .. });
+            let events = std::iter::from_fn(|| whole.server.poll_event());
+            assert_eq!(events.filter(is_silence).count(), 1);
+        })
+    };
+    assert_eq!(silence(&mut whole), Cost::NOTHING);
+    let reader = whole.accept(Protocol::Admin);
+    whole.input(reader, &[EVENTS]);
+    assert!(silence(&mut whole) > Cost::NOTHING);
+    // Nor when nobody reads any more, and nobody has come back.
+    whole.server.handle_reset(whole.now, reader);
+    whole.act();
+    whole.pass(Duration::from_secs(61));
+    assert_eq!(silence(&mut whole), Cost::NOTHING);
 }
 
 #[test]

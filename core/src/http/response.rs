@@ -327,7 +327,10 @@ impl Response {
     /// Writes the head of a response whose content follows as it comes, to the end of the connection.
     pub(super) fn write_open(&self, envelope: Envelope, out: &mut Output) {
         self.write_fields(out);
-        write_pieces(&[envelope.coding(), self.status.connection(Persistence::Close), "\r\n"], out);
+        write_pieces(
+            &[envelope.coding(), self.status.connection(Persistence::Close), "\r\n"],
+            out,
+        );
     }
 
     /// Writes the status line and the header fields, without those that frame the content.

@@ -105,6 +105,31 @@ pub enum LagLimit {
     Memory,
 }
 
+impl SkipStep {
+    /// One word, for programs. It stays.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            SkipStep::Disposable => "disposable",
+            SkipStep::Inter => "inter",
+            SkipStep::ToKeyframe => "skipped",
+        }
+    }
+}
+
+impl LagLimit {
+    /// One word, for programs and the log. It stays.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            LagLimit::Bytes => "bytes",
+            LagLimit::Age => "age",
+            LagLimit::Frames => "frames",
+            LagLimit::Memory => "memory",
+        }
+    }
+}
+
 impl Subscriber {
     pub(super) fn wants(&self, kind: FrameKind) -> bool {
         match kind {

@@ -118,9 +118,9 @@ const PER_FRAME: u64 = 256;
 /// and players on 64 workers.
 const PER_NAME: u64 = 4 << 10;
 /// Bytes that a worker holds whoever is there: the buffer pool of outputs, what its driver reads into (2 MiB), and what it
-/// remembers of peers that have left: 4,096 grace times, 1,024 bans and 256 refusals with their names, and four tables of 4,096
-/// shares of addresses.
-const PER_WORKER: u64 = 8 << 20;
+/// remembers of peers that have left: 4,096 grace times, 1,024 bans and 256 refusals with their names, four tables of 4,096
+/// shares of addresses, and 1 MiB of events on their way to readers.
+const PER_WORKER: u64 = 9 << 20;
 
 impl Config {
     /// The most that a worker holds, in bytes, with so many connections and streams, if all peers do their worst. A stream
@@ -128,7 +128,7 @@ impl Config {
     /// whose name is known to another worker counts on both as well.
     ///
     /// ```text
-    ///   8 MiB
+    ///   9 MiB
     /// + connections × (24 KiB + 64 KiB of unread input + max_buffered_bytes + max_output + max_message_len)
     /// + streams     × (gop_max_bytes + lag_max_bytes + max_message_len
     ///                  + (gop_max_frames + lag_max_frames) × 256 bytes + 32 headers × 256 KiB + 4 KiB for its name)

@@ -309,6 +309,51 @@ impl Event {
         }
     }
 
+    /// What [`name`](Self::name) may be.
+    pub const NAMES: &'static [&'static str] = &[
+        "connection_accepted",
+        "connection_closed",
+        "connection_failed",
+        "request_refused",
+        "publish_started",
+        "stream_info",
+        "gop_too_large",
+        "publisher_silent",
+        "publisher_replaced",
+        "publish_refused",
+        "publish_ended",
+        "stream_ended",
+        "play_waits",
+        "play_started",
+        "play_refused",
+        "player_too_slow",
+        "play_ended",
+    ];
+
+    /// One word, for programs: what the operators' API calls it. It stays.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Event::Connected { .. } => "connection_accepted",
+            Event::Disconnected { .. } => "connection_closed",
+            Event::Failed { .. } => "connection_failed",
+            Event::RequestRefused { .. } => "request_refused",
+            Event::PublishStarted { .. } => "publish_started",
+            Event::StreamInfo { .. } => "stream_info",
+            Event::GopTooLarge { .. } => "gop_too_large",
+            Event::PublisherSilent { .. } => "publisher_silent",
+            Event::PublisherReplaced { .. } => "publisher_replaced",
+            Event::PublishRefused { .. } => "publish_refused",
+            Event::PublishEnded { .. } => "publish_ended",
+            Event::StreamEnded { .. } => "stream_ended",
+            Event::PlayWaits { .. } => "play_waits",
+            Event::PlayStarted { .. } => "play_started",
+            Event::PlayRefused { .. } => "play_refused",
+            Event::PlayLags { .. } => "player_too_slow",
+            Event::PlayEnded { .. } => "play_ended",
+        }
+    }
+
     /// Whether only a debug log says it: there is one of these for each connection, whatever it does.
     pub(super) const fn is_detail(&self) -> bool {
         matches!(self, Event::Connected { .. } | Event::Disconnected { .. })
@@ -376,13 +421,14 @@ impl Event {
                     SkipStep::Inter => "pictures up to the next keyframe",
                     SkipStep::ToKeyframe => "all up to the newest keyframe",
                 };
-                let limit = match limit {
-                    LagLimit::Bytes => "bytes",
-                    LagLimit::Age => "age",
-                    LagLimit::Frames => "frames",
-                    LagLimit::Memory => "memory",
-                };
-                info!(conn, peer = address, stream, missing, limit, "player too slow");
+                info!(
+                    conn,
+                    peer = address,
+                    stream,
+                    missing,
+                    limit = limit.as_str(),
+                    "player too slow"
+                );
             }
             Event::PlayEnded { cause, totals, .. } => {
                 let cause = cause.to_string();
@@ -471,5 +517,19 @@ impl fmt::Display for Audio {
             None => {}
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn every_name_of_an_event_is_listed() {
+        let code = include_str!("event.rs").split("pub const fn name").nth(1).unwrap();
+        let code = code.split("\n    }\n").next().unwrap();
+        let names = code.lines().filter_map(|line| line.split('"').nth(1));
+        assert_eq!(names.collect::<Vec<_>>(), Event::NAMES);
     }
 }

@@ -168,8 +168,9 @@ impl Server {
         self.keep_event(event);
     }
 
-    /// Keeps an event for observers, if there are any.
+    /// Tells an event to readers, and keeps it for observers, if there are any of them.
     pub(super) fn keep_event(&mut self, event: Event) {
+        self.tell(&event);
         if self.config.keeps_events {
             self.events.push_back(event);
         }

@@ -111,7 +111,7 @@ use crate::hub::Hub;
 use crate::output::BufferPool;
 use crate::time::PerSecond;
 use crate::{EndCause, Output, Time};
-use admin::{Gatherings, Operators};
+use admin::{Feed, Gatherings, Operators};
 use admission::{Admission, Admissions};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -160,6 +160,8 @@ pub struct Server {
     /// The connections of operators, and what they have asked all workers.
     operators: Operators,
     gatherings: Gatherings,
+    /// Events for them.
+    feed: Feed,
     /// What peers did wrong and was read over, by name.
     anomalies: BTreeMap<&'static str, u64>,
     /// If that is us.
@@ -212,6 +214,7 @@ impl Server {
             admissions: Admissions::default(),
             operators: Operators::default(),
             gatherings: Gatherings::default(),
+            feed: Feed::default(),
             anomalies: BTreeMap::new(),
             registrar: (shard == REGISTRAR).then(|| Box::new(Registrar::new(&config, shards))),
             contests: Contests::default(),
@@ -347,6 +350,7 @@ impl Server {
         self.review_contests(now);
         self.expire_refused(now);
         self.expire_gatherings(now);
+        self.expire_feed(now);
         self.journal.handle_timeout(now);
         while let Some(id) = self.connections.pop_due(now) {
             self.connections.touch(id);
@@ -418,24 +422,25 @@ impl Server {
 
     /// The next thing to do for the server.
     pub fn poll_action(&mut self) -> Option<Action> {
-        if let Some(action) = self.actions.pop_front() {
-            if let Action::Close(id) = action {
-                self.forget(id);
+        loop {
+            if let Some(action) = self.actions.pop_front() {
+                if let Action::Close(id) = action {
+                    self.forget(id);
+                }
+                return Some(action);
             }
-            return Some(action);
-        }
-        if let Some(token) = self.streams.poll_wake() {
-            let id = ConnectionId::from_token(token);
-            if let Some(connection) = self.connections.get_mut(id) {
-                connection.is_waking = true;
+            if let Some(token) = self.streams.poll_wake() {
+                let id = ConnectionId::from_token(token);
+                if let Some(connection) = self.connections.get_mut(id) {
+                    connection.is_waking = true;
+                }
+                return Some(Action::Wake(id));
             }
-            return Some(Action::Wake(id));
+            // Once all else is done, so that it is many events or changes in one message.
+            if !self.flush_feed() && !self.send_changes() {
+                return None;
+            }
         }
-        // Once all else is done, so that it is many changes in one message.
-        if self.send_changes() {
-            return self.actions.pop_front();
-        }
-        None
     }
 
     /// The next event, in order, if [`Config::keeps_events`] says that they are kept.
@@ -454,6 +459,7 @@ impl Server {
             self.contests.poll_timeout(),
             self.admissions.poll_timeout(),
             self.gatherings.poll_timeout(),
+            self.feed.poll_timeout(),
             self.journal.poll_timeout(),
             self.relief.poll_timeout(),
         ]
@@ -463,7 +469,7 @@ impl Server {
     }
 
     /// Ends every stream cleanly and takes no more connections. Go on driving until [`is_drained`](Self::is_drained). Operators
-    /// that are connected are answered until then.
+    /// that are connected are answered until then, but for readers of events, whose answers end.
     pub fn shutdown(&mut self, now: Time) {
         let now = self.advance(now);
         self.is_shutting_down = true;
@@ -473,6 +479,7 @@ impl Server {
             self.dismiss(now, id, Refusal::ShuttingDown, EndCause::Closed);
         }
         self.work_off(now);
+        self.end_readers(now);
         self.journal.report();
     }
 

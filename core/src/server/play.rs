@@ -400,6 +400,9 @@ impl Server {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
+        if connection.protocol.is_responding() {
+            return self.refill_reader(now, id);
+        }
         let (mut ended, mut lags) = (None, None);
         connection.may_have_more = false;
         let is_drained = self.buffer_pool.acquire(connection.protocol.output());

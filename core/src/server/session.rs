@@ -344,6 +344,11 @@ impl Session {
         }
     }
 
+    /// Whether an operator is being sent what comes, for as long as it reads.
+    pub(super) fn is_responding(&self) -> bool {
+        matches!(self, Session::Admin(session) if session.is_responding())
+    }
+
     pub(super) fn is_closing(&self) -> bool {
         either!(self, session => session.is_closing())
     }

@@ -44,6 +44,18 @@ fn events(world: &mut World, shard: usize) -> Vec<String> {
     events.map(brief).collect()
 }
 
+impl World {
+    /// One more second of a stream, of which its player takes little.
+    pub(crate) fn lag(&mut self, publisher: usize, player: usize, second: u64) {
+        let start = second * 1_000;
+        let script: Vec<_> = (0..25).map(|index| format!("P{}", start + index * 40)).collect();
+        self.push(publisher, &script.join(" "));
+        self.push(publisher, &format!("K{}", start + 999));
+        self.pass(Duration::from_secs(1));
+        self.take(player, 300);
+    }
+}
+
 #[test]
 fn a_stream_is_told_from_its_beginning_to_its_end() {
     let mut world = watched(|_| {});
@@ -121,12 +133,7 @@ fn a_player_that_lags_is_told_once_an_episode() {
     let mut lags = Vec::new();
     world.take(player, 0);
     for second in 1..9 {
-        let start = second * 1_000;
-        let script: Vec<_> = (0..25).map(|index| format!("P{}", start + index * 40)).collect();
-        world.push(publisher, &script.join(" "));
-        world.push(publisher, &format!("K{}", start + 999));
-        world.pass(Duration::from_secs(1));
-        world.take(player, 300);
+        world.lag(publisher, player, second);
         lags.extend(
             events(&mut world, 0)
                 .into_iter()

@@ -14,6 +14,7 @@ mod connections;
 mod deferred;
 mod events;
 mod explain;
+mod feed;
 mod first_byte;
 #[path = "../../../tests/script/frames.rs"]
 mod frames;

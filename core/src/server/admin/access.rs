@@ -7,6 +7,8 @@
 //! the browser says of it.
 
 use super::problem::Problem;
+use super::stream::millis;
+use crate::Time;
 use crate::http::{Method, RequestHead};
 use crate::server::Protocol;
 use alloc::boxed::Box;
@@ -27,6 +29,12 @@ pub struct AdminConfig {
     /// one more, the oldest that has nothing under way ends. They count for nothing else, so that whoever reaches the listener
     /// takes no place from publishers and players. A driver lowers it to what the process has file descriptors for.
     pub max_connections: usize,
+    /// Readers of events ([`/api/v1/events`](super)) at each worker. 16: a page or two, a bot and a recorder. Each event is written once
+    /// for every reader. One more is answered 429.
+    pub max_event_readers: usize,
+    /// Bytes of events that wait for a reader before it misses some. 256 KiB: some 800 events, which is what a server with 100
+    /// players has when they all lose their stream, and more than the last events that a reader gets when it comes back.
+    pub max_event_bytes: usize,
     /// The number of the process, for answers. 0. The drivers set it, and what follows.
     pub pid: u32,
     /// A name for the server that it keeps as long as it runs.
@@ -49,6 +57,8 @@ impl Default for AdminConfig {
         AdminConfig {
             token: None,
             max_connections: 64,
+            max_event_readers: 16,
+            max_event_bytes: 256 << 10,
             pid: 0,
             server: Box::default(),
             service: Box::default(),
@@ -57,6 +67,13 @@ impl Default for AdminConfig {
             listeners: Vec::new(),
             epoch: Duration::ZERO,
         }
+    }
+}
+
+impl AdminConfig {
+    /// Milliseconds since 1970 at `now`.
+    pub(super) fn millis_at(&self, now: Time) -> u64 {
+        millis(self.epoch).saturating_add(now.as_millis())
     }
 }
 

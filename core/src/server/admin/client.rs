@@ -1,7 +1,7 @@
 //! A connection, as operators see it.
 
 use super::gather::World;
-use super::stream::{Drops, Kbps, VHOST, tc_url, url};
+use super::stream::{Drops, Kbps, VHOST, millis, tc_url, url};
 use crate::server::{ConnectionView, RoleKind, Transport};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -125,7 +125,7 @@ impl<'a> ClientJson<'a> {
             worker: view.shard.0,
             queue_bytes: view.queued,
             lag: Lag {
-                ms: u64::try_from(view.lag.age.as_millis()).unwrap_or(u64::MAX),
+                ms: millis(view.lag.age),
                 bytes: view.lag.bytes,
                 frames: view.lag.frames,
             },

@@ -3,10 +3,11 @@
 use super::access::AdminConfig;
 use super::envelope::Envelope;
 use super::explain::{Evidence, Question, explain};
+use super::feed::{FeedMessage, Watch};
 use super::metrics::{Format, Metrics, ProcessFigures};
 use super::page::Page;
 use super::problem::Problem;
-use super::{ban, client, stream, summary};
+use super::{ban, client, feed, stream, summary};
 use crate::http::Response;
 use crate::hub::ChannelConfig;
 use crate::server::address::Address;
@@ -57,6 +58,7 @@ pub(super) enum Asked {
     /// Which streams are named is asked first, so that all workers name the same ones.
     Metrics(Format),
     NamedMetrics(Format, Arc<BTreeSet<StreamKey>>),
+    Events(Watch),
 }
 
 /// What each worker is asked.
@@ -71,6 +73,8 @@ pub(in crate::server) enum Query {
     Metrics(Arc<BTreeSet<StreamKey>>),
     Explain(Question),
     Kick(Kick),
+    /// Events are to be told from here on.
+    Tell,
     /// As for one connection, by the number that it is displayed as.
     KickClient {
         number: u32,
@@ -84,8 +88,16 @@ pub(in crate::server) enum Query {
 /// Between workers.
 #[derive(Debug)]
 pub(in crate::server) enum AdminMessage {
-    Ask { number: u64, query: Query },
-    Part { number: u64, part: Box<Part> },
+    Ask {
+        number: u64,
+        query: Query,
+    },
+    Part {
+        number: u64,
+        part: Box<Part>,
+    },
+    /// Events on their way to readers.
+    Feed(FeedMessage),
 }
 
 /// What one worker says.
@@ -198,6 +210,7 @@ impl Server {
                 self.send_message(from, Message::Admin(AdminMessage::Part { number, part }));
             }
             AdminMessage::Part { number, part } => self.note_part(now, from, number, *part),
+            AdminMessage::Feed(message) => self.handle_feed(now, from, message),
         }
     }
 
@@ -239,6 +252,7 @@ impl Server {
                 part.streams.extend(self.view_of(now, &question.key));
                 part.evidence = Some(Box::new(self.evidence(now, &question)));
             }
+            Query::Tell => self.tell_events(now),
             Query::Kick(kick) => part.kicked = self.end_kicked(now, &kick),
             Query::KickClient { number, ban, by } => {
                 let is_meant = |it: &Connection| !matches!(*it.protocol, Session::Admin(_)) && it.generation == number;
@@ -293,6 +307,9 @@ impl Server {
 
     fn conclude_gathering(&mut self, now: Time, gathering: Gathering) {
         let (id, request) = (gathering.connection, gathering.request);
+        if let Asked::Events(watch) = gathering.asked {
+            return self.open_reader(now, id, request, watch, gathering.missing);
+        }
         let world = World {
             config: &self.config.admin,
             channel: &self.shared.channel,
@@ -319,9 +336,7 @@ pub(super) struct World<'a> {
 impl World<'_> {
     /// Milliseconds since 1970.
     pub(super) fn now_ms(&self) -> u64 {
-        u64::try_from(self.config.epoch.as_millis())
-            .unwrap_or_default()
-            .saturating_add(self.now.as_millis())
+        self.config.millis_at(self.now)
     }
 }
 
@@ -344,6 +359,7 @@ impl Asked {
             Asked::Lift(banned) => Query::Lift(banned.clone()),
             Asked::Metrics(_) => Query::OldestStreams(config.metrics_streams),
             Asked::NamedMetrics(_, named) => Query::Metrics(named.clone()),
+            Asked::Events(_) => Query::Tell,
         }
     }
 }
@@ -466,6 +482,8 @@ impl Gathering {
             }
             Asked::Lift(_) if !has_lifted => return Err(absent("there is no such ban")),
             Asked::Lift(_) => Envelope::new(world.config, ban::Lifted::new(world, &missing)).response(),
+            // Its answer goes on and on, and is begun elsewhere.
+            Asked::Events(_) => feed::response(),
             Asked::Kick(_) => Envelope::new(world.config, summary::Kicked::new(world, kicked, &missing)).response(),
         })
     }

@@ -17,6 +17,7 @@
 //! | `DELETE /api/v1/clients/{id}` | ends it; `?ban=60` keeps its address from its streams for a minute |
 //! | `GET /api/v1/bans` | who is kept away from which stream, how long, and by whom: `?start=`, `?count=` and `?search=` as above |
 //! | `DELETE /api/v1/bans/{app/name}` | lifts the ban of everybody from the stream; `?address=10.0.0.9`: that of one address |
+//! | `GET /api/v1/events` | what the server does, as it comes, in Server-Sent Events: `?stream=app/name` and `?event=NAME,NAME` say which of it |
 //! | `GET /api/v1/explain?stream=app/name` | why players of the stream see nothing, in a sentence and with the facts: `&client=ID` asks for one of them |
 //!
 //! Answers have the shape that users of SRS know, with more beside it. A failure is `{"code":404,"error":"not_found","reason":"..."}`.
@@ -25,6 +26,9 @@
 //! A worker that is asked for what all of them know asks each by a message, itself too, and puts their parts together. One that
 //! has not answered after a second is named in `missing_workers`. Meanwhile the connection waits as one does whose question is
 //! open.
+//!
+//! Events of all workers come in one order, and each has a number, behind which a reader that comes back goes on. A reader that is
+//! slow, or was away for long, is told that it has missed some. While there are no readers, an event costs nothing.
 //!
 //! ```text
 //!   operator         this worker            all workers
@@ -39,6 +43,7 @@ mod ban;
 mod client;
 mod envelope;
 mod explain;
+mod feed;
 mod gather;
 mod metrics;
 mod operators;
@@ -50,14 +55,16 @@ mod summary;
 mod ui;
 
 pub use access::{AdminConfig, Token};
+pub(super) use feed::Feed;
 pub(super) use gather::{AdminMessage, Gatherings};
 pub use metrics::ProcessFigures;
 pub(super) use operators::Operators;
 
 use super::{ConnectionId, Event, Server};
-use crate::http::{RequestHead, Response};
+use crate::http::{Method, RequestHead, Response};
 use crate::{RequestId, Time};
 use envelope::Envelope;
+use gather::Asked;
 use problem::Problem;
 use route::Route;
 
@@ -105,6 +112,14 @@ impl Server {
             Route::Ask(asked) if !self.admits_question(now, &asked) => return Err(Problem::too_much()),
             Route::Ask(asked) => {
                 self.gather(now, id, request, asked);
+                return Ok(None);
+            }
+            Route::Events(watch) => {
+                self.admit_reader()?;
+                match head.method {
+                    Method::Head => self.respond_head(now, id, request),
+                    _ => self.gather(now, id, request, Asked::Events(watch)),
+                }
                 return Ok(None);
             }
         }))

@@ -35,7 +35,7 @@ impl Server {
         }
         let is_at_rest = |id: &ConnectionId| {
             let connection = self.connections.get(*id);
-            connection.is_none_or(|it| !it.protocol.is_paused() && !it.has_output())
+            connection.is_none_or(|it| !it.protocol.is_paused() && !it.has_output() && !it.protocol.is_responding())
         };
         // The newcomer is the last, and has had no time to ask.
         let others = self.operators.open.len().saturating_sub(1);
@@ -58,5 +58,6 @@ impl Server {
     pub(in crate::server) fn forget_operator(&mut self, id: ConnectionId) {
         self.operators.open.retain(|it| *it != id);
         self.gatherings.forget(id);
+        self.feed.forget(id);
     }
 }

@@ -87,6 +87,12 @@ impl Problem {
         Problem::new(StatusCode::TooManyRequests, "too_many_requests", reason)
     }
 
+    /// Each event is written once for every reader.
+    pub(super) fn too_many_readers(max: usize) -> Self {
+        let reason = format!("{max} readers of events are connected to this worker");
+        Problem::new(StatusCode::TooManyRequests, "too_many_requests", reason)
+    }
+
     pub(super) fn shutting_down() -> Self {
         let reason = "the server is shutting down";
         Problem::new(StatusCode::ServiceUnavailable, "shutting_down", reason)

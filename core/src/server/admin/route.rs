@@ -2,6 +2,7 @@
 
 use super::access::{AdminConfig, check, check_change, check_host};
 use super::explain::Question;
+use super::feed::Watch;
 use super::gather::{Asked, Query};
 use super::metrics::Format;
 use super::page::{Page, whole_number};
@@ -27,6 +28,8 @@ pub(super) enum Route {
     Versions,
     /// All workers are to be asked.
     Ask(Asked),
+    /// All workers are to tell what comes.
+    Events(Watch),
 }
 
 /// What can be asked and is answered, for programs and for people. By hand: tests hold every answer against it.
@@ -61,6 +64,7 @@ pub(super) fn find(head: &RequestHead, config: &AdminConfig, operator: Option<Ip
         ("clients", "") => clients(head),
         ("explain", "") => explain(head),
         ("bans", "") => list(head, Asked::Bans),
+        ("events", "") => only_get(head).and_then(|()| Watch::of(head, config)).map(Route::Events),
         ("streams", id) => stream(head, id, operator),
         ("clients", id) => client(head, id, operator),
         ("bans", id) => lift(head, id),
@@ -93,7 +97,7 @@ fn clients(head: &RequestHead) -> Result<Route, Problem> {
 }
 
 /// A name ends as it is listed: `.flv` is a part of it, and of two, one is cut off.
-fn stream_key(id: &str) -> Option<StreamKey> {
+pub(super) fn stream_key(id: &str) -> Option<StreamKey> {
     let key = StreamKey::new(&format!("{id}.flv")).ok();
     key.filter(|key| key.as_str() == id)
 }

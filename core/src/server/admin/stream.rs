@@ -7,6 +7,7 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::time::Duration;
 use serde::Serialize;
 
 /// What stands for the one virtual host that there is.
@@ -81,7 +82,7 @@ struct Publish {
 }
 
 #[derive(Debug, Serialize)]
-struct Video {
+pub(super) struct Video {
     codec: String,
     profile: Option<String>,
     level: Option<String>,
@@ -90,7 +91,7 @@ struct Video {
 }
 
 #[derive(Debug, Serialize)]
-struct Audio {
+pub(super) struct Audio {
     codec: String,
     sample_rate: Option<u32>,
     channel: Option<u8>,
@@ -180,7 +181,6 @@ impl<'a> StreamJson<'a> {
     fn new(world: &World<'_>, view: &'a StreamView) -> Self {
         let (figures, info) = (view.figures, &view.info);
         let declared = info.video.and_then(|video| video.frame_rate);
-        let millis = |span: core::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         StreamJson {
             id: view.key.as_str(),
             name: view.key.name(),
@@ -198,7 +198,11 @@ impl<'a> StreamJson<'a> {
                 active: view.publisher.is_some(),
                 cid: view.publisher.as_ref().map(|it| it.connection.to_string()),
             },
-            video: info.video.map(|video| Video::new(&video, view)),
+            video: info.video.map(|video| Video {
+                width: video.width.or(view.declared.width),
+                height: video.height.or(view.declared.height),
+                ..Video::new(&video)
+            }),
             audio: info.audio.map(|audio| Audio::new(&audio, &info.codecs)),
             players: view.players,
             waiting: view.waiting,
@@ -249,6 +253,11 @@ pub(super) fn tc_url(app: &str) -> String {
     format!("rtmp://{VHOST}/{app}")
 }
 
+/// Whole milliseconds.
+pub(super) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// The path of a stream.
 pub(super) fn url(key: &str) -> String {
     format!("/{key}")
@@ -274,19 +283,19 @@ impl Drops {
 }
 
 impl Video {
-    fn new(info: &VideoInfo, view: &StreamView) -> Self {
+    pub(super) fn new(info: &VideoInfo) -> Self {
         Video {
             codec: codec(info.codec),
             profile: info.profile.map(|profile| video_profile(info.codec, profile)),
             level: info.level.map(|level| video_level(info.codec, level)),
-            width: info.width.or(view.declared.width),
-            height: info.height.or(view.declared.height),
+            width: info.width,
+            height: info.height,
         }
     }
 }
 
 impl Audio {
-    fn new(info: &AudioInfo, codecs: &str) -> Self {
+    pub(super) fn new(info: &AudioInfo, codecs: &str) -> Self {
         Audio {
             codec: codec(info.codec),
             sample_rate: info.sample_rate,
@@ -304,7 +313,7 @@ impl<'a> Publisher<'a> {
             port: view.peer.port(),
             protocol: view.protocol.as_str(),
             agent: &view.agent,
-            age_ms: u64::try_from(view.age.as_millis()).unwrap_or(u64::MAX),
+            age_ms: millis(view.age),
             worker: view.shard.0,
         }
     }

@@ -3,7 +3,7 @@
 mod schema;
 
 use crate::world::World;
-use headwater_core::server::Protocol;
+use headwater_core::server::{Event, Protocol};
 use schema::{faults, resolved};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -55,6 +55,16 @@ pub(super) fn check_answer(request: &str, status: u16, head: &str, body: &str) {
     let kind = field(head, "Content-Type").unwrap().split(';').next().unwrap();
     let content = response["content"].get(kind);
     let content = content.unwrap_or_else(|| panic!("{request}: {status} with {kind} is not described"));
+    if kind == "text/event-stream" {
+        for data in body.lines().filter_map(|line| line.strip_prefix("data: ")) {
+            let faults = faults(
+                document,
+                &content["schema"]["contentSchema"],
+                &serde_json::from_str(data).unwrap(),
+            );
+            assert!(faults.is_empty(), "{request}: {faults:#?}\n{data}");
+        }
+    }
     if kind == "application/json" {
         let value: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{request}: {error}: {body}"));
         let faults = faults(document, &content["schema"], &value);
@@ -171,6 +181,15 @@ fn every_path_that_is_described_is_there() {
 }
 
 #[test]
+fn every_name_of_an_event_is_described() {
+    let names: Vec<_> = Event::NAMES.iter().map(|name| Value::from(*name)).collect();
+    assert_eq!(
+        DOCUMENT["components"]["schemas"]["EventName"]["enum"],
+        Value::from(names)
+    );
+}
+
+#[test]
 fn every_field_is_described_and_promised() {
     for (name, schema) in schemas() {
         for object in objects(schema) {
@@ -183,7 +202,8 @@ fn every_field_is_described_and_promised() {
                     || resolved(&DOCUMENT, schema)["description"].is_string()
                     || resolved(&DOCUMENT, schema)["properties"].is_object();
                 assert!(is_described, "{name}/{property} has no description");
-                let may_be_absent = (name.as_str(), property.as_str()) == ("Problem", "missing_workers");
+                let is_of_some = name == "EventDetails" && object["required"] == serde_json::json!([]);
+                let may_be_absent = is_of_some || (name.as_str(), property.as_str()) == ("Problem", "missing_workers");
                 let is_required = required.iter().any(|it| it == property);
                 assert_eq!(is_required, !may_be_absent, "{name}/{property}");
             }
