@@ -398,6 +398,7 @@ fn config(rng: &mut Rng, styles: &[Style]) -> Config {
         let limits = &mut config.limits;
         limits.handshake_timeout = rng.millis(500, 3_000);
         limits.command_timeout = rng.millis(500, 3_000);
+        limits.keep_alive_timeout = limits.command_timeout;
         limits.idle_timeout = rng.millis(2_000, 4_000);
         limits.stall_timeout = rng.millis(500, 3_000);
         limits.half_closed_timeout = rng.millis(500, 3_000);

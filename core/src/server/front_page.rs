@@ -1,7 +1,7 @@
 //! What a browser finds at the address of the players: a page that says what this server is, and its icon.
 //!
-//! Everybody may read it who reaches the listener. So it names no stream, has nothing of the configuration in it, and nothing
-//! that the request says.
+//! Everybody who reaches the listener may read it. So it names no stream, and has nothing in it of the configuration or of the
+//! request.
 
 use crate::http::{Access, Method, RequestHead, Response, StatusCode, Transport};
 use alloc::format;

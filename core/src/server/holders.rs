@@ -160,7 +160,7 @@ mod tests {
             assert_eq!(holders.all(), 2);
         }
         // The other has left on its own.
-        let (home, address) = holders.revoke(ShardId(1), host(2)).unwrap();
+        let (home, address) = holders.revoke(ShardId(0), host(2)).unwrap();
         holders.note(home, Holding::Over(address));
         holders.note(home, Holding::Revoked(address));
         holders.note(ShardId(0), Holding::Over(host(1)));

@@ -11,11 +11,11 @@
 //! under way, whatever is late: they cannot drift. A connection that is refused counts for nothing; until its worker says that
 //! it left, the registrar knows that this one takes nothing off the counts.
 //!
-//! When an address has too many connections without a role, or all have, an *old one* ends and the newcomer stays: the one that
-//! has been there longest, of the address that has most. A good peer needs its place for a second, until it publishes or
-//! plays; those that sit on theirs are the old ones. Were the newcomer refused, a neighbour with a thousand silent connections
-//! could keep everybody else behind the same address out for good. This way it has to bring a thousand new ones while one good
-//! peer shakes hands.
+//! A player that waits for its stream has no role before that comes. When an address has too many connections without one, or
+//! all have, an *old one* ends and the newcomer stays: the one that has been there longest, of the address that has most. A good
+//! peer needs its place for a second, until it publishes or plays; those that sit on theirs are the old ones. Were the newcomer
+//! refused, a neighbour with a thousand silent connections could keep everybody else behind the same address out for good. This
+//! way it has to bring a thousand new ones while one good peer shakes hands.
 //!
 //! When too many streams are published, or there are too many names for one more, the newest stream of the address that
 //! publishes most ends, if that has more than the newcomer; else the newcomer's own. Homes that have heard of an address that

@@ -208,6 +208,10 @@ mod tests {
     use crate::RecordTo;
     use core::num::NonZeroU16;
 
+    fn explained(config: &Config) -> String {
+        memory(config, &Share::of(config).unwrap()).unwrap()
+    }
+
     #[test]
     fn the_formula_has_the_values_of_the_flags() {
         let mut config = Config {
@@ -216,7 +220,6 @@ mod tests {
             ..Config::default()
         };
         config.server.channel.gop_max_bytes = 4 << 20;
-        let explained = |config: &Config| memory(config, &Share::of(config).unwrap()).unwrap();
         let text = explained(&config);
         let one = Bytes(config.server.max_memory(1, 0)).to_string();
         for expected in [
@@ -267,7 +270,7 @@ mod tests {
         config.server.max_connections = 500;
         config.server.max_streams = 70;
         config.server.max_waiting_players_per_address = 33;
-        let text = memory(&config).unwrap();
+        let text = explained(&config);
         let most = Bytes(config.server.max_memory(500, 70)).to_string();
         assert!(
             text.contains(&format!("  500 connections,    70 streams: {most}\n")),

@@ -233,13 +233,13 @@ impl Ledger {
             Operation::Start => drop(server.session.start_play(FLAGS)),
             Operation::Send(len) => {
                 let frame = frame_of("K0", usize::from(*len));
-                drop(server.session.send_frame(&frame));
+                let _ = server.session.send_frame(&frame);
                 if server.session.output_ref().len() < 200_000 {
-                    drop(server.session.send_content(now, b"", &frame.payload));
+                    let _ = server.session.send_content(now, b"", &frame.payload);
                 }
             }
             Operation::EndPlay => {
-                drop(server.session.end_play(now, EndCause::Unpublished));
+                let _ = server.session.end_play(now, EndCause::Unpublished);
                 if server.session.end_response(now).is_ok() {
                     self.open -= 1;
                 }

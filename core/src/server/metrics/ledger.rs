@@ -201,6 +201,14 @@ impl Ledger {
             sums.entry(key.clone()).or_default().add(counts);
         }
         sums.retain(|_, counts| *counts != StreamCounts::default());
+        let memory = &mut self.memory;
+        self.accounts.retain(|key, _| {
+            let stays = sums.contains_key(key);
+            if !stays {
+                *memory = memory.saturating_sub(memory_of(key));
+            }
+            stays
+        });
         for (key, counts) in &sums {
             let account = account(&mut self.accounts, &mut self.memory, key);
             account.is_named = named.contains(key);
@@ -262,5 +270,13 @@ mod tests {
         ledger.note(&key("live/x"), &received(12));
         ledger.forget(&key("live/x"));
         assert_eq!(look(&mut ledger, 0, true), (None, 0));
+    }
+
+    #[test]
+    fn nothing_is_kept_of_a_stream_that_has_come_to_nothing() {
+        let mut ledger = Ledger::default();
+        assert_eq!(look(&mut ledger, 10, false), (None, 10));
+        assert_eq!(look(&mut ledger, 0, false), (None, 10));
+        assert!(ledger.accounts.is_empty());
     }
 }
