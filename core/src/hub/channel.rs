@@ -245,6 +245,7 @@ impl Channel {
         self.view.ended = Ended {
             at: self.view.ring.end(),
             headers: mem::take(&mut self.view.headers),
+            headers_since: self.view.headers_since,
             tracks: self.view.watch.promise().unwrap_or(self.view.watch.seen()),
             keyframe_gap: self.view.keyframe_gap,
         };

@@ -46,6 +46,8 @@ pub(super) struct View {
 pub(super) struct Ended {
     pub(super) at: Sequence,
     pub(super) headers: Headers,
+    /// Where these changed last.
+    pub(super) headers_since: Sequence,
     pub(super) tracks: Tracks,
     pub(super) keyframe_gap: KeyframeGap,
 }
@@ -254,9 +256,12 @@ impl View {
     /// Leaves out what lies before the headers that the player is about to get: it needs others. That is little, since a
     /// keyframe follows a change.
     fn skip_to_headers(&self, subscriber: &mut Subscriber) {
-        let is_over = subscriber.generation != self.generation;
-        let since = self.headers_since;
-        if subscriber.cursor >= since || (is_over && since >= self.last_end(subscriber.generation)) {
+        let since = if subscriber.generation == self.generation {
+            self.headers_since
+        } else {
+            self.ended.headers_since
+        };
+        if subscriber.cursor >= since {
             return;
         }
         if subscriber.base.is_some() {

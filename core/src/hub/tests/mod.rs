@@ -623,6 +623,22 @@ fn a_player_that_took_nothing_before_the_end_gets_it_all() {
 }
 
 #[test]
+fn headers_of_a_later_stream_change_nothing_in_the_old() {
+    let mut stage = Stage::new(|_| {});
+    let player = stage.join();
+    stage.push("V K0 P40 V80' K80 P120");
+    stage.channel().end();
+    let now = stage.now;
+    stage.channel().begin(now);
+    stage.push("V K500 V540' K540");
+    assert_eq!(
+        stage.take(player),
+        "V0 K0 P40 .",
+        "what needs the first header is left out"
+    );
+}
+
+#[test]
 fn a_player_that_comes_after_the_end_waits_for_a_publisher() {
     let mut stage = Stage::new(|_| {});
     stage.push("V A K0 a5");
