@@ -663,7 +663,7 @@ impl<S: Socket> Connection<S> {
         let wants_input = server.wants_input(self.id);
         let interest = Interest {
             read: wants_input && !self.is_yielding && !self.is_short,
-            write: self.is_blocked,
+            write: self.is_blocked && !self.is_short,
         };
         if self.interest != interest {
             self.interest = interest;

@@ -236,6 +236,25 @@ fn a_read_without_memory_is_tried_again() {
 }
 
 #[test]
+fn a_full_socket_without_memory_is_left_alone() {
+    let mut shard = new_shard();
+    let peer = connect(&mut shard);
+    peer.set_window(0);
+    receive(&mut shard, &peer, &request());
+    assert!(peer.interest().read && peer.interest().write);
+    peer.set_fault(Some(ENOMEM));
+    receive(&mut shard, &peer, &request());
+    wait_in_vain(&mut shard, &peer);
+    peer.set_fault(None);
+    peer.set_window(usize::MAX);
+    pass_deadline(&mut shard);
+    assert!(peer.interest().write);
+    shard.writable(peer.id());
+    finish_turn(&mut shard);
+    assert_eq!(peer.take(), answer(&[]).repeat(2));
+}
+
+#[test]
 fn a_peer_that_leaves_while_memory_is_short_is_closed() {
     let mut shard = new_shard();
     let peer = connect(&mut shard);
