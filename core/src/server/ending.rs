@@ -43,14 +43,8 @@ impl Server {
         let Some(connection) = self.connections.arm(now, id) else {
             return;
         };
-        if connection.phase != Phase::Open || !connection.protocol.is_closing() {
-            return;
-        }
-        if !connection.has_output() {
+        if connection.phase == Phase::Open && connection.protocol.is_closing() && !connection.has_output() {
             self.linger(now, id);
-        } else if connection.protocol.is_closed() {
-            self.end_roles(id, EndCause::Closed);
-            self.drop_connection(id, Closing::NotTaken);
         }
     }
 

@@ -5,9 +5,10 @@
 //! So a deadline about what a peer has not done counts only once we have looked, in vain, after it had passed: at the next
 //! wake-up, or for 2 s if we were late ourselves, since the peer may have waited for an answer of ours.
 
-use super::connection::Connection;
+use super::connection::{Connection, Phase};
+use super::metrics::Closing;
 use super::{ConnectionId, Server};
-use crate::Time;
+use crate::{EndCause, Time};
 use core::time::Duration;
 
 /// Looks into the socket of a peer whose time is over if we see it [`LATE`] only. They are 50 ms
@@ -33,7 +34,14 @@ impl Server {
         connection.looks = 0;
         self.note_silence(now, id);
         self.expire_half_closed(now, id);
+        let owes_reply = |it: &Connection| it.phase == Phase::Open && it.protocol.is_closing() && it.has_output();
+        let had_reply = self.connections.get(id).is_some_and(owes_reply);
         self.run(now, id, |protocol| protocol.handle_timeout(now));
+        // The protocol machine has given up what was left.
+        if had_reply && self.connections.get(id).is_some_and(|it| !it.has_output()) {
+            self.end_roles(id, EndCause::Closed);
+            self.drop_connection(id, Closing::NotTaken);
+        }
     }
 }
 

@@ -353,15 +353,6 @@ impl Session {
         either!(self, session => session.is_closing())
     }
 
-    /// Whether it is over, with nothing left to send or no time left for it.
-    pub(super) fn is_closed(&self) -> bool {
-        match self {
-            Session::Rtmp(session) => session.is_closed(),
-            Session::Http(session) | Session::Admin(session) => session.is_closed(),
-            Session::Local(_) | Session::Undecided(_) => false,
-        }
-    }
-
     pub(super) fn can_send(&self) -> bool {
         match self {
             Session::Rtmp(session) => session.can_send(),

@@ -1,7 +1,7 @@
 //! What becomes of connections: requests one after the other, ends and final replies.
 
 use crate::world::World;
-use headwater_core::server::Protocol;
+use headwater_core::server::{Event, Protocol};
 use std::time::Duration;
 
 /// An HTTP/1.1 client that has sent `requests`, all at once.
@@ -98,6 +98,22 @@ fn a_final_reply_that_nobody_takes_is_given_up() {
     world.finish(client);
     world.pass(Duration::from_secs(3));
     assert!(world.clients[client].is_closed());
+}
+
+#[test]
+fn a_final_reply_that_is_not_taken_is_said_to_be_why() {
+    let mut world = World::new(1, |config| config.keeps_events = true);
+    let client = world.connect(0, Protocol::Http, 9);
+    world.clients[client].peer.set_window(0);
+    world.send(client, b"GET /live/x HTTP/1.0\r\n\r\n");
+    world.pass(Duration::from_millis(2_100));
+    assert!(world.clients[client].is_closed(), "it has been waited for already");
+    let mut events = std::iter::from_fn(|| world.shards[0].poll_event());
+    let reason = events.find_map(|event| match event {
+        Event::Disconnected { reason, .. } => Some(reason),
+        _ => None,
+    });
+    assert_eq!(reason.as_deref(), Some("did not take its final reply"));
 }
 
 #[test]
