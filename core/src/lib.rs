@@ -238,6 +238,9 @@ mod frames;
 #[path = "../tests/script/http_owner.rs"]
 mod http_owner;
 
+#[macro_use]
+mod words;
+
 pub mod amf;
 pub mod end_cause;
 pub mod flv;

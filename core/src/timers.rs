@@ -32,18 +32,23 @@ impl Timer {
         Timer::Stall,
         Timer::Close,
     ];
-}
 
-impl fmt::Display for Timer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    words! {
+        /// What errors call it.
+        pub fn name in NAMES {
             Timer::Handshake => "handshake",
             Timer::Command => "command",
             Timer::Idle => "idle",
             Timer::Ping => "ping",
             Timer::Stall => "stall",
             Timer::Close => "close",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a server tells those who watch it. The log prints these events and says nothing else about peers and streams.
 
+use super::refusal::{Excess, Refusal};
 use super::{ConnectionId, Transport};
 use crate::hub::{LagLimit, SkipStep};
 use crate::media::{self, AudioInfo, VideoInfo};
@@ -283,6 +284,12 @@ impl Event {
             | Event::PlayEnded { peer, .. } => Some(peer),
             Event::StreamEnded { .. } => None,
         }
+    }
+
+    /// The reasons that the server itself has to refuse or end a request, a publish or a play, in the words of the events and
+    /// replies that say so.
+    pub fn reasons() -> impl Iterator<Item = &'static str> {
+        Refusal::REASONS.iter().chain(Excess::REASONS).copied()
     }
 
     /// The stream that it is about, if it is about one.

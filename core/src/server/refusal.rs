@@ -74,9 +74,9 @@ impl Excess {
         }
     }
 
-    /// In words that say nothing about others.
-    pub(super) fn reason(self) -> &'static str {
-        match self {
+    words! {
+        /// In words that say nothing about others.
+        pub(super) fn reason in REASONS {
             Excess::Connections => "too many connections",
             Excess::OfAddress => "too many connections from one address",
             Excess::Roleless => "too many connections that neither publish nor play",
@@ -108,8 +108,9 @@ impl Refusal {
         }
     }
 
-    pub(super) fn reason(self) -> &'static str {
-        match self {
+    words! {
+        /// In words that say nothing about others.
+        pub(super) fn reason in REASONS {
             Refusal::Taken => "the stream has a publisher",
             Refusal::Contested => "too many publishers wait for the stream",
             Refusal::TooOften => "too many publishes began there of late",
@@ -121,9 +122,10 @@ impl Refusal {
             Refusal::Expired => "the permission has ended",
             Refusal::Kicked => "an operator has ended it",
             Refusal::Banned { .. } => "an operator has closed the stream for a while",
-            Refusal::Excess(excess) => excess.reason(),
             Refusal::OutOfMemory => "the server is short of memory",
             Refusal::ShuttingDown => "the server is shutting down",
+        } or {
+            Refusal::Excess(excess) => excess.reason()
         }
     }
 }

@@ -62,6 +62,19 @@ pub struct ShardId(pub u16);
 #[derive(Debug)]
 pub struct ShardMessage(pub(super) Message);
 
+impl ShardMessage {
+    /// What it is about, in one word, for those who count or trace messages.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        self.0.kind()
+    }
+
+    /// All kinds of messages.
+    pub fn kinds() -> impl Iterator<Item = &'static str> {
+        Message::KINDS.iter().chain(Body::KINDS).copied()
+    }
+}
+
 /// What a message is about.
 #[derive(Debug)]
 pub(super) enum Message {
@@ -80,6 +93,19 @@ pub(super) enum Message {
     Verdict(Verdict),
     /// What an operator asks, and what is answered.
     Admin(AdminMessage),
+}
+
+impl Message {
+    words! {
+        /// Which message it is.
+        fn kind in KINDS {
+            Message::Changes { .. } => "Changes",
+            Message::Verdict(_) => "Verdict",
+            Message::Admin(_) => "Admin",
+        } or {
+            Message::Stream { body, .. } => body.kind()
+        }
+    }
 }
 
 /// The number of a publish among those of its name.
@@ -199,6 +225,35 @@ pub(super) enum Body {
     // From the shard of players back to the publisher's.
     /// So much of `Snapshot` and `Frames` has been taken in, in all since the first snapshot for `ticket`.
     Taken { epoch: Epoch, ticket: u64, taken: u64 },
+}
+
+impl Body {
+    words! {
+        /// Which message it is.
+        fn kind in KINDS {
+            Body::Claim(_) => "Claim",
+            Body::Contested { .. } => "Contested",
+            Body::Release { .. } => "Release",
+            Body::Subscribe { .. } => "Subscribe",
+            Body::Unsubscribe => "Unsubscribe",
+            Body::Granted { .. } => "Granted",
+            Body::Denied { .. } => "Denied",
+            Body::Revoke { .. } => "Revoke",
+            Body::NotSought { .. } => "NotSought",
+            Body::Admitted { .. } => "Admitted",
+            Body::Contest { .. } => "Contest",
+            Body::AddSubscriber { .. } => "AddSubscriber",
+            Body::RemoveSubscriber { .. } => "RemoveSubscriber",
+            Body::Located { .. } => "Located",
+            Body::Ended { .. } => "Ended",
+            Body::Forgotten => "Forgotten",
+            Body::Snapshot { .. } => "Snapshot",
+            Body::Frames { .. } => "Frames",
+            Body::ClearMetadata { .. } => "ClearMetadata",
+            Body::Ban { .. } => "Ban",
+            Body::Taken { .. } => "Taken",
+        }
+    }
 }
 
 /// The shard that knows where `key` is published: the same answer on every shard.
