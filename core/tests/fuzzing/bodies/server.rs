@@ -83,7 +83,7 @@ struct Connection {
 
 enum Kind {
     Rtmp(Box<Rtmp>),
-    Http { has_answer: bool },
+    Http { is_operator: bool, has_answer: bool },
     Local { is_over: bool },
 }
 
@@ -227,7 +227,9 @@ impl World {
             return;
         }
         let shard = usize::from(what >> 1) % self.shards.len();
+        let is_operator = what & 0xC1 == 0xC1;
         let protocol = match what & 0x21 {
+            _ if is_operator => Protocol::Admin,
             0 => Protocol::Rtmp,
             1 => Protocol::Http,
             _ => Protocol::Media,
@@ -243,7 +245,10 @@ impl World {
                 handshake: 3_073,
             }))
         } else {
-            Kind::Http { has_answer: false }
+            Kind::Http {
+                is_operator,
+                has_answer: false,
+            }
         };
         self.add(shard, id, kind);
         // Most peers know how to begin.
@@ -276,6 +281,10 @@ impl World {
         let what = choices.byte();
         match &self.connections[index].kind {
             Kind::Rtmp(_) => self.say_rtmp(index, MESSAGES[usize::from(what) % MESSAGES.len()]),
+            Kind::Http { is_operator: true, .. } => {
+                let bytes = self.operator_words(what, choices);
+                self.send(index, &bytes);
+            }
             Kind::Http { .. } => {
                 let bytes = self.http_words(what, choices);
                 self.send(index, &bytes);
@@ -323,6 +332,27 @@ impl World {
                 all[usize::from(choices.byte()) % all.len()].clone()
             }
         }
+    }
+
+    fn operator_words(&self, what: u8, choices: &mut Choices<'_>) -> Vec<u8> {
+        let name = self.name(what >> 5);
+        let line = match what % 14 {
+            0 => "GET /api/v1/streams".into(),
+            1 => format!("GET /api/v1/streams/{name}"),
+            2 => "GET /api/v1/clients?start=1&count=2".into(),
+            3 => format!("GET /api/v1/clients?stream={name}"),
+            4 => format!("GET /api/v1/clients/{}", choices.byte() % 32),
+            5 => "GET /api/v1/summaries".into(),
+            6 => format!("GET /api/v1/explain?stream={name}"),
+            7 => format!("GET /api/v1/explain?stream={name}&client={}", choices.byte() % 32),
+            8 => "GET /metrics".into(),
+            9 => "GET /api/v1/openapi.json".into(),
+            10 => format!("DELETE /api/v1/streams/{name}?ban={}", choices.byte() % 4),
+            11 => format!("DELETE /api/v1/clients/{}?ban={}", choices.byte() % 32, what >> 6),
+            12 => "GET /".into(),
+            _ => "HEAD /readyz".into(),
+        };
+        format!("{line} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\r\n").into_bytes()
     }
 
     fn send(&mut self, index: usize, bytes: &[u8]) {
@@ -665,7 +695,7 @@ impl Connection {
                     .is_some()
                 {}
             }
-            Kind::Http { has_answer } => {
+            Kind::Http { has_answer, .. } => {
                 let start = sent.get(..9).unwrap_or(sent);
                 assert!(*has_answer || b"HTTP/1.1 ".starts_with(start));
                 *has_answer |= !sent.is_empty();
@@ -691,7 +721,13 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
     let local: &[u8] = &[29, 0, 29, 2, 0, 29, 2, 1, 29, 2, 2, 29, 1, 29, 34, 4, 29, 15];
     let operator: &[u8] = &[28, 0x7F, 27, 0, 31, 1, 27, 1, 0, 28, 8, 31, 1];
     let stop: &[u8] = &[31, 0, 0, 21, 21];
-    let stories: [&[&[u8]]; 10] = [
+    // An operator is the second to connect.
+    let looks: &[u8] = &[
+        0, 0xC1, 2, 1, 0, 2, 1, 1, 2, 1, 2, 2, 1, 3, 2, 1, 4, 1, 2, 1, 5, 2, 1, 6, 2, 1, 7, 1, 2, 1, 8,
+    ];
+    let reads: &[u8] = &[2, 1, 9, 2, 1, 12, 2, 1, 13, 16, 1, 0, 2, 1, 9, 2, 1, 0, 16, 1, 6];
+    let ends: &[u8] = &[2, 1, 11, 1, 2, 1, 10, 2, 21];
+    let stories: [&[&[u8]]; 13] = [
         &[publish, play_rtmp, exchange, frames, leave],
         &[publish, play_http, exchange, frames, slow, leave],
         &[
@@ -708,6 +744,9 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         &[publish, answers, play_rtmp, answers, exchange, leave],
         &[push, play_http, exchange, stop, exchange],
         &[publish, play_rtmp, play_http, slow, &[15, 0], exchange, stop],
+        &[publish, looks, exchange, play_http, frames, exchange, ends, exchange],
+        &[push, looks, exchange, reads, exchange, leave],
+        &[push, looks, ends, stop, exchange],
     ];
     let all = stories.iter().map(|story| story.concat());
     let heads = [[0, 0], [1, 8], [7, 0x31], [3, 0xE0], [0x38, 0], [0x29, 0x10]];
