@@ -168,6 +168,7 @@ fn bans_are_shown_and_lifted(runtime: Runtime) {
     browser.wait_for("return document.querySelector('article .bans:not([hidden]) button') !== null");
     browser.run("document.querySelector('.bans tbody button').click()");
     browser.wait_for("return document.querySelector('article .bans').hidden === true");
+    browser.wait_for("return document.activeElement === document.querySelector('article')");
     browser.run("location.hash = '#/'");
     browser.wait_for("return document.querySelector('main > div > .bans')?.hidden === true");
 }

@@ -133,7 +133,7 @@ function streamsView(listeners) {
   const nothing = h("p", { className: "none", role: "status" }, t("notFound"));
   const bans = bansPanel();
   return {
-    element: h("div", {}, field, empty, nothing, list, turner.element, bans.element),
+    element: h("div", { tabIndex: -1 }, field, empty, nothing, list, turner.element, bans.element),
     async update(streams, total) {
       const isSearched = search !== "";
       empty.hidden = isSearched || total > 0;

@@ -48,6 +48,8 @@ export function bansPanel(id) {
     // The button goes with its row.
     title.focus();
     await update();
+    // With the last one the title goes, too.
+    if (element.hidden) element.parentElement.focus();
   }
 
   async function update() {

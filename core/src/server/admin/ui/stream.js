@@ -137,7 +137,7 @@ export function streamView(id, listeners, history) {
 
   const element = h(
     "article",
-    { className: "one" },
+    { className: "one", tabIndex: -1 },
     h("a", { className: "back", href: "#/" }, `← ${t("back")}`),
     h(
       "div",
