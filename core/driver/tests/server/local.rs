@@ -101,6 +101,25 @@ fn a_program_plays_what_a_peer_publishes() {
 }
 
 #[test]
+fn a_program_takes_over_with_all_that_it_has_sent() {
+    let mut world = World::new(2, |config| {
+        config.takeover = Takeover::Always;
+        // So that other connections ask whether they may stay.
+        config.max_connections_per_address = 5;
+    });
+    let old = world.http_push(0, "/live/x", 1);
+    world.push(old, "V A K0 a5");
+    let player = world.http_play(0, "/live/x");
+    let new = world.local_publish(1, "live/x");
+    world.local_send(1, new, "V A K0 a5 P40");
+    let frames = world.frames_of(player);
+    assert!(
+        frames.contains(" P"),
+        "what came behind its first frame waits: {frames}"
+    );
+}
+
+#[test]
 fn a_program_that_plays_waits_for_the_publisher() {
     let mut world = World::new(2, |_| {});
     let [early, late] = ["live/x", "live/y"].map(|stream| world.local_play(0, stream));
