@@ -309,6 +309,11 @@ impl View {
                 if awaits.audio_too && subscriber.wants_video && waited < SOUND_WAIT && self.shows(slot.arrived) {
                     return Verdict::PassOver;
                 }
+                // What is heard goes on.
+                subscriber.awaits = Some(AwaitsKeyframe {
+                    audio_too: false,
+                    ..awaits
+                });
             } else if self.ring.starts_at(subscriber.cursor)
                 || (waited >= self.config.keyframe_wait && self.has_no_keyframes(subscriber))
             {

@@ -28,6 +28,17 @@ fn sound_comes_at_once_when_the_camera_is_off() {
 }
 
 #[test]
+fn sound_that_has_come_waits_for_no_picture() {
+    let mut stage = uncached();
+    stage.push("V A K0 a5 P40 a60 a1040");
+    let player = stage.join();
+    stage.push("a1060");
+    assert_eq!(stage.take(player), "A0 V0 a0");
+    stage.push("P1080 a1085 K1100 a1105");
+    assert_eq!(stage.take(player), "a25 K40 a45");
+}
+
+#[test]
 fn sound_comes_at_once_when_a_cached_gop_was_outgrown_long_ago() {
     let mut stage = Stage::new(|config| config.gop_max_frames = 3);
     stage.push("V A K0 P40 a45 a60 a3000");
