@@ -1,4 +1,4 @@
-//! How many connections each binary serves, and what one too many hears.
+//! How many connections each binary serves, and what one too many hears; and for how many workers it has memory.
 #![cfg(all(target_os = "linux", any(feature = "mio", feature = "smol", feature = "tokio")))]
 
 #[macro_use]
@@ -114,8 +114,26 @@ fn an_address_that_asks_too_often_is_told_to_wait(runtime: Runtime) {
     assert!((1..=2).contains(&lines), "one for each worker: {lines}");
 }
 
+/// 16 workers need more than 16 MiB. Both the server and its explanation say so, and neither goes on.
+fn too_little_memory_is_one_line_and_exit_code_2(runtime: Runtime) {
+    let listen = ["--address", "none", "--http-address", "none", "--admin-address", "none"];
+    for explains in [&[][..], &["--explain-memory"]] {
+        let mut command = runtime.command();
+        command.args(listen).args(explains);
+        let output = command
+            .args(["--max-memory", "16M", "--workers", "16"])
+            .output()
+            .unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{error}");
+        let text = "the process may use 16 MiB of memory, which is enough for 1 of 16 workers: all need 126 MiB (--max-memory, --workers)\n";
+        assert_eq!(error, format!("{}: {text}", runtime.binary));
+    }
+}
+
 on_each_binary!(2, [
     an_address_that_asks_too_often_is_told_to_wait
     exactly_as_many_are_served_as_may_be
+    too_little_memory_is_one_line_and_exit_code_2
     a_server_with_few_descriptors_refuses_with_an_answer
 ]);
