@@ -41,8 +41,6 @@ pub(super) struct Connection {
     pub(super) armed: Time,
     /// What it was last counted with, of the memory that is its own.
     pub(super) counted: u32,
-    /// Since when that is [more](super::relief::MUCH) than what a publisher has under way; [`Time::NEVER`] if it is not.
-    pub(super) much_since: Time,
     /// When it was accepted.
     pub(super) since: Time,
     pub(super) last_input: Time,

@@ -25,6 +25,7 @@ use super::stream::Stream;
 use super::{ConnectionId, session::Session};
 use crate::hub::ChannelId;
 use crate::{Frame, Output, Time};
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use bytes::Bytes;
 use core::mem;
@@ -38,6 +39,8 @@ const PER_PAYLOAD: usize = 80;
 pub(super) struct Memory {
     tally: Arc<Tally>,
     connections: usize,
+    /// Connections that own more than [`MUCH`], and since when.
+    large: BTreeMap<ConnectionId, Time>,
     rings: usize,
     /// Payload bytes in rings and headers: those of the tally that would go with them.
     in_rings: usize,
@@ -132,6 +135,22 @@ impl Memory {
         self.tally.under_way.load(Ordering::Relaxed)
     }
 
+    /// Since when the connection has owned more than [`MUCH`], if it does.
+    pub(super) fn large_since(&self, id: ConnectionId) -> Option<Time> {
+        self.large.get(&id).copied()
+    }
+
+    /// Has the sums say that the connection owns so much from `now` on, where it was counted otherwise.
+    fn update_connection(&mut self, now: Time, id: ConnectionId, counted: &mut u32, owned: u32) {
+        let before = mem::replace(counted, owned);
+        update(&mut self.connections, &mut (before as usize), owned as usize);
+        if owned <= MUCH && before > MUCH {
+            self.large.remove(&id);
+        } else if owned > MUCH && before <= MUCH {
+            self.large.insert(id, now);
+        }
+    }
+
     /// Payload bytes that only outputs, other workers or the program keep: no ring has them any more.
     pub(super) fn outlived(&self) -> usize {
         self.payloads().saturating_sub(self.in_rings)
@@ -186,20 +205,15 @@ impl Server {
     pub(super) fn count_connection(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get_mut(id) {
             let owned = connection.owned_memory();
-            let mut counted = mem::replace(&mut connection.counted, owned) as usize;
-            update(&mut self.memory.connections, &mut counted, owned as usize);
-            connection.much_since = match owned > MUCH {
-                true => connection.much_since.min(self.now),
-                false => Time::NEVER,
-            };
+            self.memory
+                .update_connection(self.now, id, &mut connection.counted, owned);
         }
     }
 
     /// The connection is about to be forgotten: nothing of it counts any more.
     pub(super) fn discount_connection(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get_mut(id) {
-            let mut counted = mem::take(&mut connection.counted) as usize;
-            update(&mut self.memory.connections, &mut counted, 0);
+            self.memory.update_connection(self.now, id, &mut connection.counted, 0);
             let output: &mut Output = connection.protocol.output();
             output.clear();
             self.buffer_pool.release(output);
@@ -230,13 +244,15 @@ impl Server {
         if self.connections.len() > FEW || self.streams.len() > FEW {
             return;
         }
-        let (mut connections, mut outputs) = (0, 0);
+        let (mut connections, mut large, mut outputs) = (0, 0, 0);
         for (id, connection) in self.connections.iter() {
             connections += connection.owned_memory() as usize;
+            large += usize::from(connection.owned_memory() > MUCH);
             outputs += connection.protocol.output_ref().counted_memory();
             debug_assert_eq!(connection.counted, connection.owned_memory(), "{id}");
         }
         debug_assert_eq!(self.memory.connections, connections);
+        debug_assert_eq!(self.memory.large.len(), large);
         debug_assert_eq!(self.buffer_pool.used_memory(), outputs);
         let (mut rings, mut payloads) = (0, 0);
         for (key, stream) in self.streams.iter() {

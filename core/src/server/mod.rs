@@ -543,7 +543,6 @@ impl Server {
             half_closed: None,
             armed: Time::NEVER,
             counted: 0,
-            much_since: Time::NEVER,
             since: now,
             last_input: now,
             bytes_in: 0,

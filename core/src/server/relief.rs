@@ -61,8 +61,8 @@ const REVIEW: Duration = Duration::from_millis(100);
 /// conversation before it needs.
 const MODEST: u32 = 8 << 10;
 
-/// Bytes that a publisher may own for as long as it likes. 128 KiB: what is reserved at first for a
-/// picture and for sound beside it. Of a longer picture it holds more only until that is complete.
+/// Bytes that a publisher may own for as long as it likes. 128 KiB: what is [reserved](crate::rtmp::chunk::ChunkDecoder) at first
+/// for a picture, and sound beside it. Of a longer picture it holds more only until that is complete.
 pub(super) const MUCH: u32 = 128 << 10;
 
 /// For how long a publisher may own more than [`MUCH`], and newcomers are refused before those are looked for again that are less
@@ -191,10 +191,17 @@ impl Server {
         self.note_rung(now, Rung::Rings, dropped);
     }
 
-    /// Ends connections that own much and bring nothing: of the address whose connections own the most so first, the largest
-    /// first.
+    /// Ends connections that own much and bring nothing: they publish nothing, or what they have under way does not come to an
+    /// end. Of the address whose connections own the most so first, the largest first.
     fn end_unfinished(&mut self, now: Time) {
-        let those = self.connections.iter().filter(|(_, it)| it.is_unfinished(now));
+        let is_unfinished = |id, it: &Connection| match it.is_publishing() {
+            true => self.memory.large_since(id).is_some_and(|it| now.since(it) >= LASTING),
+            false => it.counted > MODEST,
+        };
+        let those = self
+            .connections
+            .iter()
+            .filter(|(id, it)| it.is_of_a_peer() && is_unfinished(*id, it));
         let mut those: Vec<_> = those
             .map(|(id, it)| (0, Address::from(it.peer), it.counted, id))
             .collect();
@@ -388,15 +395,6 @@ impl Connection {
     /// Whether it may be ended before any publisher: it is none, and no connection of the program's own.
     fn may_go(&self) -> bool {
         self.is_of_a_peer() && !self.is_publishing()
-    }
-
-    /// Whether it owns much and brings nothing: it publishes nothing, or what it has under way does not come to an end.
-    fn is_unfinished(&self, now: Time) -> bool {
-        self.is_of_a_peer()
-            && match self.is_publishing() {
-                true => now.since(self.much_since) >= LASTING,
-                false => self.counted > MODEST,
-            }
     }
 
     /// Whether it is there, and no connection of the program's own.

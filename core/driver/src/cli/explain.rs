@@ -61,7 +61,7 @@ pub(super) fn memory(config: &Config, share: &Share) -> Result<String, fmt::Erro
     writeln!(out)?;
     writeln!(out, "The last is the most for these flags. How many there may be:")?;
     writeln!(out)?;
-    for (what, value, flag) in bounds(server) {
+    for (what, value, flag) in bounds(&server) {
         let value = match value {
             usize::MAX => "no limit".into(),
             value => value.to_string(),
