@@ -4,7 +4,9 @@ use crate::encoder::Encoder;
 use crate::hostile::Hostility;
 use crate::link::{Heard, Link, Push, Response, hear_local};
 use crate::media::{Source, Stamp, is_coded};
+use crate::operator::Operator;
 use crate::plan::{Part, Plan};
+use crate::restless::Restless;
 use crate::rng::Rng;
 use crate::screen::Screen;
 use crate::wire::Wire;
@@ -12,7 +14,8 @@ use crate::world::{TICK, World};
 use headwater_core::flv::TagFlags;
 use headwater_core::rtmp::{ClientRequest, ClientSession, Purpose};
 use headwater_core::server::{ConnectionId, Protocol};
-use headwater_core::{StreamKey, Time};
+use headwater_core::{Frame, StreamKey, Time};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +23,9 @@ use std::time::Duration;
 pub enum Role {
     Publisher,
     Player,
+    /// A player that changes its mind all the time.
+    Restless,
+    Operator,
     Hostile(Hostility),
 }
 
@@ -52,6 +58,8 @@ pub struct Actor {
     /// Its frames since it was let publish.
     source: Option<usize>,
     pub screen: Screen,
+    /// What it sees of each stream, if it plays several.
+    screens: BTreeMap<usize, Screen>,
     /// It publishes nothing until then.
     silent_until: Time,
     /// In process, it takes nothing until then.
@@ -68,6 +76,8 @@ impl Actor {
         let name = match part.role {
             Role::Publisher => format!("pub{index}.{:?}.s{}", part.how, part.stream),
             Role::Player => format!("play{index}.{:?}.s{}", part.how, part.stream),
+            Role::Restless => format!("restless{index}"),
+            Role::Operator => format!("operator{index}"),
             Role::Hostile(hostility) => format!("hostile{index}.{hostility:?}.{:?}", part.how),
         };
         let mut rng = Rng::new(plan.seed ^ (index as u64 + 1) << 48);
@@ -83,6 +93,7 @@ impl Actor {
             rng,
             source: None,
             screen: Screen::default(),
+            screens: BTreeMap::new(),
             silent_until: Time::ZERO,
             takes_from: Time::ZERO,
             is_healed: false,
@@ -101,6 +112,11 @@ impl Actor {
             Role::Publisher => self.publish(world),
             Role::Hostile(hostility) => self.harass(world, hostility),
             Role::Player => {}
+            Role::Restless | Role::Operator => {
+                if let Some(link) = &mut self.link {
+                    link.act(world.now, self.is_healed, &mut self.rng);
+                }
+            }
         }
         if let Some(link) = &mut self.link
             && let Some(wire) = link.wire()
@@ -138,6 +154,7 @@ impl Actor {
         self.source = None;
         let (stream, now) = (self.part.stream, world.now);
         self.screen = Screen::new(world.plan.max_ahead(), world.oracle.replaced(shard, stream));
+        self.screens.clear();
         self.ticks = 0;
         let is_publisher = self.part.role == Role::Publisher;
         if self.part.how == How::Local {
@@ -150,9 +167,15 @@ impl Actor {
             self.link = Some(Link::Local(shard, id.unwrap()));
             return;
         }
-        let wire = Wire::new(world.accept(shard, Protocol::Media, self.part.host), shard);
+        let protocol = match self.part.role {
+            Role::Operator => Protocol::Admin,
+            _ => Protocol::Media,
+        };
+        let wire = Wire::new(world.accept(shard, protocol, self.part.host), shard);
         let mut link = match (self.part.how, self.part.role) {
             (_, Role::Hostile(_)) => Link::Raw(wire),
+            (_, Role::Restless) => Link::Restless(wire, Box::new(Restless::new(world.plan.styles.len()))),
+            (_, Role::Operator) => Link::Operator(wire, Operator::default()),
             (How::Quirky, _) => Link::Encoder(wire, Box::new(Encoder::new(self.part.quirks, format!("s{stream}")))),
             (How::Rtmp, _) => {
                 let request = ClientRequest {
@@ -169,7 +192,7 @@ impl Actor {
         };
         let waits = if self.rng.once_in(3) { "?wait=2" } else { "" };
         let request = match (self.part.how, self.part.role) {
-            (_, Role::Hostile(_)) => String::new(),
+            (_, Role::Restless | Role::Operator | Role::Hostile(_)) => String::new(),
             (How::Http, Role::Publisher) => format!("POST /live/s{stream} HTTP/1.0\r\n\r\n"),
             (How::Chunked | How::WebSocket, Role::Publisher) => {
                 if let Link::Push(_, push) = &mut link {
@@ -234,20 +257,31 @@ impl Actor {
     fn handle(&mut self, world: &mut World, heard: Heard) {
         match heard {
             Heard::Frame(frame) if self.part.role == Role::Player => {
-                let time = frame.timestamp.as_millis();
-                world.note(u64::from(time), || {
-                    let stamp = is_coded(&frame).then(|| Stamp::of(&frame).to_string());
-                    let class = format!("{:?} {:?}", frame.kind, frame.class).to_lowercase();
-                    format!("{} sees {class} {} at {time}", self.name, stamp.unwrap_or_default())
-                });
-                self.screen.see(world.now, self.part.stream, &world.sources, &frame);
+                self.note_frame(world, &frame);
+                let skipped = self.screen.see(world.now, self.part.stream, &world.sources, &frame);
                 if let Some(link) = &self.link {
+                    if let Some(skipped) = skipped {
+                        world.oracle.note_skipped(&self.name, link.id(), skipped);
+                    }
                     let earlier = &self.screen.earlier_sources;
                     world.oracle.note_replaced(link.shard(), self.part.stream, earlier);
                 }
             }
             Heard::Started if self.part.role == Role::Publisher && self.source().is_none() => {
                 self.start_source(world);
+            }
+            Heard::PlayStarted(stream) => {
+                world.note(9, || format!("{} plays s{stream}", self.name));
+                let screen = Screen::new(world.plan.max_ahead(), BTreeSet::new());
+                self.screens.insert(stream, screen);
+            }
+            Heard::FrameOf(stream, frame) => {
+                self.note_frame(world, &frame);
+                let screen = self
+                    .screens
+                    .get_mut(&stream)
+                    .expect("a play starts before its frames come");
+                screen.see(world.now, stream, &world.sources, &frame);
             }
             Heard::Frame(_) | Heard::Started => {}
             Heard::Over(why) => {
@@ -258,6 +292,15 @@ impl Actor {
                 }
             }
         }
+    }
+
+    fn note_frame(&self, world: &World, frame: &Frame) {
+        let time = frame.timestamp.as_millis();
+        world.note(u64::from(time), || {
+            let stamp = is_coded(frame).then(|| Stamp::of(frame).to_string());
+            let class = format!("{:?} {:?}", frame.kind, frame.class).to_lowercase();
+            format!("{} sees {class} {} at {time}", self.name, stamp.unwrap_or_default())
+        });
     }
 
     fn publish(&mut self, world: &mut World) {
@@ -307,9 +350,7 @@ impl Actor {
     pub fn hang_up(&mut self, world: &mut World) {
         if let Some(mut link) = self.link.take() {
             if let Some(wire) = link.wire() {
-                // What breaks is told.
-                wire.set_reported(true);
-                wire.peer.reset();
+                wire.reset();
                 world.note_break(wire.shard, wire.peer.clone());
             } else if let Link::Local(shard, id) = link {
                 world.shards[shard].worker.server_mut().handle_eof(world.now, id);
@@ -324,6 +365,14 @@ impl Actor {
             Some(Link::Local(..)) => self.hang_up(world),
             Some(link) => link.close(world.now),
             None => {}
+        }
+    }
+
+    /// It leaves as its protocol says, and closes its sending side with that.
+    pub fn leave_half_closed(&mut self, world: &mut World) {
+        self.leave(world);
+        if let Some(wire) = self.wire() {
+            wire.is_finishing = true;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::rng::Rng;
 use headwater_core::Time;
-use headwater_core::server::{Answer, AuthorizeConfig, ConnectionId, Grant, Otherwise, Question, Ticket};
+use headwater_core::server::{Answer, AuthorizeConfig, ConnectionId, Grant, Intent, Otherwise, Question, Ticket};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
@@ -65,8 +65,8 @@ pub struct Application {
     due: Vec<(Time, Asked, Answer)>,
     /// Questions without an answer.
     open: Vec<Asked>,
-    /// Connections that were asked about.
-    permits: HashMap<ConnectionId, Permits>,
+    /// Connections that were asked about, and whether that was to publish.
+    permits: HashMap<(ConnectionId, bool), Permits>,
     /// Questions that were answered.
     settled: HashSet<(usize, Ticket)>,
 }
@@ -86,6 +86,7 @@ struct Asked {
     ticket: Ticket,
     shard: usize,
     connection: ConnectionId,
+    publishes: bool,
     /// When the server does without an answer.
     until: Time,
 }
@@ -118,9 +119,10 @@ impl Application {
             ticket,
             shard,
             connection: request.connection,
+            publishes: request.intent == Intent::Publish,
             until: now + self.config.timeout,
         };
-        let permits = self.permits.entry(asked.connection).or_default();
+        let permits = self.permits.entry((asked.connection, asked.publishes)).or_default();
         permits.given += u32::from(self.config.otherwise == Otherwise::Allow);
         let answers = rng.pick(&self.habits).answers();
         if answers.is_empty() {
@@ -145,7 +147,10 @@ impl Application {
         let is_stale = !self.settled.insert((shard, asked.ticket)) || is_late;
         let counts = !is_late && self.config.otherwise == Otherwise::Deny;
         if counts && matches!(answer, Answer::Allow(_)) {
-            self.permits.entry(asked.connection).or_default().given += 1;
+            self.permits
+                .entry((asked.connection, asked.publishes))
+                .or_default()
+                .given += 1;
         }
         Some(Reply {
             ticket: asked.ticket,
@@ -155,8 +160,8 @@ impl Application {
     }
 
     /// A connection publishes or plays. If it was asked about, it was let in.
-    pub fn note_begin(&mut self, connection: ConnectionId) {
-        if let Some(permits) = self.permits.get_mut(&connection) {
+    pub fn note_begin(&mut self, connection: ConnectionId, publishes: bool) {
+        if let Some(permits) = self.permits.get_mut(&(connection, publishes)) {
             permits.used += 1;
             assert!(permits.used <= permits.given, "{connection} was not let in, and is");
         }

@@ -23,6 +23,8 @@ pub struct Quirks {
     has_one_stream: bool,
     /// Its chunk streams have large numbers.
     has_far_streams: bool,
+    /// It takes its metadata back now and then.
+    pub clears_metadata: bool,
 }
 
 impl Quirks {
@@ -35,6 +37,7 @@ impl Quirks {
             changes_chunk_size: rng.once_in(2),
             has_one_stream: rng.once_in(2),
             has_far_streams: rng.once_in(4),
+            clears_metadata: false,
         }
     }
 }
@@ -132,6 +135,11 @@ impl Encoder {
         }
         payload.extend(&frame.payload);
         self.chunks.write(csid, type_id, 1, time, &payload);
+        if self.quirks.clears_metadata && self.chunks.messages.is_multiple_of(40) {
+            let mut payload = Vec::new();
+            Writer::new(&mut payload).string("@clearDataFrame").string("onMetaData");
+            self.chunks.write(csid, 18, 1, time, &payload);
+        }
     }
 
     /// It stops publishing, and says so.

@@ -23,6 +23,8 @@ pub enum Hostility {
     Unfinished,
     /// Plays, and then breaks the protocol.
     Breaks,
+    /// Sends requests of all kinds one behind the other, without waiting for answers, and behind one to play too.
+    Pipelines,
 }
 
 impl Hostility {
@@ -61,6 +63,8 @@ impl Hostility {
             Hostility::Unfinished if is_rtmp => unfinished_message(tick),
             Hostility::Unfinished => unfinished_tag(tick),
             Hostility::Breaks if tick == 0 => WEB_SOCKET.to_vec(),
+            Hostility::Pipelines if tick == 300 => b"GET /live/s0?wait=2 HTTP/1.1\r\nHost: h\r\n\r\n".to_vec(),
+            Hostility::Pipelines if tick.is_multiple_of(20) => PIPELINE.concat(),
             // Clients have to mask what they say.
             Hostility::Breaks if tick == 150 => b"\x82\x01x".to_vec(),
             _ => Vec::new(),
@@ -76,7 +80,8 @@ impl Hostility {
             | Hostility::Asks
             | Hostility::Changes
             | Hostility::Unfinished
-            | Hostility::Breaks => false,
+            | Hostility::Breaks
+            | Hostility::Pipelines => false,
         }
     }
 }
@@ -85,6 +90,14 @@ const REQUEST: &[u8] = b"GET /live/s0 HTTP/1.1\r\nHost: somewhere\r\nUser-Agent:
 
 const WEB_SOCKET: &[u8] = b"GET /live/s0?wait=2 HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// Requests that are answered at once, and a whole push.
+const PIPELINE: [&[u8]; 4] = [
+    b"OPTIONS /live/s0 HTTP/1.1\r\nHost: h\r\nOrigin: http://a.example\r\n\r\nHEAD /live/none HTTP/1.1\r\nHost: h\r\n\r\n",
+    b"POST /live/pipeline HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nd\r\nFLV\x01\x01\0\0\0\x09\0\0\0\0\r\n",
+    b"14\r\n\x09\0\0\x05\0\0\0\0\0\0\0\x17\x01\0\0\0\0\0\0\x10\r\n0\r\n\r\n",
+    b"GET /live/none HTTP/1.1\r\nHost: h\r\n\r\nDELETE /live/s0 HTTP/1.1\r\nHost: h\r\n\r\n",
+];
 
 /// Bytes that come in a tick of a message without an end.
 const PIECE: usize = 4_000;

@@ -2,6 +2,9 @@
 
 use crate::encoder::{Encoder, Reply};
 use crate::framing::{self, Framing};
+use crate::operator::Operator;
+use crate::restless::{self, Restless};
+use crate::rng::Rng;
 use crate::wire::Wire;
 use bytes::Buf;
 use headwater_core::flv::{FlvItem, FlvReader, FlvWriter, TagFlags};
@@ -15,6 +18,8 @@ pub enum Link {
     Encoder(Wire, Box<Encoder>),
     Push(Wire, Push),
     Pull(Wire, Box<Response>),
+    Restless(Wire, Box<Restless>),
+    Operator(Wire, Operator),
     /// Of one who does not listen.
     Raw(Wire),
     Local(usize, ConnectionId),
@@ -48,6 +53,10 @@ pub enum Heard {
     Frame(Frame),
     /// It may publish.
     Started,
+    /// It plays one of several streams, from the beginning.
+    PlayStarted(usize),
+    /// A frame of one of several streams.
+    FrameOf(usize, Frame),
     Over(String),
 }
 
@@ -59,6 +68,8 @@ impl Link {
             | Link::Encoder(wire, _)
             | Link::Push(wire, _)
             | Link::Pull(wire, _)
+            | Link::Restless(wire, _)
+            | Link::Operator(wire, _)
             | Link::Raw(wire) => Some(wire),
             Link::Local(..) => None,
         }
@@ -70,6 +81,8 @@ impl Link {
             | Link::Encoder(wire, _)
             | Link::Push(wire, _)
             | Link::Pull(wire, _)
+            | Link::Restless(wire, _)
+            | Link::Operator(wire, _)
             | Link::Raw(wire) => Some(wire),
             Link::Local(..) => None,
         }
@@ -127,6 +140,14 @@ impl Link {
                 let reply = response.read(&bytes, &mut all);
                 wire.say(now, reply);
             }
+            Link::Restless(wire, restless) => {
+                all.extend(restless.hear(&bytes).into_iter().map(|reply| match reply {
+                    restless::Reply::Started(stream) => Heard::PlayStarted(stream),
+                    restless::Reply::Frame(stream, frame) => Heard::FrameOf(stream, frame),
+                }));
+                wire.say(now, restless.take());
+            }
+            Link::Operator(_, operator) => operator.hear(&bytes),
             Link::Push(..) | Link::Raw(_) | Link::Local(..) => {}
         }
         if is_over {
@@ -151,7 +172,19 @@ impl Link {
                 wire.say(now, push.wrap(drain(&mut output)));
             }
             Link::Local(shard, id) => server(*shard, *id, frame),
-            Link::Pull(..) | Link::Raw(_) => {}
+            Link::Pull(..) | Link::Restless(..) | Link::Operator(..) | Link::Raw(_) => {}
+        }
+    }
+
+    /// Does something else, or asks for something. `is_well`: it is to leave the servers as they are.
+    pub fn act(&mut self, now: Time, is_well: bool, rng: &mut Rng) {
+        match self {
+            Link::Restless(wire, restless) => {
+                restless.act(rng);
+                wire.say(now, restless.take());
+            }
+            Link::Operator(wire, operator) => wire.say(now, operator.ask(is_well, rng)),
+            _ => {}
         }
     }
 
@@ -182,7 +215,12 @@ impl Link {
                 }
                 wire.is_finishing = true;
             }
-            Link::Pull(wire, _) | Link::Raw(wire) => wire.is_finishing = true,
+            Link::Restless(wire, restless) => {
+                restless.close();
+                wire.say(now, restless.take());
+                wire.is_finishing = true;
+            }
+            Link::Pull(wire, _) | Link::Operator(wire, _) | Link::Raw(wire) => wire.is_finishing = true,
             Link::Local(..) => {}
         }
     }

@@ -1,16 +1,34 @@
 //! What worlds have gone through, told by what the server itself reports: its events, its counters, and its messages to other
 //! workers. So nothing in the server is there for the tests, and a mark is missing also if nobody would be told of it.
 
-use headwater_core::server::{Event, ServerStats, ShardMessage};
+use headwater_core::Timer;
+use headwater_core::server::{Event, ServerStats, ShardMessage, Transport};
 use std::collections::BTreeSet;
-use std::fmt::{self, Write};
+use std::sync::LazyLock;
 
 /// Marks, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Marks(BTreeSet<&'static str>);
+pub struct Marks(BTreeSet<String>);
 
-/// All that the seeds which run by default have to go through.
-const ALL: &[&str] = &[
+/// All that the seeds which run by default have to go through: the words that the server has for its reasons, its timers and its
+/// messages, each of which has one, and what is named here.
+static ALL: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let reasons = Event::reasons().map(|reason| format!("reason {reason}"));
+    let timers = Timer::NAMES.iter().map(|timer| format!("timer {timer}"));
+    let messages = ShardMessage::kinds().map(|kind| format!("message {kind}"));
+    let named = NAMED.iter().map(|mark| (*mark).to_owned());
+    let all = reasons.chain(timers).chain(messages).chain(named);
+    all.filter(|mark| EXCEPTIONS.iter().all(|(exception, _)| exception != mark))
+        .collect()
+});
+
+/// Marks that no seed has to go through, and why.
+const EXCEPTIONS: &[(&str, &str)] = &[(
+    "timer ping",
+    "nothing ends by it: it is when a player is asked for a sign",
+)];
+
+const NAMED: &[&str] = &[
     // Each rung of the ladder for slow players, by each bound.
     "lag Disposable Age",
     "lag Disposable Bytes",
@@ -28,30 +46,13 @@ const ALL: &[&str] = &[
     "relief rings",
     "relief refused",
     "relief publishers",
-    // Each reason to refuse or to end.
-    "refused: an operator has closed the stream for a while",
-    "refused: authorization is not available",
-    "refused: no",
-    "refused: no such stream",
-    "refused: the stream has a publisher",
-    "refused: too many publishes began there of late",
-    "refused: too many publishers wait for the stream",
-    "refused: too many players wait for the stream",
-    "refused: too many publishers",
-    "refused: too many streams",
-    "refused: the server is short of memory",
-    "told: too many connections",
-    "told: too many connections from one address",
-    "told: too many connections that neither publish nor play",
-    "told: the server is shutting down",
-    "failed: the sequence headers change all the time",
+    // What is refused or ended for reasons that are not the server's own.
+    "reason authorization is not available",
+    "reason no",
     "failed: more than 100 requests in a second",
     "closed: connection reset",
-    // Each timer.
-    "failed: command timeout",
-    "failed: handshake timeout",
-    "failed: idle timeout",
-    "failed: stall timeout",
+    // What comes of time, beside the timers.
+    "half-closed timeout",
     "silent publisher",
     "stream ended",
     "play waits",
@@ -78,23 +79,6 @@ const ALL: &[&str] = &[
     // What a takeover comes to.
     "replaced at once",
     "replaced after a silence",
-    "message Contest",
-    "message Contested",
-    "message Denied",
-    "message Admitted",
-    // What becomes of a replica.
-    "message Claim",
-    "message Granted",
-    "message Release",
-    "message Subscribe",
-    "message Unsubscribe",
-    "message Located",
-    "message AddSubscriber",
-    "message RemoveSubscriber",
-    "message Snapshot",
-    "message Frames",
-    "message Ended",
-    "message Ban",
     // What is only counted.
     "anomalies",
     "unanswered",
@@ -108,7 +92,9 @@ const ALL: &[&str] = &[
 impl Marks {
     /// Adds a mark, if it is one of all.
     fn add(&mut self, mark: &str) {
-        self.0.extend(ALL.iter().find(|known| **known == mark));
+        if !self.0.contains(mark) && ALL.contains(mark) {
+            self.0.insert(mark.to_owned());
+        }
     }
 
     pub fn extend(&mut self, other: Marks) {
@@ -117,17 +103,26 @@ impl Marks {
 
     /// Those that are to be there and are not.
     pub fn missing(&self) -> Vec<&'static str> {
-        ALL.iter().copied().filter(|mark| !self.0.contains(mark)).collect()
+        let missing = ALL.iter().filter(|mark| !self.0.contains(*mark));
+        missing.map(String::as_str).collect()
+    }
+
+    /// The server says why it refuses or ends something, or why somebody failed.
+    fn note_reason(&mut self, reason: &str) {
+        self.add(&format!("reason {reason}"));
+        self.add(&format!("failed: {reason}"));
+        if let Some(timer) = reason.strip_suffix(" timeout") {
+            self.add(&format!("timer {timer}"));
+        }
     }
 
     pub fn note_event(&mut self, event: &Event) {
         match event {
             Event::PlayLags { step, limit, .. } => self.add(&format!("lag {step:?} {limit:?}")),
-            Event::PublishRefused { reason, .. } | Event::PlayRefused { reason, .. } => {
-                self.add(&format!("refused: {reason}"));
+            Event::PublishRefused { reason, .. } | Event::PlayRefused { reason, .. } | Event::Failed { reason, .. } => {
+                self.note_reason(reason);
             }
-            Event::Failed { reason, .. } => self.add(&format!("failed: {reason}")),
-            Event::Disconnected { reason, .. } => self.add(&format!("closed: {reason}")),
+            Event::Disconnected { reason, peer } => self.note_end(reason, peer.protocol),
             Event::PublishEnded { cause, totals, .. } => {
                 self.add(&format!("publish ended: {cause}"));
                 for (mark, count) in [
@@ -152,14 +147,26 @@ impl Marks {
         }
     }
 
-    /// What an RTMP client is refused with, as [`ClientEvent`](headwater_core::rtmp::ClientEvent) prints: not all refusals are events.
+    /// What an RTMP client is told, as [`ClientEvent`](headwater_core::rtmp::ClientEvent) prints: not all that is refused or ended
+    /// is an event.
     pub fn note_told(&mut self, text: &str) {
         let quoted = text.split('"').skip(1).step_by(2);
-        if text.starts_with("Refused")
-            && let Some(reason) = quoted.last()
-        {
-            self.add(&format!("told: {reason}"));
+        quoted.for_each(|reason| self.note_reason(reason));
+    }
+
+    /// A connection is closed.
+    fn note_end(&mut self, reason: &str, protocol: Transport) {
+        self.add(&format!("closed: {reason}"));
+        match (reason, protocol) {
+            ("did not take its final reply", _) => self.add("timer close"),
+            ("too many connections", Transport::Admin) => self.add("reason too many connections of operators"),
+            _ => {}
         }
+    }
+
+    /// A half-closed connection that took nothing is closed.
+    pub fn note_half_closed_timeout(&mut self) {
+        self.add("half-closed timeout");
     }
 
     /// An answer came when it meant nothing any more.
@@ -184,27 +191,7 @@ impl Marks {
         }
     }
 
-    /// The kind of a message, which only its `Debug` tells.
     pub fn note_message(&mut self, message: &ShardMessage) {
-        let mut beginning = Beginning::default();
-        // It ends with an error when there is enough of it.
-        let _ = write!(beginning, "{message:?}");
-        let body = beginning.0.split("body: ").nth(1).unwrap_or_default();
-        let kind = body
-            .split(|char: char| !char.is_alphanumeric())
-            .next()
-            .unwrap_or_default();
-        self.add(&format!("message {kind}"));
-    }
-}
-
-/// The first bytes of a long text.
-#[derive(Debug, Default)]
-struct Beginning(String);
-
-impl Write for Beginning {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.push_str(text);
-        if self.0.len() < 60 { Ok(()) } else { Err(fmt::Error) }
+        self.add(&format!("message {}", message.kind()));
     }
 }

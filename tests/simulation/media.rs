@@ -58,8 +58,9 @@ impl Stamp {
 
     /// The stamp of a coded frame.
     pub fn of(frame: &Frame) -> Stamp {
-        let start = match frame.kind {
-            FrameKind::Video => PICTURE_HEAD,
+        let start = match (frame.kind, frame.payload[0] >> 4) {
+            (FrameKind::Video, _) => PICTURE_HEAD,
+            (_, ENHANCED_SOUND) => ENHANCED_SOUND_HEAD,
             _ => SOUND_HEAD,
         };
         let bytes = &frame.payload[start..start + Stamp::LEN];
@@ -88,9 +89,11 @@ impl Header {
         }
     }
 
-    fn frame(self, kind: FrameKind) -> Frame {
-        let head: &[u8] = match kind {
-            FrameKind::Video => &[0x17, 0, 0, 0, 0, 1],
+    fn frame(self, kind: FrameKind, format: Format) -> Frame {
+        let head: &[u8] = match (kind, format) {
+            (FrameKind::Video, Format::Enhanced) => b"\x90avc1\x01",
+            (FrameKind::Video, _) => &[0x17, 0, 0, 0, 0, 1],
+            (_, Format::Enhanced) => b"\x90mp4a\x12\x10",
             _ => &[0xAF, 0, 0x12, 0x10],
         };
         let payload = [head, &[self.stream, self.variant]].concat();
@@ -100,6 +103,9 @@ impl Header {
 
 const PICTURE_HEAD: usize = 10;
 const SOUND_HEAD: usize = 3;
+const ENHANCED_SOUND_HEAD: usize = 6;
+/// The first four bits of sound whose codec has a FourCC.
+const ENHANCED_SOUND: u8 = 9;
 
 /// No clock that is believed goes on so far in a blink.
 const MAX_STEP: Duration = Duration::from_secs(5);
@@ -122,7 +128,25 @@ pub struct Style {
     /// Whether its headers come with each keyframe.
     pub repeats_headers: bool,
     pub clock: Clock,
+    pub format: Format,
 }
+
+/// How the messages of a publisher are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// As FLV had it first.
+    Plain,
+    /// As Enhanced RTMP has it: with FourCCs.
+    Enhanced,
+    /// Its sound is in ADTS frames, and has no sequence header: the server makes one, and takes the frames out.
+    Adts,
+}
+
+/// The sequence header of sound that is sent as ADTS: AAC-LC, 44.1 kHz, stereo.
+const ADTS_HEADER: Header = Header {
+    stream: 0x12,
+    variant: 0x10,
+};
 
 /// When a publisher makes other sequence headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,6 +224,7 @@ impl Style {
             new_headers,
             repeats_headers: rng.once_in(3),
             clock: Clock::draw(rng),
+            format: Format::Plain,
         }
     }
 }
@@ -295,14 +320,32 @@ impl Source {
             } else {
                 self.jumps += u32::from(!self.style.has_video && self.sounds % 20 == 19);
                 let timestamp = self.timestamp(FrameKind::Audio);
-                let stamp = self.stamp().to_bytes();
-                let mut payload = [&[0xAF, 1, 0x21], &stamp[..]].concat();
+                let mut stamp = self.stamp();
+                let head: &[u8] = match self.style.format {
+                    Format::Enhanced => b"\x91mp4a\x21",
+                    _ => &[0xAF, 1, 0x21],
+                };
+                if self.style.format == Format::Adts {
+                    stamp.header = ADTS_HEADER;
+                }
+                let mut payload = [head, &stamp.to_bytes()].concat();
                 payload.resize(payload.len() + rng.size(0, 60), 0x5A);
                 self.sounds += 1;
                 self.push(now, Frame::audio(timestamp, payload.into()));
             }
         }
-        self.sent[from..].iter().map(|sent| sent.frame.clone()).collect()
+        self.sent[from..].iter().map(|sent| self.to_wire(&sent.frame)).collect()
+    }
+
+    /// A frame as it is sent, which may not be as players get it.
+    fn to_wire(&self, frame: &Frame) -> Frame {
+        if self.style.format != Format::Adts || frame.kind != FrameKind::Audio {
+            return frame.clone();
+        }
+        let body = &frame.payload[SOUND_HEAD - 1..];
+        let len = u8::try_from(body.len() + 7).expect("sound is short");
+        let adts = [0xFF, 0xF1, 0x50, 0x80, len >> 3, len << 5 | 0x1F, 0xFC];
+        Frame::audio(frame.timestamp, [&[0xAF, 1], &adts[..], body].concat().into())
     }
 
     /// Whether all kinds of media have begun.
@@ -369,7 +412,11 @@ impl Source {
             },
         );
         let len = u32::try_from(1 + Stamp::LEN + filler).unwrap();
-        let mut payload = vec![first, 1, 0, 0, 0];
+        let mut payload = match self.style.format {
+            // Of a picture without a composition time.
+            Format::Enhanced => [&[first - 7 + 0x83], &b"avc1"[..]].concat(),
+            _ => vec![first, 1, 0, 0, 0],
+        };
         payload.extend(len.to_be_bytes());
         payload.push(unit);
         payload.extend(self.stamp().to_bytes());
@@ -383,8 +430,10 @@ impl Source {
             (FrameKind::Video, self.style.has_video),
             (FrameKind::Audio, self.style.has_audio),
         ] {
-            if is_there {
-                self.push(now, self.header.frame(kind));
+            // ADTS has no header of its own.
+            let is_sent = kind == FrameKind::Video || self.style.format != Format::Adts;
+            if is_there && is_sent {
+                self.push(now, self.header.frame(kind, self.style.format));
             }
         }
     }

@@ -3,8 +3,8 @@
 use crate::actor::{Actor, Role};
 use crate::media::{Source, Stamp, is_coded};
 use crate::scarcity::{ONE_STEP, Scarcity};
-use crate::world::{TICK, World};
-use headwater_core::server::{ConnectionId, Event, RoleKind, Takeover};
+use crate::world::{Shard, TICK, World};
+use headwater_core::server::{Config, ConnectionId, Event, RoleKind, Takeover, Transport};
 use headwater_core::{EndCause, StreamKey, Time, Timer};
 use headwater_driver::memory::Peer;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -29,6 +29,11 @@ pub struct Oracle {
     broken: Vec<(usize, Peer, u32)>,
     /// What has begun and not ended.
     open: HashSet<(ConnectionId, Began)>,
+    /// Connections of players that were said to lag.
+    lagging: HashSet<ConnectionId>,
+    operators: HashSet<ConnectionId>,
+    /// Players that have got a frame in this tick and not the one before it.
+    skipped: Vec<(String, ConnectionId, Stamp)>,
     /// Deadlines of each worker in the present second.
     wakes: HashMap<usize, (u64, u64)>,
     /// The sources of each stream that have given way to another, as players of each worker have seen.
@@ -52,6 +57,11 @@ impl Oracle {
         self.broken.push((shard, peer, 0));
     }
 
+    /// A player has got a frame, and `skipped` is one that lies between that and the last.
+    pub fn note_skipped(&mut self, player: &str, id: ConnectionId, skipped: Stamp) {
+        self.skipped.push((player.to_owned(), id, skipped));
+    }
+
     /// A worker's deadline has come. That is not to happen all the time.
     pub fn note_wake(&mut self, now: Time, shard: usize) {
         let second = now.as_millis() / 1_000;
@@ -66,6 +76,11 @@ impl Oracle {
         let Some(id) = event.peer().map(|peer| peer.connection) else {
             return;
         };
+        if let Event::Connected { peer } = event
+            && peer.protocol == Transport::Admin
+        {
+            self.operators.insert(id);
+        }
         let (what, begins) = match event {
             Event::Connected { .. } => (Began::Connection, true),
             Event::Disconnected { .. } => (Began::Connection, false),
@@ -73,6 +88,10 @@ impl Oracle {
             Event::PublishEnded { stream, .. } => (Began::Publish(stream.clone()), false),
             Event::PlayStarted { stream, .. } => (Began::Play(stream.clone()), true),
             Event::PlayEnded { stream, .. } => (Began::Play(stream.clone()), false),
+            Event::PlayLags { .. } => {
+                self.lagging.insert(id);
+                return;
+            }
             _ => return,
         };
         let key = (id, what);
@@ -103,27 +122,44 @@ impl Oracle {
         });
     }
 
+    /// All has ended, but for connections of operators: these are answered until the process ends.
     pub fn check_ends(&self) {
-        assert!(self.open.is_empty(), "not ended: {:?}", self.open);
+        let is_operator = |id: &ConnectionId| self.operators.contains(id);
+        let mut open = self.open.iter().filter(|(id, _)| !is_operator(id));
+        assert!(open.next().is_none(), "not ended: {:?}", self.open);
         for peer in &self.peers {
-            assert!(peer.is_closed(), "{} is not closed", peer.id());
+            assert!(
+                peer.is_closed() || is_operator(&peer.id()),
+                "{} is not closed",
+                peer.id()
+            );
         }
     }
 }
 
 impl World {
-    /// No worker holds more than its budget, but for what comes until it decides who goes, and what other workers have not
-    /// taken in.
+    /// The workers hold no more than [`Config::max_memory`] says that so many connections and streams can, together, as a ring may
+    /// keep what came from another worker; and where memory is scarce, each holds no more than its budget, but for what comes until
+    /// it decides who goes. What is on its way to other workers comes on top.
     pub fn check_memory(&self) {
-        if !matches!(self.plan.scarcity, Some(Scarcity::Memory(_))) {
-            return;
-        }
+        let is_scarce = matches!(self.plan.scarcity, Some(Scarcity::Memory(_)));
+        let (mut all_held, mut all_max) = (0, 0);
         for (index, shard) in self.shards.iter().enumerate() {
             let stats = shard.worker.server().stats();
             let (held, budget) = (stats.memory_held, stats.memory_budget);
+            let (connections, streams) = (stats.connections as u64, stats.streams as u64);
+            // What a worker holds whoever is there is none of its peers' and counted nowhere.
+            let max = |config: &Config| config.max_memory(connections, streams) - config.max_memory(0, 0);
+            all_max += max(&self.plan.config).max(max(&self.plan.other_config));
+            // It counts by itself, and with the payloads.
+            all_held += held.saturating_sub(2 * stats.memory_under_way) as u64;
             let most = budget + budget / 16 + ONE_STEP + stats.memory_under_way;
-            assert!(held <= most, "worker {index} holds {held} of {budget} bytes: {stats:?}");
+            assert!(
+                !is_scarce || held <= most,
+                "worker {index} holds {held} of {budget} bytes: {stats:?}"
+            );
         }
+        assert!(all_held <= all_max, "the workers hold {all_held} of {all_max} bytes");
     }
 
     /// What a worker wants to read it reads soon, whether it has deferred it or not.
@@ -141,12 +177,16 @@ impl World {
     /// A connection that is half-closed, and takes nothing for its time, plays no more.
     pub fn check_half_closed(&mut self) {
         let timeouts = [&self.plan.config, &self.plan.other_config].map(|it| it.limits.half_closed_timeout);
+        let min = timeouts[0].min(timeouts[1]);
         let max = timeouts[0].max(timeouts[1]) + self.plan.half_closed_slack();
         self.for_actors(|actor, world| {
             let Some(wire) = actor.wire().filter(|wire| !world.is_paused(wire.shard)) else {
                 return;
             };
             let silence = wire.note_silence(TICK);
+            if silence >= min && wire.peer.is_closed() {
+                world.marks.note_half_closed_timeout();
+            }
             if silence > max {
                 let connections = world.shards[wire.shard].worker.server().connections(world.now);
                 let view = connections.iter().find(|it| it.id == wire.peer.id());
@@ -180,6 +220,18 @@ impl World {
                 steady < HEARD,
                 "{} was not heard for {steady:?}: {event:?}",
                 publisher.name
+            );
+        }
+    }
+
+    /// A player that got one frame and a later one got all between, unless it was said by now that it lags, or a worker was so far
+    /// behind that frames were kept from it.
+    pub fn check_skipped(&mut self) {
+        let was_behind = |shard: &Shard| shard.worker.server().stats().shards_behind > 0;
+        for (player, id, skipped) in self.oracle.skipped.drain(..) {
+            assert!(
+                self.oracle.lagging.contains(&id) || self.shards.iter().any(was_behind),
+                "{player} did not get {skipped}, and nobody said that it lags"
             );
         }
     }

@@ -7,7 +7,7 @@ use crate::actor::{How, Role};
 use crate::application::Habit;
 use crate::encoder::Quirks;
 use crate::hostile::Hostility;
-use crate::media::Style;
+use crate::media::{Format, Style};
 use crate::rng::Rng;
 use crate::scarcity::Scarcity;
 use headwater_core::Time;
@@ -15,6 +15,9 @@ use headwater_core::hub::ChannelConfig;
 use headwater_core::server::{Config, HttpAbsent, Otherwise, Takeover};
 use std::fmt;
 use std::time::Duration;
+
+/// The first seed of the further worlds, which have all that others have, and [more](Plan::draw_further).
+pub const FURTHER: u64 = 1 << 32;
 
 /// What can go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +54,14 @@ pub enum Fault {
     SlowLinks,
     /// The worker is not told that there is something to read.
     Unreported,
+    /// The system has no memory for a socket for a while.
+    Shortage,
+    /// An actor leaves as its protocol says, and closes its sending side at once.
+    LeaveHalfClosed,
 }
+
+/// What else goes wrong in further worlds.
+const FURTHER_FAULTS: [Fault; 2] = [Fault::Shortage, Fault::LeaveHalfClosed];
 
 const FAULTS: [Fault; 16] = [
     Fault::SmallPieces,
@@ -196,7 +206,71 @@ impl Plan {
         } else if narrow.once_in(8) {
             plan.contest(narrow);
         }
+        if seed >= FURTHER {
+            plan.draw_further(&mut Rng::new(seed.rotate_left(32)));
+        }
         plan
+    }
+
+    /// Draws what only further worlds have.
+    fn draw_further(&mut self, rng: &mut Rng) {
+        for style in &mut self.styles {
+            style.format = rng.pick(&[Format::Plain, Format::Enhanced, Format::Adts]);
+        }
+        let largest = self.styles.iter().map(|style| style.max_len).max().unwrap_or_default();
+        let scarcity = Scarcity::draw_further(rng).filter(|_| self.scarcity.is_none());
+        let has_memory = !matches!(self.scarcity, Some(Scarcity::Memory(_)));
+        self.scarcity = self.scarcity.or(scarcity);
+        for config in [&mut self.config, &mut self.other_config] {
+            scarcity.iter().for_each(|scarcity| scarcity.apply(config));
+            if has_memory && rng.once_in(2) {
+                narrow_limits(config, largest);
+            }
+        }
+        if rng.once_in(3) {
+            self.add_part(Role::Restless, How::Rtmp, 100);
+        }
+        if rng.once_in(3) {
+            self.add_part(Role::Operator, How::Http, 150);
+        }
+        if self.scarcity == Some(Scarcity::Operators) {
+            self.add_part(Role::Operator, How::Http, 150);
+            self.add_part(Role::Operator, How::Http, 150);
+        }
+        if rng.once_in(5) {
+            self.add_part(Role::Hostile(Hostility::Pipelines), How::Http, 200);
+        }
+        if rng.once_in(2) {
+            let fault = rng.pick(&FURTHER_FAULTS);
+            let every = rng.between(5, 60);
+            let ticks: Vec<_> = (0..self.ticks).filter(|_| rng.once_in(every)).collect();
+            for tick in ticks {
+                self.troubles.push(Trouble {
+                    tick,
+                    fault,
+                    victim: rng.index(self.parts.len()),
+                    span: rng.millis(10, 1_500),
+                    size: rng.pick(&[1, 100]),
+                });
+            }
+            self.troubles.sort_by_key(|trouble| trouble.tick);
+        }
+        for part in &mut self.parts {
+            part.quirks.clears_metadata = rng.once_in(4);
+        }
+    }
+
+    /// Adds one that stays and can hurt nobody, with an address of its own.
+    fn add_part(&mut self, role: Role, how: How, first_host: usize) {
+        let host = u8::try_from(first_host + self.parts.len()).unwrap();
+        self.parts.push(Part {
+            role,
+            how,
+            host,
+            stays: true,
+            flaps: false,
+            ..self.parts[0]
+        });
     }
 
     /// There is enough of everything, all the time.
@@ -413,6 +487,14 @@ fn narrow_windows(rng: &mut Rng, config: &mut Config) {
     if channel.lag_max_bytes < ChannelConfig::default().lag_max_bytes && rng.once_in(2) {
         channel.gop_max_bytes = channel.lag_max_bytes;
     }
+}
+
+/// A peer may hold little more than a few messages.
+fn narrow_limits(config: &mut Config, largest: usize) {
+    let message = largest + 10_000;
+    config.limits.max_message_len = u32::try_from(message).unwrap();
+    config.limits.max_buffered_bytes = 2 * message;
+    config.limits.max_output = config.limits.output_high_water + 2 * message;
 }
 
 /// For a person: what there is, and what of the configuration is not as usual.

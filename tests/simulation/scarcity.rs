@@ -22,6 +22,9 @@ pub enum Scarcity {
     Publishers,
     Streams,
     WaitingPlayers,
+    RequestsPerAddress,
+    Roleless,
+    Operators,
 }
 
 impl Scarcity {
@@ -35,6 +38,16 @@ impl Scarcity {
             9 => Scarcity::Publishers,
             10 => Scarcity::Streams,
             11 => Scarcity::WaitingPlayers,
+            _ => return None,
+        })
+    }
+
+    /// In one of four further worlds something else is.
+    pub fn draw_further(rng: &mut Rng) -> Option<Scarcity> {
+        Some(match rng.below(12) {
+            0 => Scarcity::RequestsPerAddress,
+            1 => Scarcity::Roleless,
+            2 => Scarcity::Operators,
             _ => return None,
         })
     }
@@ -56,6 +69,9 @@ impl Scarcity {
             Scarcity::Publishers => config.max_publishers = 1,
             Scarcity::Streams => config.max_streams = 1,
             Scarcity::WaitingPlayers => config.max_waiting_players = 1,
+            Scarcity::RequestsPerAddress => config.max_requests_per_second_per_address = 1,
+            Scarcity::Roleless => config.max_roleless_connections = 1,
+            Scarcity::Operators => config.admin.max_connections = 1,
         }
     }
 
@@ -69,5 +85,8 @@ impl Scarcity {
         config.max_publishers = usual.max_publishers;
         config.max_streams = usual.max_streams;
         config.max_waiting_players = usual.max_waiting_players;
+        config.max_requests_per_second_per_address = usual.max_requests_per_second_per_address;
+        config.max_roleless_connections = usual.max_roleless_connections;
+        config.admin.max_connections = usual.admin.max_connections;
     }
 }

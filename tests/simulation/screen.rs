@@ -19,6 +19,8 @@ pub struct Screen {
     newest: Option<Stamp>,
     /// The newest picture that others refer to.
     reference: Option<Stamp>,
+    /// The number of the last sound and of the last picture, of the present source.
+    last: [Option<u32>; 2],
     times: [Option<u32>; 2],
     /// The player's time less the source's, for the present source.
     offsets: [Option<u32>; 2],
@@ -43,19 +45,19 @@ impl Screen {
         }
     }
 
-    /// Takes a frame in.
+    /// Takes a frame in. Returns the first one of its kind, if there is one, that its publisher sent since the last that came.
     ///
     /// # Panics
     /// If no player may get it there.
-    pub fn see(&mut self, now: Time, stream: usize, sources: &[Source], frame: &Frame) {
+    pub fn see(&mut self, now: Time, stream: usize, sources: &[Source], frame: &Frame) -> Option<Stamp> {
         let kind = match frame.kind {
             FrameKind::Audio => 0,
             FrameKind::Video => 1,
-            FrameKind::Data => return,
+            FrameKind::Data => return None,
         };
         if frame.class == FrameClass::SequenceHeader {
             self.headers[kind] = Some(Header::of(frame));
-            return;
+            return None;
         }
         assert!(is_coded(frame), "a frame of another class: {frame:?}");
         let stamp = Stamp::of(frame);
@@ -74,6 +76,10 @@ impl Screen {
             self.check_picture(stamp, frame.class);
         }
         self.seen.push((stamp.source, stamp.number));
+        let last = self.last[kind].replace(stamp.number)?;
+        let mut between = source.sent[last as usize + 1..stamp.number as usize].iter();
+        let skipped = between.find(|sent| sent.frame.kind == frame.kind && is_coded(&sent.frame))?;
+        Some(Stamp::of(&skipped.frame))
     }
 
     /// Whether it has got a frame, among the last ones.
@@ -93,6 +99,7 @@ impl Screen {
                 self.raised = [false; 2];
                 self.began = None;
                 self.reference = None;
+                self.last = [None; 2];
             }
         }
         assert!(

@@ -6,11 +6,10 @@ use crate::plan::Plan;
 use crate::world::World;
 use std::cell::RefCell;
 use std::env;
-use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -49,17 +48,14 @@ pub fn run(plan: &Plan, story: bool) -> Result<Outcome, String> {
 }
 
 /// Does `what` for each seed. The results are in the order of the seeds.
-pub fn for_each<T: Send>(seeds: Range<u64>, what: impl Fn(u64) -> T + Sync) -> Vec<(u64, T)> {
-    let next = AtomicU64::new(seeds.start);
+pub fn for_each<T: Send>(seeds: &[u64], what: impl Fn(u64) -> T + Sync) -> Vec<(u64, T)> {
+    let next = AtomicUsize::new(0);
     let work = || {
         let mut results = Vec::new();
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= seeds.end {
-                return results;
-            }
-            results.push((seed, what(seed)));
+        while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+            results.push((*seed, what(*seed)));
         }
+        results
     };
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let mut all: Vec<_> = thread::scope(|scope| {

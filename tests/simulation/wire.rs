@@ -18,6 +18,10 @@ pub struct Wire {
     pub up_stalled: Time,
     /// The server's socket is full until then.
     pub down_stalled: Time,
+    /// The system has no memory for the server's socket until then.
+    pub short_until: Time,
+    /// The code of the error that says so.
+    pub shortage: i32,
     /// Bytes that the server can write in a tick; no limit if `None`.
     pub rate: Option<usize>,
     /// Whether the actor's side closes when all has arrived.
@@ -28,6 +32,8 @@ pub struct Wire {
     steady_since: Time,
     /// Whether the worker is told that there is something to read.
     is_reported: bool,
+    /// Whether reads and writes fail for want of memory.
+    is_short: bool,
     /// Whether the actor has closed its side.
     has_finished: bool,
     /// Reads of the server so far, and for how long it has not read on though it wants to.
@@ -39,6 +45,11 @@ pub struct Wire {
 /// What arrives all the time does so after that at the latest.
 const STEADY: Duration = Duration::from_millis(400);
 
+/// There is no buffer, for Linux.
+pub const ENOBUFS: i32 = 105;
+/// There is no memory.
+pub const ENOMEM: i32 = 12;
+
 impl Wire {
     pub fn new(peer: Peer, shard: usize) -> Wire {
         Wire {
@@ -49,11 +60,14 @@ impl Wire {
             delay: Duration::ZERO,
             up_stalled: Time::ZERO,
             down_stalled: Time::ZERO,
+            short_until: Time::ZERO,
+            shortage: ENOBUFS,
             rate: None,
             is_finishing: false,
             arrived: Time::ZERO,
             steady_since: Time::ZERO,
             is_reported: true,
+            is_short: false,
             has_finished: false,
             reads: (0, Duration::ZERO),
             silence: Duration::ZERO,
@@ -66,10 +80,23 @@ impl Wire {
         self.peer.set_reported(is_reported);
     }
 
+    fn set_short(&mut self, is_short: bool) {
+        self.is_short = is_short;
+        self.peer.set_fault(is_short.then_some(self.shortage));
+    }
+
+    /// The connection breaks, which is told.
+    pub fn reset(&mut self) {
+        self.set_reported(true);
+        self.set_short(false);
+        self.peer.reset();
+    }
+
     /// For how long the server has not read on in what is there, though it could. `wants_input`: whether it would.
     pub fn note_unread(&mut self, wants_input: bool, span: Duration) -> Duration {
         let (reads, waited) = self.reads;
-        let waits = wants_input && self.is_reported && self.peer.unread() > 0 && self.peer.reads() == reads;
+        let waits =
+            wants_input && self.is_reported && !self.is_short && self.peer.unread() > 0 && self.peer.reads() == reads;
         self.reads = (self.peer.reads(), if waits { waited + span } else { Duration::ZERO });
         self.reads.1
     }
@@ -98,6 +125,11 @@ impl Wire {
 
     /// Carries what is due in both directions, and returns what the actor receives.
     pub fn carry(&mut self, now: Time) -> Vec<u8> {
+        self.set_short(self.short_until > now);
+        if self.is_short {
+            // What has arrived cannot be read.
+            self.steady_since = now;
+        }
         if self.up_stalled <= now {
             while let Some((_, bytes)) = self.up.pop_front_if(|(at, _)| *at <= now) {
                 self.peer.send(&bytes);
@@ -138,6 +170,8 @@ impl Wire {
         self.delay = Duration::ZERO;
         self.up_stalled = Time::ZERO;
         self.down_stalled = Time::ZERO;
+        self.short_until = Time::ZERO;
+        self.set_short(false);
         self.rate = None;
         self.peer.set_max_read(usize::MAX);
         self.peer.set_max_write(usize::MAX);

@@ -10,6 +10,7 @@ use crate::plan::{End, Fault, Plan, Trouble};
 use crate::rng::Rng;
 use crate::scarcity::Scarcity;
 use crate::swarm::Outcome;
+use crate::wire::{ENOBUFS, ENOMEM};
 use headwater_core::server::record::{RecordConfig, Recording};
 use headwater_core::server::{Config, ConnectionId, Event, Kick, Protocol, Server, ShardId, ShardMessage};
 use headwater_core::{StreamKey, Time};
@@ -196,6 +197,7 @@ impl World {
         self.ticks += 1;
         let (shards, now) = (&self.shards, self.now);
         self.oracle.check_broken(|shard| shards[shard].paused_until <= now);
+        self.check_skipped();
         self.check_reads();
         self.check_half_closed();
     }
@@ -375,7 +377,8 @@ impl World {
         self.note(shard as u64, || format!("worker {shard}: {event:?}"));
         self.marks.note_event(&event);
         if let Event::PublishStarted { peer, .. } | Event::PlayStarted { peer, .. } = &event {
-            self.application.note_begin(peer.connection);
+            let publishes = matches!(event, Event::PublishStarted { .. });
+            self.application.note_begin(peer.connection, publishes);
         }
         self.oracle.note_event(&event);
         self.check_heard(&event);
@@ -399,6 +402,7 @@ impl World {
         match fault {
             Fault::Reset => actor.hang_up(self),
             Fault::Leave => actor.leave(self),
+            Fault::LeaveHalfClosed => actor.leave_half_closed(self),
             Fault::Silence => actor.fall_silent(self, span),
             Fault::KickOne => {
                 if let Some(id) = actor.id() {
@@ -444,6 +448,10 @@ impl World {
                     Fault::Delay => wire.delay = span / 8,
                     Fault::SendingStalls => wire.up_stalled = now + span,
                     Fault::ReceivingIsSlow => wire.rate = Some(size),
+                    Fault::Shortage => {
+                        wire.short_until = now + span;
+                        wire.shortage = if size > 5 { ENOBUFS } else { ENOMEM };
+                    }
                     Fault::HalfClose => wire.is_finishing = true,
                     Fault::Unreported => wire.set_reported(false),
                     _ => unreachable!("{fault:?} is for more than a connection"),
