@@ -536,7 +536,7 @@ fn an_event_that_nobody_reads_costs_nothing() {
 #[test]
 fn a_connection_that_says_nothing_owns_little() {
     let _turn = turn();
-    for (listener, budget) in [(Protocol::Rtmp, 1_088), (Protocol::Http, 704), (Protocol::Media, 400)] {
+    for (listener, budget) in [(Protocol::Rtmp, 1_088), (Protocol::Http, 720), (Protocol::Media, 400)] {
         let mut whole = Whole::new();
         let owned = owned_by_each(|| {
             whole.accept(listener);

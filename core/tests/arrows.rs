@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("request", ""),
     ("time", ""),
     ("timestamp", ""),
+    ("words", ""),
     ("work", ""),
     ("limits", ""),
     ("timers", "limits output time"),
@@ -45,7 +46,7 @@ const ARROWS: &[(&str, &str)] = &[
     ),
     (
         "server",
-        "end_cause flv http hub limits media name output request rtmp rtmp::transcript time timers timestamp",
+        "end_cause flv http hub limits media name output request rtmp rtmp::transcript time timers timestamp work",
     ),
 ];
 

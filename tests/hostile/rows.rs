@@ -6,10 +6,10 @@
 //! buffers: `tests/load.rs` has players that stall and crawl. Row 45 is about passwords by RTMP, which there are none of yet.
 
 use crate::good::beside_a_good_stream;
-use crate::inputs::{self, Input, Port, Reaction};
+use crate::inputs::{self, Input, Port, Reaction, on_one_port};
+use crate::is_raw;
 use crate::support::http;
 use crate::support::server::{Runtime, Server};
-use crate::{is_raw, on_one_port};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::thread;

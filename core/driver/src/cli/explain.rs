@@ -52,7 +52,6 @@ pub(super) fn memory(config: &Config, share: &Share) -> Result<String, fmt::Erro
         )?;
     }
     writeln!(out)?;
-    let server = &config.server;
     let all = (server.max_connections as u64, server.max_streams as u64);
     for (connections, streams) in [(1, 0), (0, 1), (1_000, 100), all] {
         let most = at_most(connections, streams);

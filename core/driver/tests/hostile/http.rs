@@ -69,23 +69,27 @@ fn row_42_a_tag_that_never_comes_ends_its_push() {
 /// 1002 for what breaks the rules, 1009 for what is too large.
 #[test]
 fn row_43_a_player_that_breaks_websocket_is_told_the_code() {
-    let heard = Scene::new().hold(43);
+    let mut heard = Scene::new().hold(43);
+    heard.retain(|heard| !heard.what.contains("publisher"));
     let codes = [1_002u16, 1_002, 1_009, 1_002, 1_002, 1_000];
-    let (flood, broken) = heard.split_last().unwrap();
-    assert_eq!(broken.len(), codes.len());
-    assert!(
-        flood.bytes.windows(2).any(|it| it == b"\x8A\0"),
-        "{}: no pong",
-        flood.what
-    );
-    for (heard, code) in broken.iter().zip(codes) {
-        let close = [&[0x88, 2][..], &code.to_be_bytes()].concat();
-        let is_told = heard.bytes.windows(4).any(|window| window == close)
-            || heard
-                .bytes
-                .windows(4)
-                .any(|window| window[0] == 0x88 && window[2..] == code.to_be_bytes());
-        assert!(is_told, "{}: {:?}", heard.what, heard.bytes.escape_ascii().to_string());
+    // To either listener.
+    for heard in heard.chunks(codes.len() + 1) {
+        let (flood, broken) = heard.split_last().unwrap();
+        assert_eq!(broken.len(), codes.len());
+        assert!(
+            flood.bytes.windows(2).any(|it| it == b"\x8A\0"),
+            "{}: no pong",
+            flood.what
+        );
+        for (heard, code) in broken.iter().zip(codes) {
+            let close = [&[0x88, 2][..], &code.to_be_bytes()].concat();
+            let is_told = heard.bytes.windows(4).any(|window| window == close)
+                || heard
+                    .bytes
+                    .windows(4)
+                    .any(|window| window[0] == 0x88 && window[2..] == code.to_be_bytes());
+            assert!(is_told, "{}: {:?}", heard.what, heard.bytes.escape_ascii().to_string());
+        }
     }
 }
 

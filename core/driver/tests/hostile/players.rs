@@ -97,6 +97,13 @@ fn wait_for_nothing(scene: &mut Scene) {
 fn row_40_players_for_many_names_keep_nobody_out() {
     let mut scene = Scene::new();
     scene.hold(40);
+    for _ in 0..2 {
+        scene.begin_again();
+        wait_under_many_names(&mut scene);
+    }
+}
+
+fn wait_under_many_names(scene: &mut Scene) {
     let mut waiting = 0;
     for number in 0..600 {
         let Some(peer) = scene.connect_from(Port::Http, crate::scene::ADDRESS) else {
@@ -107,6 +114,6 @@ fn row_40_players_for_many_names_keep_nobody_out() {
         waiting += usize::from(scene.heard(peer).is_empty());
     }
     assert!(waiting <= 250, "{waiting} wait");
-    scene.pass(Duration::from_secs(80));
+    scene.pass(Duration::from_secs(130));
     scene.check_quiet("their waits are over");
 }

@@ -221,7 +221,7 @@ fn players_that_wait_under_many_names_keep_nobody_out() {
 fn a_player_by_rtmp_that_waits_makes_room_like_any_other() {
     let mut world = world(1, |config| config.max_roleless_connections_per_address = 2);
     let waiting = [1, 2, 3].map(|_| world.rtmp(0, Play, "live", "absent", 4));
-    assert_eq!(world.heard(waiting[0]), "[Started] [no such stream]");
+    assert_eq!(world.heard(waiting[0]), "[Started] [NetStream.Play.StreamNotFound]");
     assert!(world.clients[waiting[0]].is_shut_down());
     // Once their publisher has come they have a role, and are not counted.
     let publisher = world.http_push(0, "/live/absent", 1);
@@ -322,11 +322,11 @@ fn exactly_as_many_publish_as_may_be_on_any_workers() {
             let (live, others): (Vec<_>, Vec<_>) = publishers.into_iter().partition(|it| world.is_publishing(*it));
             assert_eq!(live.len(), 3, "{shards} workers, seed {seed}");
             assert_eq!(count(&world, &others, REFUSED), 5, "{shards} workers, seed {seed}");
-            let encoder = world.rtmp(0, Publish, "live", "more", 2);
+            let encoder = world.rtmp(0, Publish, "live", "more", 1);
             assert_eq!(world.heard(encoder), "[NetStream.Publish.Failed]");
             // A name that is published may be taken over, and one in its grace time be published again.
             world.pass(Duration::from_secs(6));
-            let again = world.http_push(0, "/live/more", 2);
+            let again = world.http_push(0, "/live/more", 1);
             world.push(again, "V A K0 a5");
             assert_eq!(world.status(again), REFUSED);
             for publisher in live {
@@ -449,9 +449,13 @@ fn an_encoder_that_comes_back_needs_no_further_place() {
 fn players_of_absent_streams_leave_names_to_publishers() {
     for shards in [1, 2] {
         let mut world = World::new(shards, |config| config.max_streams = 8);
-        let players: Vec<_> = (0..8)
-            .map(|number| world.http_play(0, &format!("/live/absent{number}?wait=60")))
-            .collect();
+        let seek = |host| {
+            let player = world.connect(0, Protocol::Http, host);
+            let request = format!("GET /live/absent{host}?wait=60 HTTP/1.0\r\n\r\n");
+            world.send(player, request.as_bytes());
+            player
+        };
+        let players: Vec<_> = (10..18).map(seek).collect();
         assert_eq!(count(&world, &players, REFUSED), 4);
         let encoders: Vec<_> = (0..5)
             .map(|number| world.rtmp(0, Publish, "live", &format!("{number}"), 2))

@@ -341,7 +341,8 @@ fn a_reader_that_takes_nothing_holds_nobody_up() {
     world.take(readers[0], 0);
     let before = held(&world);
     for _ in 0..500 {
-        world.http_play(1, "/live/absent");
+        let player = world.http_play(1, "/live/absent");
+        world.reset(player);
     }
     world.pass(Duration::from_secs(2));
     assert_eq!(world.counts(readers[1]), (1_500, 0));

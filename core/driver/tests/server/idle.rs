@@ -29,11 +29,12 @@ fn stats(world: &World) -> ServerStats {
     world.shards[1].server().stats()
 }
 
-/// Nothing is left on the second worker.
+/// Nothing is left on the second worker but what its players have got of the name.
 #[track_caller]
 fn assert_nothing_is_kept(world: &World) {
     let stats = stats(world);
-    assert_eq!((stats.streams, stats.memory_held, replicas(world)), (0, 0, 0));
+    assert_eq!((stats.streams, replicas(world)), (0, 0));
+    assert!(stats.memory_held < 1_024, "{}", stats.memory_held);
 }
 
 #[test]
