@@ -96,7 +96,7 @@ struct Entry {
     takeovers: u64,
     /// Those among them that the present publisher, or an earlier one, was told of.
     told_takeovers: u64,
-    /// Shards that have published or played it: they know what that came to, until nobody has it any more.
+    /// Shards that have published or played it, or have waited for it: they know what that came to, until nobody has it any more.
     witnesses: Vec<ShardId>,
     /// What it was last counted with.
     counted: usize,
@@ -234,9 +234,7 @@ impl Directory {
             }
             Body::Subscribe { ticket } => {
                 entry.subscribers.insert(from, ticket);
-                if entry.state != State::Vacant {
-                    entry.note_witness(from);
-                }
+                entry.note_witness(from);
                 send(
                     from,
                     Body::Located {
@@ -557,9 +555,6 @@ impl Entry {
         let address = newcomer.peer.into();
         self.set(key, epoch, State::Live { shard, address }, published);
         self.note_witness(shard);
-        for subscriber in self.subscribers.keys().copied().collect::<Vec<_>>() {
-            self.note_witness(subscriber);
-        }
         let told = mem::replace(&mut self.told_takeovers, self.takeovers);
         let subscribers = self
             .subscribers

@@ -600,3 +600,19 @@ fn long_names_count_as_long_as_they_are_known() {
         assert!((300..1_500).contains(&short), "{short} bytes");
     }
 }
+
+/// What it was sent while it waited is remembered as that of other players is, and forgotten with the name.
+#[test]
+fn a_player_that_has_waited_in_vain_leaves_nothing() {
+    for shards in 1..=3 {
+        let mut world = World::new(shards, |_| {});
+        let players: Vec<_> = (0..usize::from(shards))
+            .map(|shard| world.rtmp(shard, Play, "live", "absent", 1))
+            .collect();
+        players.into_iter().for_each(|player| world.reset(player));
+        world.pass(Duration::from_secs(2));
+        for server in world.servers() {
+            assert_eq!(server.stats().memory_held, 0, "{shards} workers");
+        }
+    }
+}
