@@ -300,10 +300,11 @@ impl Server {
         if stream.ticket != Some(ticket) || stream.presence != Presence::Unknown {
             return;
         }
+        let waiters = stream.take_waiters(&mut self.waits);
         stream.presence = Presence::Absent;
         for Waiter {
             connection: id, stream, ..
-        } in stream.take_waiters(&mut self.waits)
+        } in waiters
         {
             self.refuse_play(now, id, stream, Refusal::Excess(Excess::Streams));
             self.connections.touch(id);
