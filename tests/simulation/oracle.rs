@@ -143,11 +143,14 @@ impl World {
     /// it decides who goes. What is on its way to other workers comes on top.
     pub fn check_memory(&self) {
         let is_scarce = matches!(self.plan.scarcity, Some(Scarcity::Memory(_)));
-        let (mut all_held, mut all_max) = (0, 0);
+        // Workers know names until they are told that these are forgotten.
+        let (mut all_held, mut all_max) = (0, 16 << 10);
         for (index, shard) in self.shards.iter().enumerate() {
             let stats = shard.worker.server().stats();
             let (held, budget) = (stats.memory_held, stats.memory_budget);
-            let (connections, streams) = (stats.connections as u64, stats.streams as u64);
+            let connections = stats.connections as u64;
+            // A name that nobody has is known for its grace time.
+            let streams = (stats.streams + stats.idle_replicas).max(stats.names) as u64;
             // What a worker holds whoever is there is none of its peers' and counted nowhere.
             let max = |config: &Config| config.max_memory(connections, streams) - config.max_memory(0, 0);
             all_max += max(&self.plan.config).max(max(&self.plan.other_config));

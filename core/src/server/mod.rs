@@ -499,6 +499,7 @@ impl Server {
             counted,
             roleless,
             streams: self.streams.len() - self.idle.len(),
+            idle_replicas: self.idle.len(),
             names: self.directory.len(),
             memory_held: self.memory_held(),
             memory_under_way: self.memory.under_way(),

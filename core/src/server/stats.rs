@@ -14,6 +14,8 @@ pub struct ServerStats {
     pub roleless: usize,
     /// Streams that have a publisher or players here.
     pub streams: usize,
+    /// Streams that had players here up to 5 s ago, and that another worker still sends.
+    pub idle_replicas: usize,
     /// Names that this worker is the home of, which have a publisher, players or a grace time on any worker. So over all
     /// workers each counts once.
     pub names: usize,
@@ -71,6 +73,7 @@ impl AddAssign for ServerStats {
             counted,
             roleless,
             streams,
+            idle_replicas,
             names,
             accepted,
             refused,
@@ -98,6 +101,7 @@ impl AddAssign for ServerStats {
         self.counted += counted;
         self.roleless += roleless;
         self.streams += streams;
+        self.idle_replicas += idle_replicas;
         self.names += names;
         self.accepted += accepted;
         self.refused += refused;
