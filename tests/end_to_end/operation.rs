@@ -14,8 +14,8 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// With more connections than file descriptors, those that are there go on, the others are refused instead of left to wait,
-/// and new ones come in when old ones leave.
+/// With more connections than file descriptors, nobody is left without an answer: players that wait for nothing have three quarters
+/// of the places, the last that came, and new ones come in when these leave.
 pub(crate) fn running_out_of_file_descriptors_is_survived(runtime: Runtime) {
     let server = runtime.start_after("ulimit -n 256", &[]);
     server.wait_for_line("the process may have few files open");
@@ -25,7 +25,7 @@ pub(crate) fn running_out_of_file_descriptors_is_survived(runtime: Runtime) {
     };
     let deadline = Instant::now() + DEADLINE;
     let mut connections = Vec::new();
-    // A few at a time: where many come before the first was read, old ones make room for them.
+    // A few at a time, so that the server is asked by all of them.
     for _ in 0..30 {
         let few: Vec<_> = (0..10)
             .map(|_| {
@@ -46,8 +46,8 @@ pub(crate) fn running_out_of_file_descriptors_is_survived(runtime: Runtime) {
     }
     let waiting = connections.iter().filter(|peer| !is_refused(peer)).count();
     server.wait_for_line("connections refused");
-    // All places: 214 with one worker, 204 with two.
-    assert!((190..=214).contains(&waiting), "{waiting} of 300 wait");
+    // Three quarters of all places, which are 214 with one worker and 204 with two: older ones went for the last that came.
+    assert!((150..=160).contains(&waiting), "{waiting} of 300 wait");
     let still = connections.iter().filter(|peer| !is_refused(peer)).count();
     assert_eq!(still, waiting, "those that wait go on");
     // Each is reset: one that only closes its side may still want to hear the answer.
