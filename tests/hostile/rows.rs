@@ -211,10 +211,12 @@ impl<'a> Peer<'a> {
             .join("\n")
     }
 
-    /// It is gone in an instant.
+    /// It is gone in an instant, and returns once the server knows.
     fn reset(self) {
         let socket = socket2::SockRef::from(&self.socket);
         socket.set_linger(Some(Duration::ZERO)).unwrap();
+        drop(self.socket);
+        self.server.wait_for_lines(&[&self.name, "connection closed"], 1);
     }
 }
 
