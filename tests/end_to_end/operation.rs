@@ -46,8 +46,9 @@ pub(crate) fn running_out_of_file_descriptors_is_survived(runtime: Runtime) {
     }
     let waiting = connections.iter().filter(|peer| !is_refused(peer)).count();
     server.wait_for_line("connections refused");
-    // Three quarters of all places, which are 214 with one worker and 204 with two: older ones went for the last that came.
-    assert!((150..=160).contains(&waiting), "{waiting} of 300 wait");
+    // Three quarters of all places, which are 214 with one worker and 204 with two: older ones went for the last that came. Some
+    // more went if those that had gone still counted.
+    assert!((100..=160).contains(&waiting), "{waiting} of 300 wait");
     let still = connections.iter().filter(|peer| !is_refused(peer)).count();
     assert_eq!(still, waiting, "those that wait go on");
     // Each is reset: one that only closes its side may still want to hear the answer.
