@@ -44,7 +44,8 @@ use world::World;
 /// Has glibc give back what is free, so that what a server keeps can be seen: each large block that is freed raises the size from
 /// which blocks go back at once, and each thread has an arena of its own, in which frames that are freed by another stay holes.
 /// It does not make memory flat in every run: resident MiB in the second fifth and in the last third were 23.9 and 24.3 in one of 24
-/// minutes, and 26.5 and 30.4 (tokio), 28.7 and 30.0 (smol), 28.0 and 30.6 (mio) in one of 30.
+/// minutes, and 26.5 and 30.4 (tokio), 28.7 and 30.0 (smol), 28.0 and 30.6 (mio) in one of 30. With jemalloc, by `LD_PRELOAD`, they
+/// were 24.1 and 23.9 in one of 11.
 const ALLOCATOR: [(&str, &str); 3] = [
     ("MALLOC_MMAP_THRESHOLD_", "131072"),
     ("MALLOC_TRIM_THRESHOLD_", "131072"),
