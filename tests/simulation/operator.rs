@@ -1,4 +1,4 @@
-//! An operator, who asks the API and ends connections and streams by it.
+//! An operator: it asks the API, and ends connections and streams by it.
 
 use crate::rng::Rng;
 use serde_json::Value;

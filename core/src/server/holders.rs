@@ -1,4 +1,4 @@
-//! Who has the streams of the process that are published, as the homes of their names say: the registrar's count.
+//! The addresses that publish the streams of the process, as the homes of their names say: the registrar's count.
 
 use super::address::Address;
 use super::shard::ShardId;

@@ -1,4 +1,4 @@
-//! Playing: who gets in, who waits, and the frames on their way out.
+//! Playing: letting players in, having them wait, and the frames on their way out.
 
 use super::connection::{Activity, Connection, Role};
 use super::event::{Event, LAG_EPISODE, PlayTotals};
